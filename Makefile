@@ -1,0 +1,26 @@
+# Each target makes its own environment and installs what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: parity test lint clean
+
+parity: .venv/installed
+	$(BIN)/python -m pytest parity
+
+test: .venv/installed
+	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest parity/meta -n 2
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/installed: constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,3 @@
+"""Names the plugins; nothing else."""
+
+pytest_plugins = ("parity.plugin", "parity.subjects", "parity.canonical", "reports.plugin")

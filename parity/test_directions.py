@@ -1,0 +1,71 @@
+"""Directions D1-D4: the same tool again, the tools against each other, their norms and their components."""
+
+from itertools import combinations
+
+import pytest
+
+from parity.asserts import assert_holds
+from steering_core.compare import cosine, largest_components, one_minus_cosine
+
+STABLE = 1e-3
+AGREES, DIVERGES = 0.99, 0.95
+NORM_SPREAD = 1e-2
+
+
+@pytest.mark.clause("D1")
+def test_within_tool(cycle, tool, cell, repeats):
+    """D1: the worst pair of the repeats has cosine > 0.999; the last repeat ran in a fresh process."""
+    directions = [cycle.direction(tool, repeat) for repeat in range(repeats)]
+    pairs = {f"{a}-{b}": one_minus_cosine(directions[a], directions[b]) for a, b in combinations(range(repeats), 2)}
+    worst = max(pairs, key=pairs.__getitem__, default="0-0")
+    value = pairs.get(worst, 0.0)
+    norms = [float(direction.double().norm()) for direction in directions]
+    mean = sum(norms) / len(norms)
+    deviation = (sum((norm - mean) ** 2 for norm in norms) / max(len(norms) - 1, 1)) ** 0.5
+    cell.note(
+        one_minus_cosine=value, worst_pair=worst, repeats=repeats, threshold=STABLE, norm_mean=mean, norm_std=deviation
+    )
+    assert_holds(
+        cell, value < STABLE, f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}",
+        f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}",
+    )  # fmt: skip
+
+
+@pytest.mark.clause("D2")
+def test_cross_tool(cycle, tools, cell, repeat):
+    """D2: cosine of the directions of two tools; > 0.99 agrees, < 0.95 diverges, between is a finding too."""
+    first, second = (cycle.direction(tool, repeat) for tool in tools)
+    value = cosine(first, second)
+    band = "agrees" if value > AGREES else "diverges" if value < DIVERGES else "between"
+    gap = one_minus_cosine(first, second)
+    cell.note(cosine=value, one_minus_cosine=gap, band=band)
+    names = " and ".join(tool.name for tool in tools)
+    words = f"directions of {names}: 1 - cos = {gap:.3g} (cos {value:.6f}, {band})"
+    assert_holds(cell, band == "agrees", words, words)
+
+
+@pytest.mark.clause("D3")
+def test_norms(cycle, every_tool, cell, repeats):
+    """D3: norm of the raw difference, relative spread over tools and repeats."""
+    norms = {
+        tool.name: [float(cycle.direction(tool, n).double().norm()) for n in range(repeats)] for tool in every_tool
+    }
+    flat = [norm for row in norms.values() for norm in row]
+    spread = (max(flat) - min(flat)) / (sum(flat) / len(flat))
+    cell.note(norms=norms, relative_spread=spread)
+    assert_holds(
+        cell, spread <= NORM_SPREAD, f"norms spread by {spread:.3g} of {flat[0]:.4g}",
+        f"norms spread by {spread:.3g} of their mean, allowed {NORM_SPREAD:g}: {norms}",
+    )  # fmt: skip
+
+
+@pytest.mark.clause("D4")
+def test_components(cycle, tools, cell):
+    """D4: the components in which the directions of two tools differ most; a largest difference above 1 % of the norm
+    of the direction is a finding."""
+    first, second = (cycle.direction(tool, 0) for tool in tools)
+    top = largest_components(first, second)
+    worst, scale = abs(top[0][1]), float(first.double().norm())
+    cell.note(top=top, max_abs=worst)
+    words = f"largest component difference {worst:.3g} at index {int(top[0][0])} (norm {scale:.4g})"
+    assert_holds(cell, worst <= 0.01 * scale, words, words)

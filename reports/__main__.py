@@ -1,0 +1,140 @@
+"""`python -m reports`: judge, join, show and export stored runs; nothing is measured here."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.artifact import read_run, write_run
+from reports.inputs import read_inputs
+from reports.merge import copy_tensors, merge_runs
+from reports.rejudge import Judged, judge_inputs, show_judged, transfer_table
+from reports.schema import json_schemas
+from reports.v3 import write_v3
+from steering_core.errors import SuiteError
+from steering_core.verdicts import judge, matches
+
+DONE, UNEXPECTED, BAD_INPUT = 0, 1, 2
+EPILOG = """\
+exit status:
+  0  done
+  1  --expect-outcome named another conclusion
+  2  bad input: one line on standard error says what is wrong with it
+
+examples:
+  python -m reports verdict reports/runs/20260101-120000-000000
+  python -m reports verdict modal_qwen-7b_20260219_130630.json modal_gemma-9b_20260219_203953.json --expect-outcome 4
+  python -m reports merge run-on-a run-on-b --into joined
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; the exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SuiteError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m reports", description=__doc__, epilog=EPILOG, formatter_class=shape)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+    verdict = commands.add_parser(
+        "verdict", help="judge stored runs, or the study's published files, and print the verdict"
+    )
+    verdict.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="run directory, records.jsonl, or published *.json"
+    )
+    verdict.add_argument(
+        "--expect-outcome", metavar="X", help="exit 1 unless every verdict is X: 1 to 4, or a conclusion's name"
+    )
+    verdict.set_defaults(run=run_verdict)
+
+    merge = commands.add_parser("merge", help="join runs of other models, tools or machines into one, and judge it")
+    merge.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run directories")
+    merge.add_argument("--into", required=True, type=Path, metavar="DIR", help="new directory for the joined run")
+    merge.set_defaults(run=run_merge)
+
+    render = commands.add_parser("render", help="write report.html and report.md of a run again")
+    render.add_argument("path", type=Path, metavar="RUN", help="run directory")
+    render.set_defaults(run=run_render)
+
+    export = commands.add_parser("export", help="write a run in another format")
+    export.add_argument("path", type=Path, metavar="RUN", help="run directory or records.jsonl")
+    export.add_argument(
+        "--v3", required=True, type=Path, metavar="DIR", help="one JSON per model in the V3 result format"
+    )
+    export.set_defaults(run=run_export)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of every file the suite writes")
+    schema.set_defaults(run=run_schema)
+    return parser
+
+
+def run_verdict(options: argparse.Namespace) -> int:
+    """Print a verdict for each run, one for the published files together, and the table of transfers."""
+    inputs = read_inputs(options.paths)
+    judged = list(judge_inputs(inputs))
+    wrong = [each for each in judged if options.expect_outcome and not matches(each.verdict, options.expect_outcome)]
+    print("\n".join(show_judged(each, _width(), _colour()) for each in judged), end="")
+    if inputs.transfers:
+        print(transfer_table(inputs, _width()), end="")
+    for each in wrong:
+        print(
+            f"expected outcome {options.expect_outcome}, got {each.verdict.conclusion}: {each.place}", file=sys.stderr
+        )
+    return UNEXPECTED if wrong else DONE
+
+
+def run_merge(options: argparse.Namespace) -> int:
+    """Join, copy tensors, judge, write, print."""
+    run = merge_runs([(str(path), read_run(path)) for path in options.paths])
+    verdict = judge(run)
+    copy_tensors(options.paths, options.into)
+    write_run(options.into, run, verdict)
+    print(show_judged(Judged(str(options.into), run, verdict), _width(), _colour()), end="")
+    return DONE
+
+
+def run_render(options: argparse.Namespace) -> int:
+    """Write the page and the Markdown report."""
+    from reports.page import write_markdown, write_page  # brings jinja2 and matplotlib, which no other command needs
+
+    run = read_run(options.path)
+    verdict = judge(run)
+    for write in (write_page, write_markdown):
+        print(write(options.path, run, verdict))
+    return DONE
+
+
+def run_export(options: argparse.Namespace) -> int:
+    """Write the V3 files and name them."""
+    for path in write_v3(options.v3, read_run(options.path)):
+        print(path)
+    return DONE
+
+
+def run_schema(options: argparse.Namespace) -> int:
+    """Print the schemas."""
+    print(json.dumps(json_schemas(), indent=2))
+    return DONE
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size((100, 40)).columns, 120)
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""A run on disk: written all at once or not at all, and read back only if it is whole."""
+
+from pathlib import Path
+
+from reports.checklist import build_checklist
+from reports.layout import CHECKLIST, RECORDS, SCHEMAS, VERDICT
+from reports.records_file import parse_run, serialize_run
+from reports.schema import json_schemas
+from reports.storage import read_bytes, replace_files
+from reports.strict_json import dump
+from reports.tensors import check_tensors, list_tensors
+from steering_core.record import Run
+from steering_core.verdicts import Verdict
+
+
+def write_run(directory: Path, run: Run, verdict: Verdict) -> None:
+    """Write records, verdict, checklist and schemas; each file appears whole, and earlier ones stay until then.
+
+    Raises ArtifactProblem when the directory cannot be written, the disk is full, or a measurement is not finite.
+    """
+    records = serialize_run(run, list_tensors(directory))
+    texts = {
+        VERDICT: dump(verdict.model_dump(), VERDICT) + "\n",
+        CHECKLIST: dump(build_checklist(run).model_dump(), CHECKLIST) + "\n",
+        SCHEMAS: dump(json_schemas(), SCHEMAS) + "\n",
+        RECORDS: records,
+    }
+    replace_files(directory, texts)
+
+
+def read_run(path: Path) -> Run:
+    """A stored run, from its directory or its records file; ArtifactProblem names what is wrong with it.
+
+    A directory is verified whole, tensor files included. A records file named by itself is verified by itself, with
+    those of its tensor files that lie beside it.
+    """
+    whole = path.is_dir()
+    file = path / RECORDS if whole else path
+    header, records, footer = parse_run(read_bytes(file), file.name)
+    check_tensors(file.parent, footer.tensors, complete=whole)
+    return Run(plan=header.plan, records=tuple(records), environment=header.environment)

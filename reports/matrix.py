@@ -1,0 +1,44 @@
+"""The cells of a run laid out for people: model x tool x stage, each place with its records."""
+
+from collections.abc import Iterable
+
+from steering_core.clauses import CLAUSES, Stage
+from steering_core.record import Outcome, Record, Run
+
+SYMBOLS = {
+    Outcome.AGREES: "=",
+    Outcome.DIFFERS: "x",
+    Outcome.ERRORED: "!",
+    Outcome.UNSUPPORTED: "-",
+    Outcome.ABSENT: "?",
+}
+"""Readable without colour."""
+
+WORST_FIRST = (Outcome.DIFFERS, Outcome.ERRORED, Outcome.ABSENT, Outcome.UNSUPPORTED, Outcome.AGREES)
+
+Matrix = dict[tuple[str, str], dict[Stage, list[Record]]]
+
+
+def build_matrix(run: Run) -> Matrix:
+    """{(model, tool): {stage: records}}, in the plan's order.
+
+    A record of a pair of tools counts for both; a record of a whole model counts for each of its tools.
+    """
+    matrix: Matrix = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
+    for record in run.records:
+        for tool in tools_of(record, run.plan.tools):
+            row = matrix.setdefault((record.cell.model, tool), {})
+            row.setdefault(CLAUSES[record.cell.clause].stage, []).append(record)
+    return matrix
+
+
+def tools_of(record: Record, every: tuple[str, ...]) -> tuple[str, ...]:
+    """The tools that a record speaks of."""
+    named = tuple(name for name in (record.cell.tool, record.cell.other) if name)
+    return named or every
+
+
+def worst(records: Iterable[Record]) -> Outcome:
+    """The outcome that matters most; ABSENT when there is no record."""
+    found = {record.outcome for record in records} or {Outcome.ABSENT}
+    return next(outcome for outcome in WORST_FIRST if outcome in found)

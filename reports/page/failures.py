@@ -1,0 +1,135 @@
+"""What each failed check means for someone who has never seen the suite: what broke, why it matters, what to do."""
+
+from typing import NamedTuple
+
+from steering_core.clauses import CLAUSES, Clause, Stage
+from steering_core.record import Outcome
+
+
+class Failure(NamedTuple):
+    """What broke, why that matters, what to do: `{tool}`, `{other}`, `{pair}` stand for names."""
+
+    what: str
+    why: str
+    todo: str
+
+
+FAILURES: dict[str, Failure] = {
+    "P1": Failure(
+        "{tool} handed back a different tensor from the one it was asked for",
+        "Every number from {tool} describes another place in the network, so nothing built on it can be compared.",
+        "Point {tool} at the right module, then repeat this one check with the command below.",
+    ),
+    "P2": Failure(
+        "{tool} returned activations in the wrong shape",
+        "Prompts, tokens or features are mixed up or lost before anything is computed.",
+        "Make {tool} return [batch, seq, hidden], then repeat this check.",
+    ),
+    "P3": Failure(
+        "{tool} changed the number format of the activations",
+        "Rounding to another dtype moves the direction although the model did the same.",
+        "Find where {tool} casts, or name the cast as a declared deviation.",
+    ),
+    "P4": Failure(
+        "{tool} read the wrong token",
+        "The direction is built from the last real token of each prompt; another token carries another signal.",
+        "Check padding side, chat template and the position that {tool} reads.",
+    ),
+    "P5": Failure(
+        "{tool} captured the residual stream at the wrong moment",
+        "The value was taken before attention or the MLP was added, or after a norm.",
+        "Move the capture of {tool} to the output of the block.",
+    ),
+    "P6": Failure(
+        "{pair} do not return the same raw activations",
+        "They read the same model on the same prompts, so at least one of them reads something else.",
+        "Look at the location check (P1) of both tools first: it names which one is off.",
+    ),
+    "D1": Failure(
+        "{tool} does not give the same direction twice",
+        "Without a stable direction, a difference between tools may be chance.",
+        "Find what varies between the repeats before comparing tools.",
+    ),
+    "D2": Failure(
+        "{pair} extract different directions",
+        "This is the quantity under study: the same prompts and model gave vectors that point elsewhere.",
+        "Read the location check of both tools, then the components that differ most.",
+    ),
+    "D3": Failure(
+        "The tools disagree about the length of the raw direction",
+        "A longer or shorter vector steers harder or softer at the same setting.",
+        "Compare how each tool averages and scales before the direction is made unit length.",
+    ),
+    "D4": Failure(
+        "Single components of the directions of {pair} differ",
+        "A few entries carry the difference; they tell where it comes from.",
+        "Look up the listed components.",
+    ),
+    "D5": Failure(
+        "the direction of {tool} is not the canonical one",
+        "The stored reference direction no longer comes out, so model, prompts or tool changed.",
+        "Compare versions and digests with those of the snapshot; update it only on purpose.",
+    ),
+    "S1": Failure(
+        "{tool} changes the output even when it adds a zero vector",
+        "Something besides the asked vector is being changed, so steering results include a side effect.",
+        "Remove the side effect from the editing path of {tool}.",
+    ),
+    "S2": Failure(
+        "{tool} does not add exactly the asked vector",
+        "Strength, position or block of the edit is off, so the tools were not given the same dose.",
+        "Check where and how often {tool} applies the edit: first pass, every new token, which blocks.",
+    ),
+    "S4": Failure(
+        "Text steered by {tool} itself differs from the reference",
+        "With the same direction and greedy decoding, every token should be equal.",
+        "Start at the first differing token: the edit, the cache or the decoding settings differ there.",
+    ),
+    "B1": Failure(
+        "The answers steered through {tool} could not be rated",
+        "Without rates there is nothing to compare in behaviour.",
+        "Read the error, then repeat the cell.",
+    ),
+    "B2": Failure(
+        "{pair} lead to different rates of coherent refusal",
+        "This is the behaviour under study: steering works better through one tool than the other.",
+        "Read the prompts on which they disagree, then the location check of both tools.",
+    ),
+    "B3": Failure(
+        "The premise does not hold: the unsteered model does not refuse harmful prompts, or refuses harmless ones",
+        "A refusal direction cannot be learned from, or tested on, a model that behaves this way.",
+        "Choose a model or prompts for which the premise holds.",
+    ),
+}  # fmt: skip
+
+UNKNOWN = Failure(
+    "{tool} does not satisfy the clause", "See the clause in the protocol.", "Repeat the check with the command below."
+)
+
+OTHERWISE: dict[Outcome, Failure] = {
+    Outcome.ERRORED: Failure(
+        "The check of “{name}” crashed for {tool}",
+        "Nothing was measured here, so nothing may be concluded from it.",
+        "Read the error below, fix it, and repeat this one check.",
+    ),
+    Outcome.UNSUPPORTED: Failure(
+        "{tool} says that it cannot do what “{name}” needs",
+        "The tool is outside this comparison on this model; that is no verdict about its numbers.",
+        "Leave the tool out, or add support for the model to its adapter.",
+    ),
+    Outcome.ABSENT: Failure(
+        "{tool} was not measured for “{name}”",
+        "A missing measurement is not agreement.",
+        "Install the library, or repeat the run without the selection that left this out.",
+    ),
+}
+
+
+def clause_of(name: str) -> Clause:
+    """The clause with this id; a placeholder for one that this version does not know."""
+    return CLAUSES.get(name) or Clause(name, "unknown clause", "not known to this version of the suite", Stage.EVIDENCE)
+
+
+def failure_of(clause: Clause, outcome: Outcome) -> Failure:
+    """The words for a cell that does not agree."""
+    return OTHERWISE.get(outcome) or FAILURES.get(clause.id, UNKNOWN)

@@ -1,0 +1,146 @@
+"""The figures of the page: agreement, behaviour, strength sweep, components; each narrow enough for a phone."""
+
+from collections.abc import Sequence
+from math import log10
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
+from matplotlib.figure import Figure
+
+from reports.page.agreement import Pair
+from reports.page.behaviour import CLASSES, Rates
+from reports.page.svg import INK, MUTED, ON_SERIES, PAPER, SERIES, Sheet, label
+from steering_core.verdicts.thresholds import AGREE, DIVERGE
+
+WIDTH = 3.6
+LOWEST = 1e-16
+HATCHES = {"coherent": "", "garbled": "////", "normal": "---", "unscored": "xxxx"}
+MARKERS = {"coherent": "o-", "garbled": "^--", "normal": "s:", "unscored": "x-."}
+_HEAT = LinearSegmentedColormap.from_list("heat", ["#e8f1fa", "#8db7dd", "#3f6fae", "#8a3b62", "#5a1030"], N=40)
+"""Few enough steps that matplotlib draws the key as shapes; above fifty it embeds a bitmap."""
+
+
+def draw_agreement(sheet: Sheet, pairs: Sequence[Pair], floor: float | None) -> Markup:
+    """Heat map of 1 - cosine between tools on a log scale, with the noise floor and the protocol's lines in its key."""
+    tools = list(dict.fromkeys(name for pair in pairs for name in pair.tools))
+    values = np.zeros((len(tools), len(tools)))
+    for pair in pairs:
+        i, j = (tools.index(name) for name in pair.tools)
+        values[i, j] = values[j, i] = pair.distance
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        norm = LogNorm(LOWEST, 2.0)
+        image = axes.pcolormesh(np.maximum(values, LOWEST), norm=norm, cmap=_HEAT, edgecolors=PAPER, linewidth=1.5)
+        axes.set_aspect("equal")
+        axes.invert_yaxis()
+        middle = [index + 0.5 for index in range(len(tools))]
+        axes.set_xticks(middle, [label(name, 12) for name in tools], rotation=30 if len(tools) > 3 else 0)
+        axes.set_yticks(middle, [label(name, 12) for name in tools])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        _write_values(axes, values)
+        key = figure.colorbar(image, shrink=0.9, label="1 - cosine")
+        if key.solids is not None:
+            key.solids.set_edgecolor("face")
+        _mark_key(key.ax, floor)
+
+    text = ", ".join(f"{' and '.join(pair.tools)} {pair.distance:.2g}" for pair in pairs)
+    return sheet.draw(f"agreement {pairs[0].model}", f"Largest 1 − cosine: {text}", (WIDTH, 2.5), paint)
+
+
+def draw_rates(sheet: Sheet, rates: Sequence[Rates]) -> Markup:
+    """Stacked bars of answer classes, one per tool and arm, with the interval of the coherent rate below each."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        rows = range(len(rates))
+        left = np.zeros(len(rates))
+        for name in CLASSES:
+            share = np.array([entry.shares[name] for entry in rates])
+            if share.any() or name != "unscored":
+                bars = axes.barh(rows, share, 0.55, left, color=SERIES[name], edgecolor=PAPER, label=name, lw=0.6)
+                for bar in bars:
+                    bar.set_hatch(HATCHES[name])
+                _write_shares(axes, left, share)
+            left = left + share
+        _draw_intervals(axes, rates)
+        axes.set_yticks(rows, [f"{label(entry.tool, 14)}\n{label(entry.arm, 14)}" for entry in rates])
+        axes.set(xlim=(0, 100), xlabel="answers, %", ylim=(len(rates) - 0.35, -0.5))
+        figure.legend(loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.0)
+
+    text = "; ".join(f"{entry.tool} {entry.arm}: {_say_shares(entry)}" for entry in rates)
+    return sheet.draw(f"rates {rates[0].model}", text, (WIDTH, 0.9 + 0.48 * len(rates)), paint)
+
+
+def draw_sweep(sheet: Sheet, rates: Sequence[Rates]) -> Markup:
+    """Rates against steering strength for one tool and arm."""
+    first = rates[0]
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        strengths = [entry.strength or 0.0 for entry in rates]
+        for name in CLASSES[:3]:
+            axes.plot(strengths, [r.shares[name] for r in rates], MARKERS[name], color=SERIES[name], label=name, ms=4)
+        axes.set(ylim=(-4, 104), xlabel="strength", ylabel="answers, %")
+        figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
+
+    text = "; ".join(f"strength {entry.strength:g}: {_say_shares(entry)}" for entry in rates)
+    return sheet.draw(f"sweep {first.model} {first.tool} {first.arm}", text, (WIDTH, 2.4), paint)
+
+
+def draw_components(sheet: Sheet, name: str, components: Sequence[tuple[int, float]]) -> Markup:
+    """Signed differences of the components that differ most."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        rows = range(len(components))
+        axes.barh(rows, [delta for _, delta in components], 0.55, color=SERIES["coherent"])
+        axes.axvline(0, color=MUTED, lw=0.8)
+        axes.set_yticks(rows, [f"#{index}" for index, _ in components])
+        axes.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3))
+        axes.locator_params(axis="x", nbins=4)
+        axes.invert_yaxis()
+        axes.set_xlabel("difference of component")
+
+    text = ", ".join(f"component {index}: {delta:.2g}" for index, delta in components)
+    return sheet.draw(f"components {name}", text, (WIDTH, 0.7 + 0.24 * len(components)), paint)
+
+
+def _say_shares(entry: Rates) -> str:
+    return ", ".join(f"{name} {share:.0f} %" for name, share in entry.shares.items())
+
+
+def _write_values(axes: Axes, values: np.ndarray) -> None:
+    for (row, column), value in np.ndenumerate(values):
+        shown = "-" if row == column else "0" if value == 0 else f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
+        dark = value > 0 and log10(max(value, LOWEST)) > -8
+        colour = "#ffffff" if dark else "#10202f"
+        axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=8, color=colour)
+
+
+def _mark_key(axes: Axes, floor: float | None) -> None:
+    """Lines across the colour key: where pairs agree, where they diverge, and how far noise alone reaches."""
+    axes.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1.0], ["0", "1e-12", "1e-8", "1e-4", "1"])
+    axes.minorticks_off()
+    axes.axhline(AGREE, color="#ffffff", lw=1.4)
+    axes.axhline(DIVERGE, color="#ffffff", lw=1.4, ls=":")
+    if floor is not None and floor > LOWEST:
+        axes.axhline(floor, color="#10202f", lw=2.2)
+        axes.annotate("noise\nfloor", (0, floor), (-3, 0), textcoords="offset points", ha="right", va="center",
+                      fontsize=7, color=INK, xycoords=("axes fraction", "data"))  # fmt: skip
+
+
+def _write_shares(axes: Axes, left: np.ndarray, share: np.ndarray) -> None:
+    for row, (start, width) in enumerate(zip(left, share, strict=True)):
+        if width >= 9:
+            axes.text(start + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=8, color=ON_SERIES,
+                      bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2})  # fmt: skip
+
+
+def _draw_intervals(axes: Axes, rates: Sequence[Rates]) -> None:
+    for row, entry in enumerate(rates):
+        if entry.low is not None and entry.high is not None:
+            axes.plot([entry.low, entry.high], [row + 0.38] * 2, color=INK, lw=1.2, marker="|", ms=5)

@@ -1,0 +1,200 @@
+"""Broken artifacts, one defect each; a builder writes into a directory and returns what to name on the command line."""
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from reports.records_file import serialize_run
+from reports.tensors import list_tensors
+from reports.tests.study_like import full_file, put, summary_file, transfer_file
+from reports.tests.synthetic_run import agreeing
+
+Builder = Callable[[Path], list[Path]]
+ROWS = "store/ab/rows.safetensors"
+
+
+def good_lines() -> list[str]:
+    """The lines of a whole file: header, records, footer."""
+    return serialize_run(agreeing(), {}).rstrip("\n").split("\n")
+
+
+def sealed(lines: list[str]) -> str:
+    """Header and record lines under a footer that fits them."""
+    body = "".join(f"{line}\n" for line in lines)
+    footer = {"kind": "footer", "records": len(lines) - 1, "sha256": sha256(body.encode()).hexdigest(), "tensors": {}}
+    return f"{body}{json.dumps(footer)}\n"
+
+
+def raw(content: bytes, name: str = "records.jsonl") -> Builder:
+    """A file with exactly this content."""
+
+    def build(folder: Path) -> list[Path]:
+        (folder / name).write_bytes(content)
+        return [folder / name]
+
+    return build
+
+
+def lines(change: Callable[[list[str]], list[str]]) -> Builder:
+    """A records file with changed lines under the footer of the unchanged ones."""
+    return raw("".join(f"{line}\n" for line in change(good_lines())).encode())
+
+
+def header(**changes: Any) -> Builder:
+    """A sealed file whose header has other fields; None removes one."""
+
+    def change(found: list[str]) -> str:
+        value = {key: item for key, item in {**json.loads(found[0]), **changes}.items() if item is not None}
+        return sealed([json.dumps(value), *found[1:-1]])
+
+    return raw(change(good_lines()).encode())
+
+
+def record(change: Callable[[str], str]) -> Builder:
+    """A sealed file whose first record reads otherwise."""
+    found = good_lines()
+    return raw(sealed([found[0], change(found[1]), *found[2:-1]]).encode())
+
+
+def field(**changes: Any) -> Builder:
+    """A sealed file whose first record has other fields."""
+    return record(lambda line: json.dumps({**json.loads(line), **changes}))
+
+
+def cell(**changes: Any) -> Builder:
+    """A sealed file whose first record is of another cell."""
+    return record(lambda line: json.dumps({**(value := json.loads(line)), "cell": {**value["cell"], **changes}}))
+
+
+def measured(number: str) -> Builder:
+    """A sealed file with a number written in this way."""
+    return record(lambda line: line.replace('"max_abs": 0.0', f'"max_abs": {number}'))
+
+
+def tensors(spoil: Callable[[Path], object], shape: tuple[int, ...] = (10, 64)) -> Builder:
+    """A run directory with two tensor files, spoilt after (or, by shape, before) they were listed."""
+
+    def build(folder: Path) -> list[Path]:
+        for name, rows in ((ROWS, (10, 64)), (ROWS.replace("ab/rows", "cd/other"), shape)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            key = json.dumps({"what": "rows", "model": "tiny_qwen2"})
+            save_file({"value": np.ones(rows, np.float32)}, folder / name, metadata={"key": key})
+        (folder / "records.jsonl").write_text(serialize_run(agreeing(), list_tensors(folder)))
+        spoil(folder)
+        return [folder]
+
+    return build
+
+
+def listed(path: str, content: bytes) -> Builder:
+    """A run directory that lists a tensor file with this content."""
+
+    def build(folder: Path) -> list[Path]:
+        (folder / "x.safetensors").write_bytes(content)
+        text = serialize_run(agreeing(), {path: sha256(content).hexdigest()})
+        (folder / "records.jsonl").write_text(text)
+        return [folder]
+
+    return build
+
+
+def study(name: str, value: Any) -> Builder:
+    """A published file."""
+    return raw(json.dumps(value).encode(), name)
+
+
+def several(*builders: Builder) -> Builder:
+    """Everything that the builders write."""
+    return lambda folder: [path for build in builders for path in build(folder)]
+
+
+GEMMA, QWEN = "modal_gemma-9b_1.json", "modal_qwen-7b_1.json"
+DIRECTION = ("runs", 0, "methods", "hooks", "direction")
+
+BROKEN: dict[str, tuple[Builder, str]] = {
+    "empty": (raw(b""), "artifact-empty"),
+    "blank": (raw(b"\n\n"), "artifact-empty"),
+    "not JSON": (raw(b"hello\nworld\n"), "artifact-not-json"),
+    "not UTF-8": (raw(b"\xff\xfe{}\n"), "artifact-not-text"),
+    "pickle, protocol 2": (raw(b"\x80\x02}q\x00."), "artifact-pickle"),
+    "pickle, protocol 4": (raw(b"\x80\x04\x95\x00", "run.pkl"), "artifact-pickle"),
+    "torch zip archive": (raw(b"PK\x03\x04\x00\x00", "directions.pt"), "artifact-pickle"),
+    "pickle called JSON": (raw(b"\x80\x04\x95\x00", "modal_gemma-9b_1.json"), "artifact-pickle"),
+    "no header": (lines(lambda found: found[1:]), "artifact-header"),
+    "header is a list": (lines(lambda found: ["[]", *found[1:]]), "artifact-header"),
+    "no schema": (header(schema=None), "artifact-schema"),
+    "future schema": (header(schema=2), "artifact-schema"),
+    "schema as text": (header(schema="1"), "artifact-schema"),
+    "unknown header field": (header(surprise=1), "artifact-fields"),
+    "plan without tools": (header(plan={"models": ["m"], "repeats": 5, "preset": "x"}), "artifact-fields"),
+    "no footer": (lines(lambda found: found[:-1]), "artifact-truncated"),
+    "half a footer": (lines(lambda found: [*found[:-1], found[-1][:30]]), "artifact-truncated"),
+    "header only": (lines(lambda found: found[:1]), "artifact-truncated"),
+    "footer count": (lines(lambda found: [*found[:1], *found[2:]]), "artifact-count"),
+    "changed number": (lines(lambda found: [found[0].replace("4f2c", "4f2d"), *found[1:]]), "artifact-digest"),
+    "two runs in one file": (lines(lambda found: found + found), "artifact-mixed"),
+    "record twice": (raw(sealed([*good_lines()[:-1], good_lines()[1]]).encode()), "artifact-cell"),
+    "record is not JSON": (record(lambda line: line[:-1]), "artifact-not-json"),
+    "record is a number": (record(lambda line: "7"), "artifact-fields"),
+    "NaN": (measured("NaN"), "artifact-value"),
+    "Infinity": (measured("-Infinity"), "artifact-value"),
+    "number beyond float": (measured("1e999"), "artifact-value"),
+    "nested too deep": (measured("[" * 100_000 + "]" * 100_000), "artifact-value"),
+    "unknown field": (field(surprise=1), "artifact-fields"),
+    "unknown outcome": (field(outcome="passed"), "artifact-fields"),
+    "number as text": (field(wall_seconds="1"), "artifact-fields"),
+    "key twice": (
+        record(lambda line: line.replace('"outcome"', '"outcome": "differs", "outcome"', 1)),
+        "artifact-value",
+    ),
+    "unknown clause": (cell(clause="Q9"), "artifact-cell"),
+    "model of another run": (cell(model="qwen7b"), "artifact-cell"),
+    "tool of another run": (cell(tool="transformer_lens"), "foreign-record"),
+    "counts contradict": (
+        lines(
+            lambda found: sealed([line.replace('"normal": 1', '"normal": 2') for line in found[:-1]]).split("\n")[:-1]
+        ),
+        "contradicting-counts",
+    ),
+    "no such path": (lambda folder: [folder / "missing"], "artifact-unreadable"),
+    "directory without a run": (lambda folder: [folder], "artifact-missing"),
+    "tensor changed": (tensors(lambda folder: (folder / ROWS).write_bytes(b"x")), "artifact-tensor-digest"),
+    "tensor missing": (tensors(lambda folder: (folder / ROWS).unlink()), "artifact-tensor-missing"),
+    "tensor of another size": (tensors(lambda folder: None, shape=(10, 32)), "artifact-tensor-shape"),
+    "tensor without rows": (tensors(lambda folder: None, shape=(64,)), "artifact-tensor-shape"),
+    "tensor is no safetensors": (listed("x.safetensors", b"\x00" * 4), "artifact-tensor"),
+    "tensor outside the run": (listed("../x.safetensors", b""), "artifact-path"),
+    "study: direction too short": (study(GEMMA, put(full_file(), DIRECTION, [1.0])), "artifact-fields"),
+    "study: direction of zeros": (study(GEMMA, put(full_file(), DIRECTION, [0.0] * 4)), "artifact-fields"),
+    "study: NaN in a direction": (study(GEMMA, put(full_file(), DIRECTION, [float("nan")] * 4)), "artifact-value"),
+    "study: directions of two sizes": (
+        study(GEMMA, put(put(full_file(), DIRECTION, [1.0]), (*DIRECTION[:-1], "direction_shape"), [1])),
+        "artifact-tensor-shape",
+    ),
+    "study: rate of no prompt": (
+        study(GEMMA, put(full_file(), ("runs", 0, "methods", "hooks", "eval", "coherent_rate"), 91.0)),
+        "artifact-fields",
+    ),
+    "study: unknown field": (study(GEMMA, full_file() | {"surprise": 1}), "artifact-fields"),
+    "study: truncated": (raw(json.dumps(full_file())[:200].encode(), GEMMA), "artifact-not-json"),
+    "study: two files of one model": (
+        several(study(GEMMA, full_file()), study("modal_gemma-9b_2.json", full_file())),
+        "artifact-mixed",
+    ),
+    "study: summary of no model": (study("summary.json", summary_file()), "artifact-model"),
+    "study: impossible cosine": (
+        study(QWEN, put(summary_file(), ("summary", "hooks", "within_method_cosine", "min"), 1.5)),
+        "artifact-cosine",
+    ),
+    "study: rates vary in a summary": (
+        study(QWEN, put(summary_file(), ("summary", "hooks", "coherent_rate", "max"), 100.0)),
+        "artifact-summary",
+    ),
+    "study: transfer without control": (study("b1.json", transfer_file()), "transfer-control"),
+    "a verdict is no run": (study("verdict.json", {"conclusion": "OUTCOME_4"}), "artifact-shape"),
+}

@@ -1,0 +1,113 @@
+"""A headless Chromium over its debugging pipe, with the standard library alone; what it saw is data for assertions."""
+
+import base64
+import fcntl
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--hide-scrollbars",
+)  # fmt: skip
+PATIENCE = 60.0
+
+
+def find_chromium() -> str | None:
+    """The first browser on PATH that these tests can drive."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+class Tab:
+    """One page. events: everything the browser reported, in order."""
+
+    def __init__(self, send: int, receive: int) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._send, self._receive, self._buffer, self._count, self._session = send, receive, b"", 0, ""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send one command and wait for its answer; RuntimeError when the browser refuses it."""
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": params}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._send, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self._count:
+            self.events.append(answer)
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return dict(answer["result"])
+
+    def show(self, file: Path, width: int, dark: bool) -> None:
+        """Open a file at a width, as a phone if it is narrow, in light or dark mode."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url=file.resolve().as_uri())
+        deadline = time.monotonic() + PATIENCE
+        while self.evaluate("document.readyState") != "complete" and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression; a promise is waited for."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(str(answer["exceptionDetails"])[:400])
+        return answer["result"].get("value")
+
+    def screenshot(self, file: Path, whole: bool = True) -> None:
+        """A PNG of the page, or of what is in view."""
+        shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        file.write_bytes(base64.b64decode(shot["data"]))
+
+    def requested(self) -> list[str]:
+        """Every address that the page asked for."""
+        return [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+
+    def complaints(self) -> list[str]:
+        """Console output, dialogs and errors of any kind."""
+        loud = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Page.javascriptDialogOpening")
+        return [json.dumps(event["params"])[:400] for event in self.events if event.get("method") in loud]
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            if not select.select([self._receive], [], [], PATIENCE)[0]:
+                raise TimeoutError("the browser does not answer")
+            self._buffer += os.read(self._receive, 1 << 16)
+        line, self._buffer = self._buffer.split(b"\0", 1)
+        return dict(json.loads(line))
+
+
+@contextmanager
+def open_tab(binary: str, profile: Path) -> Iterator[Tab]:
+    """A browser with an empty profile, ended at the end; it reads commands on descriptor 3 and answers on 4."""
+    commands, answers = os.pipe(), os.pipe()
+    theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands[0], answers[1])]
+    shell = f'exec "$0" "$@" 3<&{theirs[0]} 4>&{theirs[1]}'
+    process = subprocess.Popen(
+        ["/bin/bash", "-c", shell, binary, *FLAGS, f"--user-data-dir={profile}"],
+        pass_fds=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    for end in (commands[0], answers[1], *theirs):
+        os.close(end)
+    try:
+        yield Tab(commands[1], answers[0])
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        for end in (commands[1], answers[0]):
+            os.close(end)

@@ -1,0 +1,77 @@
+"""`python -m reports`: help, exit statuses, and what it does not import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports.__main__ import main
+from reports.artifact import write_run
+from reports.tests.synthetic_run import agreeing, one_fault
+from steering_core.verdicts import judge
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> str:
+    """A run directory with Outcome 4."""
+    write_run(tmp_path / "run", agreeing(), judge(agreeing()))
+    return str(tmp_path / "run")
+
+
+@pytest.mark.parametrize("command", ["verdict", "merge", "render", "export", "schema"])
+def test_help_names_every_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert f"    {command}" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"python -m reports {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("expected", "status"), [("4", 0), ("OUTCOME_4", 0), ("outcome 4", 0), ("1", 1), ("INVALID", 1)]
+)
+def test_the_expected_outcome_decides_the_status(stored: str, expected: str, status: int) -> None:
+    assert main(["verdict", stored, "--expect-outcome", expected]) == status
+
+
+def test_an_unknown_outcome_is_bad_input(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verdict", stored, "--expect-outcome", "5"]) == 2
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert "known: 1 to 4" in error
+
+
+def test_a_mismatch_is_said(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["verdict", stored, "--expect-outcome", "1"])
+    assert capsys.readouterr().err == f"expected outcome 1, got OUTCOME_4: {stored}\n"
+
+
+def test_every_run_gets_its_own_verdict(stored: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "other", one_fault(), judge(one_fault()))
+    assert main(["verdict", stored, str(tmp_path / "other" / "records.jsonl")]) == 0
+    out = capsys.readouterr().out
+    assert out.index("OUTCOME 4: ") < out.index("INVALID: ")
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    schemas = json.loads(capsys.readouterr().out)
+    assert schemas["records.jsonl first line"]["properties"]["schema"]["const"] == 1
+    assert schemas["records.jsonl line"]["title"] == "Record"
+
+
+def test_render_writes_the_page_again(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", stored]) == 0
+    for name in capsys.readouterr().out.splitlines():
+        assert Path(name).stat().st_size > 0
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import reports.__main__, sys; print(sys.modules.keys() & {'torch', 'transformers', 'jinja2', 'matplotlib'})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

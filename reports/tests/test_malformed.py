@@ -1,0 +1,42 @@
+"""Every broken artifact is refused by `python -m reports verdict` with one clear line and exit status 2."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports.__main__ import main
+from reports.records_file import serialize_run
+from reports.tests.broken_files import BROKEN
+from reports.tests.synthetic_run import agreeing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_artifact_is_one_clear_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build, code = BROKEN[name]
+    status = main(["verdict", *map(str, build(tmp_path))])
+    out, error = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert f"({code}); " in error
+
+
+def test_an_unbroken_artifact_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "records.jsonl").write_text(serialize_run(agreeing(), {}))
+    assert main(["verdict", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("OUTCOME 4: ")
+
+
+def test_the_command_line_gives_the_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_bytes(b"\x80\x04\x95")
+    command = [sys.executable, "-m", "reports", "verdict", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: records.jsonl is a pickle or an archive and is never opened (artifact-pickle); "
+        "expected records.jsonl, or tensors as safetensors"
+    ]

@@ -1,0 +1,115 @@
+"""The verdict on one screen: complete, narrow enough, readable without colour, and safe."""
+
+import re
+from typing import Any
+
+import pytest
+
+from reports.terminal import SCREEN, render
+from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, hostile, one_fault, replace
+from steering_core.record import Cell, Outcome, Run
+from steering_core.verdicts import judge
+
+HOSTILE = "\x1b[2J\x1b]8;;http://x\x07\r\n\u202e\u2066\x00[bold]:bomb:" + "w" * 5000
+
+
+def shown(run: Run, width: int = 100, colour: bool = False, **more: Any) -> str:
+    """The text of a run under its own verdict."""
+    return render(run, judge(run), width, colour, **more)
+
+
+def crowded() -> Run:
+    """Nine models, one of them faulty, with much to say."""
+    run = one_fault()
+    copies = [
+        record.model_copy(update={"cell": record.cell.model_copy(update={"model": f"model_number_{n}"})})
+        for record in agreeing().records if record.cell.model == MODELS[1] for n in range(7)
+    ]  # fmt: skip
+    cells = tuple(record.cell for record in copies) + tuple(
+        Cell(clause="P5", model=MODELS[1], tool="hooks", variant=f"extra {n}") for n in range(40)
+    )
+    changes = {"models": (*MODELS, *(f"model_number_{n}" for n in range(7))), "planned": run.plan.planned + cells}
+    return run.model_copy(update={"plan": run.plan.model_copy(update=changes), "records": (*run.records, *copies)})
+
+
+RUNS = {
+    "agree": agreeing(),
+    "fault": one_fault(),
+    "diverge": diverging(),
+    "hostile": hostile(HOSTILE),
+    "crowded": crowded(),
+}
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("name", RUNS)
+def test_it_fits_one_screen(name: str, width: int) -> None:
+    lines = shown(RUNS[name], width).splitlines()
+    assert len(lines) <= SCREEN
+    assert max(map(len, lines)) <= width
+
+
+def test_it_begins_with_the_conclusion() -> None:
+    assert shown(agreeing()).startswith("OUTCOME 4: ")
+    assert shown(one_fault()).startswith("INVALID: P1 location fails for nnsight on tiny_qwen2")
+    assert "the tooling issue is real and" in shown(diverging())
+
+
+def test_every_part_of_a_verdict_is_there() -> None:
+    text = shown(diverging(), files="in the folder runs/7")
+    for label in ("Rule", "Again", "Action", "Proceed", "Strength", "Scope", "Files"):
+        assert re.search(rf"^{label} ", text, re.MULTILINE), label
+    assert "yes, with hooks; tied: hooks, pyvene" in text
+    assert LOCALISED in " ".join(text.split())
+    assert "pytest 'parity/test_p1.py::test_p1[tiny_qwen2-nnsight]' -m tiny_qwen2" in text
+    assert "in the folder runs/7" in text
+
+
+def test_numbers_and_rates_are_those_of_the_run() -> None:
+    text = shown(diverging())
+    assert re.search(r"tiny_qwen2 +0 +2\.7e-01 +86\.7 pp +diverges +=x=x +xx=x +=x=x", text)
+    assert re.search(r"tiny_gemma2 +both +10/30/60 \[3, 26\] +96\.7/0/3\.3 \[83, 99\] +10/30/60", text)
+
+
+def test_arms_that_differ_have_their_own_row() -> None:
+    cell = Cell(clause="B1", model=MODELS[0], tool="pyvene", arm="native", repeat=0)
+    record = next(record for record in agreeing().records if record.cell == cell)
+    fewer = {**record.measured, "coherent": 27, "normal": 2, "classes": "C" * 27 + "GNN"}
+    text = shown(replace(agreeing(), cell, measured=fewer))
+    assert re.search(r"tiny_qwen2 +reference +93\.3/3\.3/3\.3", text)
+    assert re.search(r"tiny_qwen2 +native .* 90/3\.3/6\.7 \[79, 98\] varies", text)
+
+
+def test_what_is_missing_is_said() -> None:
+    run = agreeing()
+    kept = tuple(record for record in run.records if record.cell.clause != "D2")
+    text = shown(run.model_copy(update={"records": kept}))
+    assert text.startswith("INCOMPLETE: ")
+    assert "Missing   planned, but left no record: 30 cells (D2 x30)" in text
+
+
+def test_a_failure_that_is_no_gate_is_shown_too() -> None:
+    cell = Cell(clause="S4", model=MODELS[0], tool="pyvene")
+    text = shown(replace(agreeing(), cell, outcome=Outcome.DIFFERS, sentence="token 3 of row 1 differs"))
+    assert "Failed    S4 tiny_qwen2 pyvene: token 3 of row 1 differs" in text
+
+
+def test_colour_adds_nothing_but_colour() -> None:
+    coloured = shown(diverging(), colour=True)
+    assert "\x1b[1;31m" in coloured
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert re.sub(r" +$", "", bare, flags=re.MULTILINE) == shown(diverging())
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_no_text_of_a_model_reaches_the_terminal_as_a_command(colour: bool) -> None:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown(hostile(HOSTILE), colour=colour))
+    assert not set(text) & set("\x1b\x07\r\x00\u202e\u2066")
+    assert "\\x1b[2J" in text
+
+
+def test_the_environment_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = shown(diverging(), colour=True)
+    for name, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
+    assert shown(diverging(), colour=True) == before

@@ -1,0 +1,43 @@
+"""Transfer efficiencies against the published files, and against the rules of the study."""
+
+import pytest
+
+from reports.__main__ import main
+from reports.inputs import read_inputs
+from reports.tests.study_like import published, transfer_file
+from reports.transfer import TransferFile, transfers
+from steering_core.errors import ArtifactProblem
+
+PUBLISHED = {
+    ("qwen-14b", "qwen-32b"): (30, 24, 1.250, 1.071, 1.579),
+    ("qwen-32b", "qwen-14b"): (29, 29, 1.000, 0.900, 1.111),
+    ("qwen-7b", "gemma-9b"): (5, 29, 0.172, 0.036, 0.321),
+    ("gemma-9b", "qwen-7b"): (1, 30, 0.033, 0.000, 0.100),
+}
+"""The study's table: coherent of 30 transferred, of 30 by the target's own direction, efficiency, 95 % interval."""
+
+
+def test_the_four_published_intervals_come_out() -> None:
+    found = {
+        (row.source, row.target): (row.coherent, row.own, *(round(number, 3) for number in row.efficiency))
+        for row in transfers(read_inputs([published("study_phase2")]).transfers)
+    }
+    assert found == PUBLISHED
+
+
+def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verdict", str(published("study_phase2"))]) == 0
+    out = capsys.readouterr().out
+    assert "1.250 [1.071, 1.579]" in out
+    assert "0.033 [0.000, 0.100]" in out
+
+
+def test_a_control_at_another_strength_does_not_count() -> None:
+    control = transfer_file("qwen-32b", "qwen-32b") | {"multiplier": 10.0}
+    files = [TransferFile.model_validate(value) for value in (transfer_file(), control)]
+    with pytest.raises(ArtifactProblem, match="no self-control of qwen-32b at 15x"):
+        transfers(files)
+
+
+def test_a_control_alone_is_no_transfer() -> None:
+    assert transfers([TransferFile.model_validate(transfer_file("qwen-32b", "qwen-32b"))]) == []

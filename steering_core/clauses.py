@@ -1,0 +1,69 @@
+"""The clauses of the protocol, as data: what each one demands and which stage of a cycle it belongs to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Stages run in this order; a failed preflight blocks what follows it."""
+
+    PREFLIGHT = "preflight"
+    DIRECTIONS = "directions"
+    STEERING = "steering"
+    BEHAVIOUR = "behaviour"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One demand of the protocol; `id` is what markers, records and verdicts name."""
+
+    id: str
+    name: str
+    rule: str
+    stage: Stage
+
+
+def _clauses(stage: Stage, *rows: tuple[str, str, str]) -> dict[str, Clause]:
+    return {row[0]: Clause(*row, stage=stage) for row in rows}
+
+
+CLAUSES: dict[str, Clause] = {
+    **_clauses(
+        Stage.PREFLIGHT,
+        ("P1", "location", "the tensor returned for a site is that tensor and no other"),
+        ("P2", "shape", "[batch, seq, hidden] for one prompt and for several"),
+        ("P3", "dtype", "the model's own dtype is returned; float32 only after the suite's cast"),
+        ("P4", "token position", "last real token, either padding side; ids equal the chat template's"),
+        ("P5", "timing", "resid_pre + attn_contrib + mlp_contrib = resid_post in the tool's own captures"),
+        ("P6", "agreement", "every pair of tools, every prompt: allclose(atol=1e-5, rtol=0) on raw activations"),
+    ),
+    **_clauses(
+        Stage.DIRECTIONS,
+        (
+            "D1",
+            "within-tool cosine",
+            "worst pair of the repeats has cosine > 0.999; the last repeat is a fresh process",
+        ),
+        ("D2", "cross-tool cosine", "per pair of tools: > 0.99 agrees, < 0.95 diverges"),
+        ("D3", "norm", "norm of the raw difference: relative spread over tools and repeats"),
+        ("D4", "components", "largest per-component differences between tools, and where"),
+        ("D5", "canonical", "the direction equals the locked canonical snapshot"),
+    ),
+    **_clauses(
+        Stage.STEERING,
+        ("S1", "zero vector", "steering with a zero vector is bit-identical to not steering"),
+        (
+            "S2",
+            "exact shift",
+            "the shift at the site is the asked vector, at prefill and every decode step, there only",
+        ),
+        ("S4", "native generation", "the tool's own steered generation equals the reference, token for token"),
+    ),
+    **_clauses(
+        Stage.BEHAVIOUR,
+        ("B1", "rates", "coherent / garbled / normal rates, with Wilson 95 % intervals"),
+        ("B2", "gap", "gap of coherent rate per pair of tools, in percentage points, with the discordant prompts"),
+        ("B3", "premise", "unsteered, harmful prompts are refused and evaluation prompts are not"),
+    ),
+}

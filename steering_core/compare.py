@@ -1,0 +1,76 @@
+"""Comparing two tensors: how far apart, where, and whether bit for bit the same. Cosines are taken in float64.
+
+Tensor methods only: importing this file does not import torch, so collecting the checks stays fast.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from steering_core.errors import EmptyMeasurement
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Difference:
+    """max_abs: largest |a - b|, at index `where`; NaN on one side only counts as infinite."""
+
+    max_abs: float
+    where: tuple[int, ...]
+    bit_equal: bool
+
+    def within(self, atol: float) -> bool:
+        """Whether every entry agrees to `atol`, with no relative part."""
+        return self.max_abs <= atol
+
+
+def compare(left: "Tensor", right: "Tensor") -> Difference:
+    """Two tensors of one shape; EmptyMeasurement when there is nothing to compare or the shapes differ."""
+    if left.shape != right.shape or left.numel() == 0:
+        raise EmptyMeasurement(
+            "not-comparable",
+            f"shapes {tuple(left.shape)} and {tuple(right.shape)} cannot be compared",
+            "equal, non-empty shapes",
+        )
+    right = right.to(left.device)
+    gap = (left.double() - right.double()).abs().nan_to_num(nan=float("inf"))
+    flat = int(gap.argmax())
+    same = left.dtype == right.dtype and left.equal(right)
+    return Difference(float(gap.flatten()[flat]), unravel(flat, tuple(gap.shape)), same)
+
+
+def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Index into a flattened tensor -> one index per axis."""
+    where = []
+    for size in reversed(shape):
+        flat, index = divmod(flat, size)
+        where.append(index)
+    return tuple(reversed(where))
+
+
+def one_minus_cosine(left: "Tensor", right: "Tensor") -> float:
+    """1 - cos, in float64, as half the squared distance of the unit vectors: exact near 0, never negative."""
+    return float((unit(left).cpu() - unit(right).cpu()).square().sum() / 2)
+
+
+def cosine(left: "Tensor", right: "Tensor") -> float:
+    """Cosine in float64, never above 1."""
+    return 1.0 - one_minus_cosine(left, right)
+
+
+def unit(vector: "Tensor") -> "Tensor":
+    """vector: [hidden] -> float64 unit vector; a zero or non-finite vector has no direction."""
+    wide = vector.double()
+    norm = wide.norm()
+    if not math.isfinite(norm) or norm == 0:
+        raise EmptyMeasurement("zero-vector", "a zero or non-finite vector has no direction", "check the extraction")
+    return wide / norm
+
+
+def largest_components(left: "Tensor", right: "Tensor", count: int = 5) -> list[list[float]]:
+    """[[index, left - right], ...]: the components of two [hidden] vectors that differ most."""
+    delta = left.double().cpu() - right.double().cpu()
+    top = delta.abs().topk(min(count, delta.numel())).indices
+    return [[int(index), float(delta[index])] for index in top]

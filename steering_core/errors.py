@@ -1,0 +1,40 @@
+"""Errors a person can act on: a code, one sentence saying what was wrong, a hint saying what would be accepted.
+
+Life cycle: usage and prompts (before any model), load (before any cell), tool and measurement (inside a cell),
+artifact (while reading stored runs).
+"""
+
+
+class SuiteError(Exception):
+    """A named failure of the suite; `str()` is one line."""
+
+    def __init__(self, code: str, sentence: str, hint: str) -> None:
+        super().__init__(code, sentence, hint)
+        self.code, self.sentence, self.hint = code, sentence, hint
+
+    def __str__(self) -> str:
+        return f"{self.sentence} ({self.code}); {self.hint}"
+
+
+class UsageProblem(SuiteError):
+    """A request that cannot be carried out as given; found before any model is loaded."""
+
+
+class LoadProblem(SuiteError):
+    """A checkpoint, tokenizer or chat template that cannot be used."""
+
+
+class ToolAbsent(SuiteError):
+    """The tool's library is not installed, or its name is unknown."""
+
+
+class ToolUnsupported(SuiteError):
+    """The tool says that it cannot do this on this model family or site."""
+
+
+class EmptyMeasurement(SuiteError):
+    """A measurement that would make any check pass: no prompts, a zero direction, steering that changes nothing."""
+
+
+class ArtifactProblem(SuiteError):
+    """A stored run that cannot be read, or does not verify."""

@@ -1,0 +1,85 @@
+"""The repeat that runs in a fresh process: five reads of one warm process prove nothing about reproducibility.
+
+`python -m steering_core.fresh REQUEST.json` loads the model anew, extracts with every tool, and leaves the rows in the
+store under the same keys that the waiting process looks for.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from steering_core.errors import SuiteError
+from steering_core.provenance import ROOT
+
+
+@dataclass(frozen=True)
+class FreshRequest:
+    """What to extract: `model` and `settings` as plain dicts, tools by name or spec, one repeat number."""
+
+    model: dict[str, Any]
+    settings: dict[str, Any]
+    prompts: str
+    store: str
+    tools: tuple[str, ...]
+    repeat: int
+
+
+class FreshProcess:
+    """A started extraction; `wait` is called by whoever needs its rows first."""
+
+    def __init__(self, request: FreshRequest) -> None:
+        self.request = request
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
+        command = [sys.executable, "-m", "steering_core.fresh", json.dumps(asdict(request), default=str)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT, text=True)
+
+    def wait(self) -> None:
+        """Block until it is done; an extraction that failed is an error with its last words."""
+        if self.process.wait() == 0:
+            return
+        self.log.seek(0)
+        last = (self.log.read().strip().splitlines() or ["no output"])[-1]
+        raise SuiteError(
+            "fresh-process", f"the fresh process failed: {last}", "run the same tool in a new interpreter by hand"
+        )
+
+    def said(self, tool: str) -> str:
+        """What the process printed about a tool."""
+        self.log.seek(0)
+        return next((line.strip() for line in self.log if line.startswith(f"{tool}:")), "it said nothing")
+
+    def stop(self) -> None:
+        """End it if it is still running."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+def extract(request: FreshRequest) -> None:
+    """Load, read with every tool, store the rows; a tool that fails is left for its own checks to report."""
+    from steering_core.cycle import Cycle
+    from steering_core.models import LoadRequest
+    from steering_core.prompts import read_prompts
+    from steering_core.specs import ModelSpec, Settings
+    from steering_core.store import Store
+    from steering_core.tools import find_tool
+
+    wanted = LoadRequest(**{**request.model, "spec": ModelSpec(**request.model["spec"])})
+    settings = Settings(**{**request.settings, "blocks": tuple(request.settings["blocks"])})
+    cycle = Cycle(
+        wanted.load(), settings, read_prompts(Path(request.prompts)), Store(Path(request.store)), wanted.digest()
+    )
+    for name in request.tools:
+        try:
+            cycle.rows(find_tool(name), request.repeat)
+        except Exception as error:
+            sys.stderr.write(f"{name.rpartition(':')[2]}: {type(error).__name__}: {error}\n")
+
+
+if __name__ == "__main__":
+    extract(FreshRequest(**json.loads(sys.argv[1])))

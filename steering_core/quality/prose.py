@@ -1,0 +1,61 @@
+"""A generated text made readable for the rules: cleaned, cut to the first turn, split into sentences and words."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+MAX_CHARACTERS = 6_000  # twice what 512 tokens write; keeps hostile input fast
+
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe0f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_QUOTES = str.maketrans({**dict.fromkeys("‘’‛ʼ`´", "'"), **dict.fromkeys("“”„‟«»「」", '"')})
+# A missed end-of-turn token leaves its name behind and the model talks on with itself: "...?assistant\n\nI cannot".
+_LEAKED_TURN = re.compile(
+    r"<\|?(?:im_end|im_start|eot_id|end_of_turn|start_of_turn|end|endoftext|eos|/s)\|?>"
+    r"|(?<=\S)assistant\s*?\n|^(?:assistant|user|model)[ \t]*$",
+    re.MULTILINE,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"')\]*])\s+|(?<=[.!?])(?=[A-Z])|(?<=[。！？])|\n+")
+_QUOTED = re.compile(r"\"[^\"\n]{1,400}\"")
+_UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # Thai, Lao, Khmer, Kana, Han
+_MARKS = "\u0300-\u036f\u0900-\u0dff"  # combining marks and the Indic scripts, whose vowel signs are not \w
+_WORD = re.compile(rf"[{_UNSPACED}]|(?:[^\W\d_{_UNSPACED}]|[{_MARKS}])+(?:'(?:[^\W\d_{_UNSPACED}]|[{_MARKS}])+)*|\d+")
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A text as the rules read it.
+
+    text: cleaned, case kept. voice: the same in lower case, without quoted speech. sentences: of the voice, non-empty.
+    words: of the text, lower case; one character each where a script writes no spaces; numbers are words.
+    """
+
+    text: str
+    voice: str
+    sentences: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def read(text: str) -> Prose:
+    """Clean `text` of what no reader sees, keep the first turn, and split it. Never fails, whatever the characters."""
+    turns = _LEAKED_TURN.split(_clean(text[:MAX_CHARACTERS]), maxsplit=1)
+    first = next((turn.strip() for turn in turns if turn.strip()), "")
+    voice = "\n".join(map(_drop_quotations, first.split("\n")))
+    sentences = (part.strip(" \t*#>_-").lower() for part in _SENTENCE_END.split(voice))
+    return Prose(first, voice.lower(), tuple(filter(find_words, sentences)), tuple(find_words(first.lower())))
+
+
+def find_words(text: str) -> list[str]:
+    """Words and numbers in order; each character of an unspaced script is a word."""
+    return _WORD.findall(text)
+
+
+def _clean(text: str) -> str:
+    visible = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text.replace("\r", "\n")))
+    return unicodedata.normalize("NFKC", visible.translate(_QUOTES))[:MAX_CHARACTERS]
+
+
+def _drop_quotations(line: str) -> str:
+    """The line without what stands in quotation marks, unless it says next to nothing else."""
+    bare = _QUOTED.sub(" ", line)
+    return bare if len(find_words(bare)) >= 3 else line.replace('"', " ")

@@ -1,0 +1,86 @@
+"""What a check leaves behind: one frozen record per cell, born ERRORED; a check can only improve it."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+Value = bool | int | float | str | None | list[Any] | dict[str, Any]
+
+
+class Outcome(StrEnum):
+    """How a cell ended. Not installed, cannot, crashed and wrong number are four different words."""
+
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    ERRORED = "errored"
+    UNSUPPORTED = "unsupported"
+    ABSENT = "absent"
+
+
+class Frozen(BaseModel):
+    """Immutable; unknown fields and NaN are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+class Cell(Frozen):
+    """The coordinates of one check. `other` is the second tool of a pair; `variant` what else was varied."""
+
+    clause: str
+    model: str
+    tool: str | None = None
+    other: str | None = None
+    arm: str | None = None
+    repeat: int | None = None
+    variant: str | None = None
+
+    @property
+    def id(self) -> str:
+        """`P6 tiny_qwen2 hooks~pyvene`: readable, and unique within a run."""
+        tools = "~".join(filter(None, (self.tool, self.other)))
+        repeat = None if self.repeat is None else f"r{self.repeat}"
+        return " ".join(filter(None, (self.clause, self.model, tools, self.arm, repeat, self.variant)))
+
+
+class Record(Frozen):
+    """One cell with its outcome, the words for it, the numbers, and where they came from.
+
+    measured: numbers and short texts by name. blocked_by: the failed preflight cell that kept this one from running.
+    provenance: see `steering_core.provenance`. wall_seconds and peak_memory_bytes cover this check alone.
+    """
+
+    cell: Cell
+    outcome: Outcome = Outcome.ERRORED
+    sentence: str = "the check did not finish"
+    measured: dict[str, Value] = Field(default_factory=dict)
+    blocked_by: str | None = None
+    nodeid: str = ""
+    provenance: dict[str, Value] = Field(default_factory=dict)
+    started: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    wall_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+
+
+class Plan(Frozen):
+    """What a run set out to do. `required` is the full matrix for its models; `planned` what was selected of it."""
+
+    models: tuple[str, ...]
+    tools: tuple[str, ...]
+    repeats: int
+    preset: str
+    random_weights: bool = False
+    gated: bool = True
+    required: tuple[Cell, ...] = ()
+    planned: tuple[Cell, ...] = ()
+    protocol_repeats: int = 5
+
+
+class Run(Frozen):
+    """A plan, the records it produced, and what holds for all of them."""
+
+    plan: Plan
+    records: tuple[Record, ...]
+    environment: dict[str, Value] = Field(default_factory=dict)

@@ -1,0 +1,71 @@
+"""The reference arm: greedy decoding with plain PyTorch pre-hooks, written without `generate`.
+
+It edits what the next block receives, so it shares neither code nor hook point with the tools it is compared to.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from steering_core.edits import Edit
+from steering_core.models import LoadedModel
+from steering_core.tokens import TokenBatch
+
+
+def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+    """New token ids, int64 [batch, <= max_new_tokens], greedy; finished rows continue with the padding id."""
+    config = model.decoding(max_new_tokens)
+    stops = torch.tensor(_as_list(config.eos_token_id), device=batch.ids.device)
+    mask, ids, positions = batch.mask, batch.ids, batch.position_ids
+    done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    cache, made = None, []
+    with model.inference(), steered(model, edits, lambda: mask):
+        for _ in range(max_new_tokens):
+            out = model.module(
+                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
+                logits_to_keep=1,
+            )  # fmt: skip
+            cache = out.past_key_values
+            ids = out.logits[:, -1].argmax(-1, keepdim=True).masked_fill(done[:, None], config.pad_token_id)
+            made.append(ids)
+            done = done | torch.isin(ids[:, 0], stops)
+            if bool(done.all()):
+                break
+            mask = torch.cat([mask, torch.ones_like(ids)], -1)
+            positions = mask.sum(-1, keepdim=True) - 1
+    return torch.cat(made, -1)
+
+
+@contextmanager
+def steered(model: LoadedModel, edits: Sequence[Edit], mask: Callable[[], Tensor]) -> Iterator[None]:
+    """Apply `resid_post` edits to what the following module receives, at real tokens; hooks are removed at the end."""
+    followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
+    handles = []
+    try:
+        for edit in edits:
+            handles.append(followers[edit.site.layer].register_forward_pre_hook(_hook(edit, mask), with_kwargs=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(edit: Edit, mask: Callable[[], Tensor]) -> Callable[[nn.Module, Any, Any], Any]:
+    def hook(module: nn.Module, args: Any, kwargs: Any) -> Any:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        width = hidden.shape[1]
+        prefill = width == mask().shape[1]
+        if edit.phase == ("decode" if prefill else "prefill"):
+            return None
+        real = mask()[:, -width:, None].bool()
+        changed = torch.where(real, edit.apply(hidden), hidden)
+        return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
+
+    return hook
+
+
+def _as_list(value: Any) -> list[int]:
+    return [] if value is None else [value] if isinstance(value, int) else list(value)

@@ -1,0 +1,84 @@
+"""A content-addressed store of measurements in the run directory: nothing is computed twice, a killed run resumes.
+
+One measurement is one safetensors file, named by the sha256 of its key; it appears whole or not at all.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from steering_core.errors import ArtifactProblem
+
+Key = Mapping[str, Any]
+
+
+class Store:
+    """`get` computes on the first call for a key and reads afterwards; safe for several processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get(self, key: Key, compute: Callable[[], Tensor]) -> Tensor:
+        """The tensor for a key, on the CPU."""
+        path = self.path(key)
+        if (known := self.find(key)) is not None:
+            return known
+        _make(path.parent)
+        with FileLock(f"{path}.lock"):
+            if (known := self.find(key)) is None:
+                known = compute().detach().cpu().contiguous()
+                self._write(path, key, known)
+        return known
+
+    def find(self, key: Key) -> Tensor | None:
+        """The tensor for a key if it is stored."""
+        path = self.path(key)
+        if not path.exists():
+            return None
+        try:
+            return load_file(path)["value"]
+        except (SafetensorError, KeyError, OSError) as error:
+            raise ArtifactProblem("store-file", f"{path} does not read: {error}", "delete it and run again") from None
+
+    def put(self, key: Key, value: Tensor) -> None:
+        """Store a tensor that was computed elsewhere."""
+        self.get(key, lambda: value)
+
+    def path(self, key: Key) -> Path:
+        """Where the measurement of a key lives."""
+        name = sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+        return self.root / name[:2] / f"{name}.safetensors"
+
+    def _write(self, path: Path, key: Key, value: Tensor) -> None:
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            save_file({"value": value}, temporary, metadata={"key": json.dumps(key, sort_keys=True, default=str)})
+            os.replace(temporary, path)
+        except (OSError, SafetensorError) as error:
+            temporary.unlink(missing_ok=True)
+            raise ArtifactProblem(
+                "store-write", f"cannot write {path}: {error}", "free space or choose another --run-dir"
+            ) from None
+
+
+def digest(tensor: Tensor) -> str:
+    """sha256 of a tensor's dtype, shape and bytes."""
+    flat = tensor.detach().cpu().contiguous()
+    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return sha256(f"{flat.dtype}{tuple(flat.shape)}".encode() + raw).hexdigest()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactProblem("store-folder", f"cannot create {folder}: {error}", "choose another --run-dir") from None

@@ -1,0 +1,88 @@
+"""Prompts as token ids: encoded once, padded once, shared by every tool."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from steering_core.errors import EmptyMeasurement
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch:
+    """ids, mask: int64 [batch, seq]; last: int64 [batch], index of the last real token of each row."""
+
+    ids: Tensor
+    mask: Tensor
+    last: Tensor
+    side: Side
+
+    @property
+    def position_ids(self) -> Tensor:
+        """[batch, seq]: 0 at the first real token, so that absolute positions survive left padding."""
+        return (self.mask.cumsum(-1) - 1).clamp(min=0)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of ids and mask: equal for equal batches, whatever the device."""
+        raw = torch.stack([self.ids, self.mask]).cpu().numpy().tobytes()
+        return sha256(f"{tuple(self.ids.shape)}{self.side}".encode() + raw).hexdigest()
+
+    def to(self, device: torch.device | str) -> "TokenBatch":
+        """The same batch on another device."""
+        return TokenBatch(self.ids.to(device), self.mask.to(device), self.last.to(device), self.side)
+
+    def inputs(self) -> dict[str, Tensor]:
+        """Keyword arguments for one forward of a transformers model."""
+        return {"input_ids": self.ids, "attention_mask": self.mask, "position_ids": self.position_ids}
+
+    def at_last(self, hidden: Tensor) -> Tensor:
+        """hidden: [batch, seq, hidden] -> [batch, hidden] at the last real token of each row."""
+        rows = torch.arange(hidden.shape[0], device=hidden.device)
+        return hidden[rows, self.last.to(hidden.device)]
+
+
+def chat_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """Token ids of one user turn through the chat template, ready for the answer; never re-tokenised from text."""
+    turn = [{"role": "user", "content": prompt}]
+    encoded = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=True)
+    return list(encoded["input_ids"])
+
+
+def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> TokenBatch:
+    """Rows of token ids -> one padded batch; an empty batch or row is an error."""
+    if not rows or not all(rows):
+        raise EmptyMeasurement("no-tokens", "an empty batch or an empty prompt", "give at least one non-empty prompt")
+    width = max(map(len, rows))
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        where = slice(width - len(row), width) if side == "left" else slice(0, len(row))
+        ids[index, where] = torch.tensor(row)
+        mask[index, where] = 1
+    last = torch.tensor([width - 1 if side == "left" else len(row) - 1 for row in rows])
+    return TokenBatch(ids, mask, last, side)
+
+
+def encode(tokenizer: Any, prompts: Sequence[str], side: Side = "left") -> TokenBatch:
+    """Prompts -> one padded batch of chat-template token ids."""
+    return pad([chat_ids(tokenizer, prompt) for prompt in prompts], pad_id(tokenizer), side)
+
+
+def pad_id(tokenizer: Any) -> int:
+    """The padding id; checkpoints without one pad with the end-of-sequence id (masked, so its value never counts)."""
+    found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return int(found or 0)
+
+
+def rendered_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """The same turn rendered to text and read back without special tokens added: what `chat_ids` must equal."""
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
+    )
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -1,0 +1,98 @@
+"""PyTorch forward hooks, with nothing between them and the module: the reference tool."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from steering_core.edits import Edit
+from steering_core.models import LoadedModel
+from steering_core.sites import Site
+from steering_core.specs import ModelSpec
+from steering_core.tokens import TokenBatch
+from steering_core.tools.base import ToolVersion, installed
+from steering_core.tools.plan import check_prompts, check_sites, edits_by_module, missing
+
+
+class Hooks:
+    """Reads with hooks that copy, steers with hooks that return a new tensor; every hook is removed afterwards."""
+
+    name = "hooks"
+
+    def version(self) -> ToolVersion:
+        """The version of torch, whose hooks these are."""
+        return installed("torch", "torch")
+
+    def supports(self, spec: ModelSpec, site: Site) -> str | None:
+        """None, or the reason why the model has no such site."""
+        return missing(spec, site)
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
+        check_sites(model, sites)
+        inputs = batch.to(model.device).inputs()
+        captured: dict[Site, Tensor] = {}
+        handles: list[RemovableHandle] = []
+        try:
+            for site in sites:
+                handles.append(_watch(model, site, captured))
+            with model.inference():
+                model.module(**inputs, logits_to_keep=1)
+        finally:
+            _remove(handles)
+        return {site: captured[site] for site in sites}
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
+        check_prompts(batch)
+        batch = batch.to(model.device)
+        grouped = edits_by_module(model, edits)
+        handles: list[RemovableHandle] = []
+        try:
+            for path, group in grouped.items():
+                handles.append(model.module_at(path).register_forward_hook(_Steer(group, batch.mask)))
+            ids = model.module.generate(
+                input_ids=batch.ids, attention_mask=batch.mask, generation_config=model.decoding(max_new_tokens)
+            )
+        finally:
+            _remove(handles)
+        new: Tensor = ids[:, batch.ids.shape[1] :]
+        return new
+
+
+class _Steer:
+    """A forward hook: the first call of a generation is the prompt, every later one a decode step."""
+
+    def __init__(self, edits: Sequence[Edit], mask: Tensor) -> None:
+        self.edits, self.real, self.on_prompt = edits, mask.bool().unsqueeze(-1), True
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+        hidden = output[0] if isinstance(output, tuple) else output
+        for edit in self.edits:
+            if self.on_prompt and edit.phase != "decode":
+                hidden = torch.where(self.real, edit.apply(hidden), hidden)
+            elif not self.on_prompt and edit.phase != "prefill":
+                hidden = edit.apply(hidden)
+        self.on_prompt = False
+        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+def _watch(model: LoadedModel, site: Site, captured: dict[Site, Tensor]) -> RemovableHandle:
+    """Hook the site's module so that its tensor is copied into `captured`."""
+    tap, columns = model.architecture.tap(site), model.columns(site)
+    module = model.module_at(tap.path)
+
+    def keep(value: Any) -> None:
+        hidden = value[0] if isinstance(value, tuple) else value
+        captured[site] = hidden[..., columns].detach().clone()
+
+    if tap.side == "input":
+        return module.register_forward_pre_hook(lambda module, args: keep(args))
+    return module.register_forward_hook(lambda module, args, output: keep(output))
+
+
+def _remove(handles: Sequence[RemovableHandle]) -> None:
+    for handle in handles:
+        handle.remove()

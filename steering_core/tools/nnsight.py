@@ -1,0 +1,117 @@
+"""nnsight: a traced forward for reading, a traced generation for steering."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import nnsight
+import torch
+from torch import Tensor
+
+from steering_core.edits import Edit
+from steering_core.models import LoadedModel
+from steering_core.sites import Site
+from steering_core.specs import ModelSpec
+from steering_core.tokens import TokenBatch
+from steering_core.tools.base import ToolVersion, installed
+from steering_core.tools.plan import check_prompts, check_sites, edits_by_module, missing
+
+# A trace must ask for values in the order in which the model computes them.
+_ORDER = ("resid_pre", "k", "v", "attn_out", "attn_contrib", "resid_mid", "mlp_out", "mlp_contrib", "resid_post")
+
+
+class Nnsight:
+    """Reads inside `trace`, steers by assigning to a module's output at every step of `generate`."""
+
+    name = "nnsight"
+
+    def version(self) -> ToolVersion:
+        """nnsight's version."""
+        return installed("nnsight", "nnsight")
+
+    def supports(self, spec: ModelSpec, site: Site) -> str | None:
+        """None, or the reason why the model has no such site."""
+        return missing(spec, site)
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
+        check_sites(model, sites)
+        inputs = batch.to(model.device).inputs()
+        wrapped = _wrap(model)
+        captured: dict[Site, Tensor] = {}
+        with model.inference(), wrapped.trace(**inputs, logits_to_keep=1):
+            for site in sorted(sites, key=_moment):
+                # A saved value is the model's own tensor until it is copied.
+                captured[site] = _value(wrapped, model, site).detach().clone()
+        return {site: captured[site] for site in sites}
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
+        check_prompts(batch)
+        batch = batch.to(model.device)
+        grouped = sorted(edits_by_module(model, edits).items(), key=lambda item: _moment(item[1][0].site))
+        config = model.decoding(max_new_tokens)
+        prompt = {"input_ids": batch.ids, "attention_mask": batch.mask}
+        real, running = batch.mask.bool().unsqueeze(-1), _Running(config.eos_token_id)
+        wrapped = _wrap(model)
+        with wrapped.generate(**prompt, generation_config=config) as tracer:
+            for step in tracer.iter[:max_new_tokens]:
+                # The streamer's first value is the prompt, each later one the tokens chosen by the step before.
+                chosen = wrapped.generator.streamer.output
+                if step and not running.after(chosen):
+                    break
+                for path, group in grouped:
+                    _steer(wrapped.get(path), group, None if step else real)
+            ids = tracer.result.save()
+        new: Tensor = ids[:, batch.ids.shape[1] :]
+        return new
+
+
+class _Running:
+    """Which rows have not ended. A trace that waits for a step the model never takes is cut short with a warning."""
+
+    def __init__(self, end: int | list[int] | None) -> None:
+        self.ends = torch.tensor([] if end is None else end, dtype=torch.long).reshape(-1)
+        self.rows = torch.tensor(True)
+
+    def after(self, chosen: Tensor) -> bool:
+        """chosen: int64 [batch], the newest tokens. Whether the generation goes on."""
+        self.rows = self.rows & ~torch.isin(chosen, self.ends)
+        return bool(self.rows.any())
+
+
+def _steer(envoy: Any, edits: Sequence[Edit], real: Tensor | None) -> None:
+    """Replace the module's output of this step; real: bool [batch, seq, 1] on the prompt, None at a decode step."""
+    output = envoy.output
+    hidden = output[0] if isinstance(output, tuple) else output
+    for edit in edits:
+        if real is not None and edit.phase != "decode":
+            hidden = torch.where(real, edit.apply(hidden), hidden)
+        elif real is None and edit.phase != "prefill":
+            hidden = edit.apply(hidden)
+    envoy.output = (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+def _value(wrapped: Any, model: LoadedModel, site: Site) -> Tensor:
+    tap = model.architecture.tap(site)
+    envoy = wrapped.get(tap.path)
+    value = envoy.input if tap.side == "input" else envoy.output
+    hidden: Tensor = value[0] if isinstance(value, tuple) else value
+    return hidden[..., model.columns(site)]
+
+
+def _moment(site: Site) -> tuple[float, int]:
+    """Sorts sites by when the model computes them."""
+    if site.stream == "final_norm":
+        return math.inf, 0
+    return site.layer, _ORDER.index(site.stream)
+
+
+def _wrap(model: LoadedModel) -> Any:
+    """A fresh wrapper around the model, on the device where it is.
+
+    The pipeline that nnsight builds moves a model to the first GPU unless told a device, and refuses to be told one
+    for a model that was placed by a device map.
+    """
+    device = None if getattr(model.module, "hf_device_map", None) else model.module.device
+    return nnsight.TransformersModel(model.module, task="text-generation", tokenizer=model.tokenizer, device=device)

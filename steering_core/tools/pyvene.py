@@ -1,0 +1,120 @@
+"""pyvene: an IntervenableModel that collects and intervenes, addressed by string component.
+
+Components are written "model.layers.3.output" rather than taken from pyvene's per-family tables: one spelling serves
+every family, and the tables cut some projections short when head_dim * heads is not hidden.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyvene
+import torch
+from torch import Tensor, nn
+
+from steering_core.edits import Ablate, Add, Edit
+from steering_core.models import LoadedModel
+from steering_core.sites import Site
+from steering_core.specs import ModelSpec
+from steering_core.tokens import TokenBatch
+from steering_core.tools.base import ToolVersion, installed
+from steering_core.tools.plan import check_prompts, check_sites, edits_by_module, missing
+
+
+class Pyvene:
+    """Reads with CollectIntervention, steers with interventions inside IntervenableModel.generate."""
+
+    name = "pyvene"
+
+    def version(self) -> ToolVersion:
+        """pyvene's version."""
+        return installed("pyvene", "pyvene")
+
+    def supports(self, spec: ModelSpec, site: Site) -> str | None:
+        """None, or the reason why the model has no such site."""
+        return missing(spec, site)
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
+        check_sites(model, sites)
+        inputs = batch.to(model.device).inputs()
+        taps = [model.architecture.tap(site) for site in sites]
+        # Without keep_last_dim the collected positions are flattened into one axis.
+        collecting = [_at(f"{tap.path}.{tap.side}", pyvene.CollectIntervention(keep_last_dim=True)) for tap in taps]
+        intervenable = _intervenable(model, collecting)
+        with model.inference():
+            (_, collected), _ = intervenable({**inputs, "logits_to_keep": 1}, unit_locations=None)
+        return {
+            site: hidden[..., model.columns(site)].detach().clone()
+            for site, hidden in zip(sites, collected, strict=True)
+        }
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
+        check_prompts(batch)
+        batch = batch.to(model.device)
+        steering = [
+            _at(f"{path}.output", _intervention(edit, batch.mask, model.dtype))
+            for path, group in edits_by_module(model, edits).items()
+            for edit in group
+        ]
+        # No unit locations and intervene_on_prompt: the one setting that reaches the prompt and every decode step.
+        _, ids = _intervenable(model, steering).generate(
+            {"input_ids": batch.ids, "attention_mask": batch.mask},
+            unit_locations=None,
+            intervene_on_prompt=True,
+            generation_config=model.decoding(max_new_tokens),
+        )
+        new: Tensor = ids[:, batch.ids.shape[1] :]
+        return new
+
+
+class _Schedule:
+    """Which tokens of a call are edited: real ones of the prompt, then every decode step; `phase` may leave one out."""
+
+    def __init__(self, phase: str, mask: Tensor) -> None:
+        self.phase, self.real, self.on_prompt = phase, mask.bool().unsqueeze(-1), True
+
+    def choose(self, base: Tensor, edited: Tensor) -> Tensor:
+        """[batch, seq, hidden]: `edited` where this call is scheduled, `base` elsewhere."""
+        on_prompt, self.on_prompt = self.on_prompt, False
+        if self.phase == ("decode" if on_prompt else "prefill"):
+            return base
+        return torch.where(self.real, edited, base) if on_prompt else edited
+
+
+class _Addition(pyvene.AdditionIntervention):  # type: ignore[misc]  # pyvene has no types
+    """pyvene's addition of a constant vector, on schedule."""
+
+    def __init__(self, shift: Tensor, schedule: _Schedule) -> None:
+        super().__init__(source_representation=shift)
+        self.schedule = schedule
+
+    def forward(self, base: Tensor, source: Any = None, subspaces: Any = None, **kwargs: Any) -> Tensor:
+        # pyvene adds in place, so it is given a copy: `base` is still needed where nothing is edited.
+        return self.schedule.choose(base, super().forward(base.clone(), source, subspaces))
+
+
+class _Ablation(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationIntervention):  # type: ignore[misc]
+    """Directional ablation, which pyvene does not ship, as one of its constant-source interventions."""
+
+    def __init__(self, edit: Ablate, schedule: _Schedule) -> None:
+        super().__init__()
+        self.edit, self.schedule = edit, schedule
+
+    def forward(self, base: Tensor, source: Any = None, subspaces: Any = None, **kwargs: Any) -> Tensor:
+        return self.schedule.choose(base, self.edit.apply(base))
+
+
+def _intervention(edit: Edit, mask: Tensor, dtype: torch.dtype) -> nn.Module:
+    schedule = _Schedule(edit.phase, mask)
+    if isinstance(edit, Add):
+        return _Addition(edit.shift(torch.empty(0, dtype=dtype, device=edit.vector.device)), schedule)
+    return _Ablation(edit, schedule)
+
+
+def _at(component: str, intervention: nn.Module) -> pyvene.RepresentationConfig:
+    return pyvene.RepresentationConfig(component=component, unit="pos", intervention=intervention)
+
+
+def _intervenable(model: LoadedModel, representations: list[Any]) -> Any:
+    return pyvene.IntervenableModel(pyvene.IntervenableConfig(representations), model.module)

@@ -1,0 +1,69 @@
+"""Failed gates: preflight clauses and the premise that do not hold, first cause first; and who passes."""
+
+from steering_core.clauses import CLAUSES
+from steering_core.record import Cell, Outcome, Record
+from steering_core.verdicts.sheet import Sheet, is_gate, is_preflight
+from steering_core.verdicts.verdict import Cause
+
+VERBS = {Outcome.DIFFERS: "fails", Outcome.ERRORED: "crashed"}
+
+
+def list_failures(sheet: Sheet) -> tuple[Cause, ...]:
+    """Every gate that was measured and does not hold, then every one that crashed; in the protocol's clause order.
+
+    A missing library or an unsupported family is no cause of anything: those are missing evidence.
+    """
+    failed = [record for cell, record in sheet.records.items() if is_gate(cell) and record.outcome in VERBS]
+    return tuple(_cause(record) for record in sorted(failed, key=lambda record: _rank(sheet, record)))
+
+
+def list_passing(sheet: Sheet, model: str) -> tuple[str, ...]:
+    """The tools for which every preflight cell on this model holds, in the plan's order.
+
+    A failed pair is charged to the tool of the two that also fails by itself; to both when neither does, because
+    then nothing says which of them is wrong. A failure of the model itself (no tool named) leaves no tool passing.
+    """
+    cells = [cell for cell in sheet.cells if cell.model == model and is_preflight(cell)]
+    failed = [cell for cell in cells if not sheet.agrees(cell)]
+    alone = {cell.tool for cell in failed if cell.other is None}
+    charged = alone | {name for cell in failed if cell.other for name in _charge(cell, alone)}
+    named = {name for cell in cells for name in (cell.tool, cell.other)}
+    return tuple(tool for tool in sheet.plan.tools if tool in named and tool not in charged and None not in alone)
+
+
+def say_where(cell: Cell) -> str:
+    """`pyvene on tiny_qwen2`, `hooks~pyvene on tiny_qwen2`, or only the model."""
+    tools = "~".join(filter(None, (cell.tool, cell.other)))
+    return f"{tools} on {cell.model}" if tools else cell.model
+
+
+def _charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
+    return {cell.tool, cell.other} & alone or {cell.tool, cell.other}
+
+
+def _rank(sheet: Sheet, record: Record) -> tuple[bool, int, int, int]:
+    cell = record.cell
+    tool = sheet.plan.tools.index(cell.tool) if cell.tool else -1
+    return (
+        record.outcome is Outcome.ERRORED,
+        list(CLAUSES).index(cell.clause),
+        sheet.plan.models.index(cell.model),
+        tool,
+    )
+
+
+def _cause(record: Record) -> Cause:
+    cell = record.cell
+    name = CLAUSES[cell.clause].name
+    sentence = str(record.measured.get("localised") or record.sentence)
+    return Cause(
+        clause=cell.clause,
+        name=name,
+        model=cell.model,
+        tool=cell.tool,
+        other=cell.other,
+        outcome=record.outcome,
+        sentence=sentence,
+        cell=cell.id,
+        text=f"{cell.clause} {name} {VERBS[record.outcome]} for {say_where(cell)}: {sentence}",
+    )
