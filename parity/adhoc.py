@@ -22,27 +22,41 @@ def adhoc_models(sources: list[str], options: Any) -> dict[str, ModelSpec]:
         raise UsageProblem(
             "model", "--model needs --layer and --multiplier", "the tested block and the strength of the unit direction"
         )
-    rows = [spec_of(source, options) for source in sources]
-    return {row.key: row for row in rows}
+    rows: dict[str, ModelSpec] = {}
+    for source in sources:
+        row = spec_of(source, options)
+        if row.key in rows:
+            raise UsageProblem("model", f"--model names {row.key} twice", "directories of different names")
+        rows[row.key] = row
+    return rows
 
 
 def spec_of(source: str, options: Any) -> ModelSpec:
     """A directory or a cached hub id -> its row."""
     config = _config(source)
-    row = {name: _first(config, keys, source) for name, keys in NAMES.items()}
+    layers, hidden, heads, vocab = (_first(config, keys, source) for keys in NAMES.values())
     return ModelSpec(
-        key=re.sub(r"\W+", "_", Path(source).name).lower(),
-        source=source,
-        family=config.get("model_type", "unknown"),
-        mlp=config.get("intermediate_size") or config.get("n_inner") or 4 * row["hidden"],
-        kv_heads=config.get("num_key_value_heads") or row["heads"],
-        head_dim=config.get("head_dim") or row["hidden"] // row["heads"],
+        key=_key(source),
+        source=str(Path(source).resolve()) if Path(source).is_dir() else source,
+        family=str(config.get("model_type", "unknown")),
+        layers=layers,
+        hidden=hidden,
+        mlp=config.get("intermediate_size") or config.get("n_inner") or 4 * hidden,
+        heads=heads,
+        kv_heads=config.get("num_key_value_heads") or heads,
+        head_dim=config.get("head_dim") or hidden // heads,
+        vocab=vocab,
         tied=bool(config.get("tie_word_embeddings", True)),
         dtype=options.dtype or config.get("dtype") or config.get("torch_dtype") or "float32",
         layer=options.layer,
         multiplier=options.multiplier,
-        **row,
     )
+
+
+def _key(source: str) -> str:
+    """The last part of the path or id, as a marker name."""
+    name = Path(source).resolve().name if Path(source).is_dir() else source.rpartition("/")[2]
+    return re.sub(r"\W+", "_", name).strip("_").lower() or "model"
 
 
 def _config(source: str) -> dict[str, Any]:
@@ -61,15 +75,18 @@ def _config(source: str) -> dict[str, Any]:
             )
         path = Path(found)
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageProblem("model", f"--model {source}: config.json does not read: {error}", "a JSON object") from None
+    if not isinstance(config, dict):
+        raise UsageProblem("model", f"--model {source}: config.json is no JSON object", "a decoder-only language model")
+    return config
 
 
 def _first(config: dict[str, Any], keys: tuple[str, ...], source: str) -> int:
     for key in keys:
-        if isinstance(config.get(key), int):
-            return int(config[key])
+        if isinstance(value := config.get(key), int) and value > 0:
+            return value
     raise UsageProblem(
         "model", f"--model {source}: config.json has no {' or '.join(keys)}", "a decoder-only language model"
     )

@@ -1,7 +1,7 @@
 """The words of failures: observed, expected, tolerance, where. Each helper writes to the draft, then asserts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from steering_core.compare import compare
 from steering_core.draft import Draft
@@ -22,24 +22,17 @@ def assert_same(
     atol: float = 0.0,
     explain: Callable[[], str] | None = None,
 ) -> None:
-    """Two tensors agree to `atol`, entry by entry; `explain` names the tensor that was returned instead."""
+    """Two tensors [batch, ...] agree to `atol`, entry by entry; `explain` names the tensor that was returned."""
     __tracebackhide__ = True
     assert_equal(cell, f"{what}: shape", list(observed.shape), list(expected.shape), explain=explain)
     gap = compare(observed, expected)
-    cell.note(
-        max_abs=max(gap.max_abs, cell.measured.get("max_abs", 0.0)) if gap.max_abs < float("inf") else 1e300,
-        tolerance=atol,
-    )
-    cell.note(bit_equal=gap.bit_equal and cell.measured.get("bit_equal", True), worst_prompt=gap.where[0])
+    cell.note(tolerance=atol, bit_equal=gap.bit_equal and cell.measured.get("bit_equal", True))
+    if gap.max_abs >= cell.measured.get("max_abs", 0.0):
+        cell.note(max_abs=gap.max_abs, worst_prompt=gap.where[0])
     if gap.within(atol):
         cell.agree(f"{what}: {'bit-equal' if gap.bit_equal else f'max|d| = {gap.max_abs:.3g} <= {atol:g}'}")
         return
-    words = f"{what}: max|d| = {gap.max_abs:.3g} > {atol:g} at {list(gap.where)}"
-    if explain:
-        cell.note(localised=explain())
-        words = f"{words}; {cell.measured['localised']}"
-    cell.differ(words)
-    raise AssertionError(f"{cell.cell.id}: {words}")
+    differ(cell, f"{what}: max|d| = {gap.max_abs:.3g} > {atol:g} at {list(gap.where)}", explain)
 
 
 def assert_equal(
@@ -50,12 +43,7 @@ def assert_equal(
     if observed == expected:
         cell.agree(f"{what}: {expected}")
         return
-    words = f"{what}: observed {observed}, expected {expected}"
-    if explain:
-        cell.note(localised=explain())
-        words = f"{words}; {cell.measured['localised']}"
-    cell.differ(words)
-    raise AssertionError(f"{cell.cell.id}: {words}")
+    differ(cell, f"{what}: observed {observed}, expected {expected}", explain)
 
 
 def assert_holds(cell: Draft, holds: bool, sentence: str, otherwise: str) -> None:
@@ -64,5 +52,14 @@ def assert_holds(cell: Draft, holds: bool, sentence: str, otherwise: str) -> Non
     if holds:
         cell.agree(sentence)
         return
-    cell.differ(otherwise)
-    raise AssertionError(f"{cell.cell.id}: {otherwise}")
+    differ(cell, otherwise)
+
+
+def differ(cell: Draft, words: str, explain: Callable[[], str] | None = None) -> NoReturn:
+    """Record the difference, then look for its name: a search that crashes must not hide what was found."""
+    __tracebackhide__ = True
+    cell.differ(words)
+    if explain:
+        named = explain()
+        cell.differ(f"{words}; {named}", localised=named)
+    raise AssertionError(f"{cell.cell.id}: {cell.sentence}")

@@ -1,7 +1,7 @@
 """Canonical directions: the only file that knows `snapshots/`. One check per model writes, the others read.
 
-A snapshot is one safetensors file with its metadata in the header, per machine class (device and dtype): placement alone
-moves a direction by 1e-4 of its norm, so each class has a canon and a tolerance of its own.
+A snapshot is one safetensors file with its metadata in the header, per machine class (device and dtype): placement
+alone moves a direction by 1e-4 of its norm, so each class has a canon and a tolerance of its own.
 """
 
 import json
@@ -24,7 +24,7 @@ TOLERANCES = {"float32": 1e-6, "float16": 1e-4, "bfloat16": 2e-3}
 NORM_TOLERANCE = 1e-3
 
 
-class CanonicalDirection(SingleFileSnapshotExtension):
+class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # syrupy has no types for mypy here
     """Syrupy extension: safetensors bytes, compared by direction and norm within a tolerance."""
 
     file_extension = "safetensors"

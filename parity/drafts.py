@@ -39,13 +39,13 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         draft.fail(*explain(call.excinfo.value))
     record = draft.finish(item.nodeid.partition("@")[0])
     item.user_properties.append((PROPERTY, record.model_dump_json()))
-    remember(item, record)
+    remember(item.config, record)
 
 
 def explain(error: BaseException) -> tuple[Outcome, str]:
-    """Which word an exception deserves: not installed, cannot, wrong, or crashed."""
+    """Which word an exception deserves: not installed or not run, cannot, wrong, or crashed."""
     first = (str(error).strip().splitlines() or [""])[0]
-    if isinstance(error, ToolAbsent):
+    if isinstance(error, ToolAbsent | pytest.skip.Exception):
         return Outcome.ABSENT, first
     if isinstance(error, ToolUnsupported):
         return Outcome.UNSUPPORTED, first
@@ -54,14 +54,14 @@ def explain(error: BaseException) -> tuple[Outcome, str]:
     return Outcome.ERRORED, f"{type(error).__name__}: {first}"[:500]
 
 
-def remember(item: pytest.Item, record: Record) -> None:
+def remember(config: pytest.Config, record: Record) -> None:
     """A preflight cell that differs or crashes closes the gate of its model; those that hold are counted."""
     if CLAUSES[record.cell.clause].stage is not Stage.PREFLIGHT:
         return
     if record.outcome is Outcome.AGREES:
-        item.config.stash[HELD].add(record.cell.id)
+        config.stash[HELD].add(record.cell.id)
     if record.outcome in (Outcome.DIFFERS, Outcome.ERRORED):
-        item.config.stash[FAILED].setdefault(record.cell.model, f"{record.cell.id}: {record.sentence}")
+        config.stash[FAILED].setdefault(record.cell.model, f"{record.cell.id}: {record.sentence}")
 
 
 def preflight_holds(config: pytest.Config, model: str) -> bool:

@@ -11,6 +11,7 @@ from parity.adhoc import adhoc_models
 from steering_core.errors import UsageProblem
 from steering_core.prompts import PromptSet, read_prompts
 from steering_core.specs import ModelSpec, Preset, Settings, pick, read_presets, read_registry, resolve
+from steering_core.tools import TOOLS, known_tools
 
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -38,10 +39,15 @@ class Matrix:
 
 def build_matrix(options: Any) -> Matrix:
     """Options -> Matrix; UsageProblem is one clear line. Reads TOML and the prompts file, loads nothing."""
-    adhoc = adhoc_models(options.model, options)
-    registry = {**read_registry(FIXTURES / "models.toml"), **adhoc}
+    known, adhoc = read_registry(FIXTURES / "models.toml"), adhoc_models(options.model, options)
+    if both := sorted(set(known) & set(adhoc)):
+        raise UsageProblem(
+            "model", f"--model {both[0]} is a registered model", f"-m {both[0]}, with --model-path if need be"
+        )
+    registry = {**known, **adhoc}
     presets = read_presets(FIXTURES / "presets.toml")
     sources = model_paths(options.model_path, registry)
+    positive(options.batch_size, "batch-size")
     if options.preset:
         pick(presets, options.preset, "preset")
     selected = tuple(
@@ -50,14 +56,21 @@ def build_matrix(options: Any) -> Matrix:
         if key in adhoc or selects(options.markexpr, spec, registry, only_named=bool(adhoc))
     )
     chosen = {key: presets[options.preset or default_preset(registry[key])] for key in selected}
+    one_preset(chosen)
     settings = {key: resolve(registry[key], row, options.layer, options.multiplier) for key, row in chosen.items()}
     wanted = {preset.repeats for preset in chosen.values()} or {5}
     prompts_file = Path(options.prompts) if options.prompts else FIXTURES / "prompts" / "default.json"
     return Matrix(
         registry, selected, presets, settings, tool_names(options), positive(options.repeats, "repeats") or max(wanted),
-        max(wanted), options.preset or "+".join(sorted({preset.name for preset in chosen.values()})),
+        max(wanted), next((preset.name for preset in chosen.values()), "none"),
         read_prompts(prompts_file), prompts_file, sources,
     )  # fmt: skip
+
+
+def one_preset(chosen: Mapping[str, Preset]) -> None:
+    """A run uses one preset throughout; tiny and real models have different defaults."""
+    if len(names := sorted({preset.name for preset in chosen.values()})) > 1:
+        raise UsageProblem("mixed-presets", f"the models' presets differ: {', '.join(names)}", "name one with --preset")
 
 
 def default_preset(spec: ModelSpec) -> str:
@@ -69,9 +82,26 @@ def tool_names(options: Any) -> tuple[str, ...]:
     """The compared tools, in registry order; the order breaks ties in the verdict."""
     names = tuple(name.strip() for name in options.tools.split(",")) if options.tools else DEFAULT_TOOLS
     everything = (*names, *options.tool)
-    if len(set(everything)) != len(everything) or not all(everything):
+    labels = [tool_label(name) for name in everything]
+    if len(set(labels)) != len(labels) or not all(labels):
         raise UsageProblem("tools", f"a tool is empty or named twice in {', '.join(everything)}", "name each tool once")
+    for name in everything:
+        check_tool(name)
     return everything
+
+
+def tool_label(spec: str) -> str:
+    """`path/to/file.py:Class` -> `Class`; registered names stay as they are."""
+    return spec.rpartition(":")[2]
+
+
+def check_tool(spec: str) -> None:
+    """UsageProblem for an unknown name or a missing file; a library that is not installed is found by the checks."""
+    source, colon, _ = spec.rpartition(":")
+    if not colon and spec not in TOOLS:
+        pick(dict.fromkeys(known_tools()), spec, "tool")
+    if source.endswith(".py") and not Path(source).is_file():
+        raise UsageProblem("tool-file", f"--tool {spec}: no file {source}", "path/to/file.py:Class")
 
 
 def model_paths(pairs: list[str], registry: Mapping[str, ModelSpec]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-DTYPES = ("float32", "bfloat16", "float16")
+from steering_core.specs import DTYPES
 
 
 def add_options(parser: Any) -> None:
@@ -29,9 +29,7 @@ def add_options(parser: Any) -> None:
         metavar="DIR_OR_ID",
         help="run an unregistered model; needs --layer, --multiplier",
     )
-    add(
-        "--layer", type=int, metavar="N", help="tested block, 0-based (with --model; otherwise overrides every model's)"
-    )
+    add("--layer", type=int, metavar="N", help="tested block, 0-based; overrides every model's")
     add("--multiplier", type=float, metavar="X", help="strength of the unit direction (as --layer)")
     add("--random-weights", action="store_true",
         help="real architecture and shape, seeded random weights: tensor-site checks without a download")  # fmt: skip
@@ -44,9 +42,9 @@ def add_options(parser: Any) -> None:
         help="add a tool: path/to/file.py:Class or package.module:Class",
     )
     add("--prompts", metavar="FILE", help="prompt sets as JSON (default: the project's own)")
-    add("--attention", default="sdpa", metavar="NAME", help="attention implementation: sdpa (default) or eager")
+    add("--attention", default="", choices=("sdpa", "eager"), help="attention implementation (default: the family's own)")
     add("--no-gate", action="store_true",
-        help="go on after a failed preflight; the verdict is headed by the failed clause as its likely cause")  # fmt: skip
+        help="go on after a failed preflight; the verdict names the failed clause as its likely cause")  # fmt: skip
     add(
         "--force-snapshot",
         action="store_true",

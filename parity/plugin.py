@@ -8,7 +8,9 @@ import pytest
 from parity.drafts import block, draft_of, finish
 from parity.matrix import build_matrix
 from parity.options import add_options
-from parity.parametrize import arrange, parameters, register_markers
+from parity.parametrize import parameters, register_markers
+from parity.planning import arrange
+from parity.request import settle_request
 from parity.sources import check_sources
 from parity.stash import FAILED, HELD, MATRIX
 from steering_core.errors import SuiteError
@@ -25,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         matrix = build_matrix(config.option)
         check_sources(matrix, config.option)
+        settle_request(config, matrix)
     except SuiteError as problem:
         raise pytest.UsageError(str(problem)) from None
     config.stash[MATRIX] = matrix
@@ -47,6 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     arrange(config, items, everything)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Called before a check's fixtures: a failed preflight of its model blocks it, with the reason named."""
     block(item)

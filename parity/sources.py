@@ -61,34 +61,55 @@ def in_hub_cache(spec: ModelSpec) -> bool:
 
 
 def check_folder(spec: ModelSpec, folder: Path) -> None:
-    """LoadProblem when a checkpoint directory lacks a file, or a safetensors file is shorter than its header says."""
+    """LoadProblem when a checkpoint directory lacks a file, or a file in it does not read; reads no weights."""
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
             raise LoadProblem(
                 "checkpoint", f"{spec.key}: {folder} has no {name}", "a complete Hugging Face directory is expected"
             )
-    files = sorted(folder.glob("*.safetensors"))
+    _object(spec, folder / "config.json")
+    files = {*folder.glob("*.safetensors"), *_shards(spec, folder)}
     if not files:
         raise LoadProblem(
             "checkpoint", f"{spec.key}: {folder} has no safetensors file", "pickled weights are never read"
         )
-    for file in files:
+    for file in sorted(files):
         if (problem := torn(file)) is not None:
             raise LoadProblem(
                 "checkpoint", f"{spec.key}: {file.name} {problem}", "download or build the checkpoint again"
             )
 
 
+def _shards(spec: ModelSpec, folder: Path) -> set[Path]:
+    """The files that the index of a checkpoint in several parts names."""
+    index = folder / "model.safetensors.index.json"
+    parts = _object(spec, index).get("weight_map") if index.is_file() else None
+    return {folder / str(name) for name in parts.values()} if isinstance(parts, dict) else set()
+
+
+def _object(spec: ModelSpec, file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise LoadProblem("checkpoint", f"{spec.key}: {file} does not read: {error}", "a JSON object") from None
+    if not isinstance(value, dict):
+        raise LoadProblem("checkpoint", f"{spec.key}: {file} does not hold an object", "a JSON object")
+    return value
+
+
 def torn(file: Path) -> str | None:
     """None, or what is wrong with a safetensors file's header or length; reads the header only."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > size:
-            return "is not a safetensors file"
-        try:
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if length > size:
+                return "is not a safetensors file"
             header = json.loads(stream.read(length))
-            end = max((row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"), default=0)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return "has a header that does not read"
-    return None if size == 8 + length + end else f"is {size} bytes long, its header says {8 + length + end}"
+        ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
+        whole = 8 + length + max(ends, default=0)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "has a header that does not read"
+    return None if size == whole else f"is {size} bytes long, its header says {whole}"

@@ -13,7 +13,6 @@ from parity.matrix import ROOT, Matrix
 from parity.sources import source_of
 from parity.stash import MATRIX
 from steering_core.draft import Draft
-from steering_core.errors import SuiteError
 
 
 class Laboratory:
@@ -23,7 +22,7 @@ class Laboratory:
         self.config, self.matrix = config, config.stash[MATRIX]
         self.key = ""
         self.current: Any = None
-        self.problem: SuiteError | None = None
+        self.problem: Exception | None = None
 
     def cycle(self, key: str) -> Any:
         """The `Cycle` of a model; a model that failed to load fails again at once, with the same words."""
@@ -32,7 +31,7 @@ class Laboratory:
             self.key, self.problem = key, None
             try:
                 self.current = self._open(key)
-            except SuiteError as problem:
+            except Exception as problem:
                 self.problem = problem
         if self.problem:
             raise self.problem
@@ -53,14 +52,18 @@ class Laboratory:
         request = load_request(self.config, self.matrix, key)
         store = Store(Path(self.config.getoption("run_dir")) / "store")
         fresh = self._start_fresh(request, store)
-        if fresh and request.device != "cpu":
-            fresh.wait()
-        torch.manual_seed(self.seeds(key)[0])
-        cycle = Cycle(
-            request.load(), self.matrix.settings[key], self.matrix.prompts, store, request.digest(),
-            self.config.getoption("batch_size"), self.seeds(key), fresh=fresh,
-        )  # fmt: skip
-        return cycle
+        try:
+            if fresh and request.device != "cpu":
+                fresh.wait()
+            torch.manual_seed(self.seeds(key)[0])
+            return Cycle(
+                request.load(), self.matrix.settings[key], self.matrix.prompts, store, request.digest(),
+                self.config.getoption("batch_size"), self.seeds(key), fresh=fresh,
+            )  # fmt: skip
+        except BaseException:
+            if fresh:
+                fresh.stop()
+            raise
 
     def seeds(self, key: str) -> tuple[int, ...]:
         """The preset's seeds."""
@@ -120,11 +123,11 @@ def laboratory(request: pytest.FixtureRequest) -> Iterator[Laboratory]:
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest) -> Iterator[Draft]:
+def cell(request: pytest.FixtureRequest) -> Draft:
     """The record that this check writes to."""
     draft = draft_of(request.node)
     assert draft is not None, "a check needs a clause marker"
-    yield draft
+    return draft
 
 
 @pytest.fixture

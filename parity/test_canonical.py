@@ -18,7 +18,7 @@ from parity.locations import location
 
 @pytest.mark.clause("D5")
 def test_reference_direction(cycle, cell, canonical, pytestconfig):
-    """D5: the direction that the witness sees equals the snapshot; with --snapshot-update this check, and it alone, writes."""
+    """D5: the direction that the witness sees equals the snapshot; with --snapshot-update it alone writes."""
     now = cycle.true_direction()
     updating = pytestconfig.getoption("update_snapshots")
     machine = machine_class(cycle)
@@ -44,5 +44,8 @@ def judge(cycle, cell, direction) -> None:
     tolerance = TOLERANCES[machine.partition("-")[2]]
     name = location(cycle.model.spec.key, machine).name
     cell.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
-    words = f"against {machine}/{name}: 1 - cos = {gap:.3g} (allowed {tolerance:g}), norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
+    words = (
+        f"against {machine}/{name}: 1 - cos = {gap:.3g} (allowed {tolerance:g}), "
+        f"norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
+    )
     assert_holds(cell, gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE, words, words)

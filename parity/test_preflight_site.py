@@ -14,13 +14,15 @@ def test_location(cycle, tool, cell, block):
     site, batch = Site("resid_post", layer), cycle.extraction
     returned = cycle.read(tool, batch)[site]
     received = cycle.truth(batch)[layer + 1]
-    real = batch.mask.bool()
+    real = batch.mask[..., None].bool()
     cell.note(site=str(site))
-    assert_equal(cell, f"{site} shape", list(returned.shape), list(received.shape))
-    assert_same(
-        cell, f"{site} against what the next module received", returned[real], received[real],
-        explain=lambda: cycle.localised(batch, site, returned),
-    )  # fmt: skip
+
+    def explain():
+        return cycle.localised(batch, site, returned)
+
+    assert_equal(cell, f"{site} shape", list(returned.shape), list(received.shape), explain=explain)
+    what = f"{site} against what the next module received"
+    assert_same(cell, what, returned.where(real, 0), received.where(real, 0), explain=explain)
 
 
 @pytest.mark.clause("P2")
@@ -47,5 +49,5 @@ def test_timing(cycle, tool, cell):
     pre, attention, mlp, post = (
         returned[Site(stream, layer)] for stream in ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
     )
-    real = batch.mask.bool()
-    assert_same(cell, f"sum of contributions at block {layer}", post[real], ((pre + attention) + mlp)[real])
+    real, total = batch.mask[..., None].bool(), (pre + attention) + mlp
+    assert_same(cell, f"sum of contributions at block {layer}", post.where(real, 0), total.where(real, 0))

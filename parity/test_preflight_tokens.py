@@ -12,12 +12,14 @@ def test_token_position(cycle, tool, cell, side):
     batch = cycle.batch(cycle.prompts.extraction, side)
     returned = cycle.read(tool, batch)[cycle.site]
     received = cycle.truth(batch)[cycle.settings.layer + 1]
-    assert_equal(cell, "sequence length", returned.shape[:2], batch.ids.shape)
+
+    def explain():
+        return cycle.localised(batch, cycle.site, returned)
+
     assert_equal(cell, "padding present", bool((batch.mask == 0).any()), True)
-    assert_same(
-        cell, f"last real token, {side} padding", batch.at_last(returned), batch.at_last(received),
-        explain=lambda: cycle.localised(batch, cycle.site, returned),
-    )  # fmt: skip
+    assert_equal(cell, "shape", list(returned.shape), list(received.shape), explain=explain)
+    what = f"last real token, {side} padding"
+    assert_same(cell, what, batch.at_last(returned), batch.at_last(received), explain=explain)
 
 
 @pytest.mark.clause("P4")

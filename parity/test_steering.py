@@ -19,7 +19,7 @@ def test_zero_vector(cycle, tool, cell):
 
 @pytest.mark.clause("S2")
 def test_exact_shift(cycle, tool, cell):
-    """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token of prompt and answer."""
+    """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token."""
     seen = cycle.watch(tool, cycle.edits(cycle.direction(tool, 0)), NEW_TOKENS)
     cell.note(boundaries=len(seen.shifts), calls=seen.calls, moved_tokens=seen.moved, max_abs=seen.max_abs)
     assert_holds(cell, seen.moved > 0, "the stream moved", "steering changed nothing")

@@ -11,6 +11,7 @@ from pathlib import Path
 from reports.artifact import read_run, write_run
 from reports.inputs import read_inputs
 from reports.merge import copy_tensors, merge_runs
+from reports.page import write_badge, write_markdown, write_page
 from reports.rejudge import Judged, judge_inputs, show_judged, transfer_table
 from reports.schema import json_schemas
 from reports.v3 import write_v3
@@ -63,8 +64,8 @@ def build_parser() -> argparse.ArgumentParser:
     merge.add_argument("--into", required=True, type=Path, metavar="DIR", help="new directory for the joined run")
     merge.set_defaults(run=run_merge)
 
-    render = commands.add_parser("render", help="write report.html and report.md of a run again")
-    render.add_argument("path", type=Path, metavar="RUN", help="run directory")
+    render = commands.add_parser("render", help="write report.html, report.md and badge.svg of a run again")
+    render.add_argument("path", type=Path, metavar="RUN", help="run directory or records.jsonl")
     render.set_defaults(run=run_render)
 
     export = commands.add_parser("export", help="write a run in another format")
@@ -105,13 +106,13 @@ def run_merge(options: argparse.Namespace) -> int:
 
 
 def run_render(options: argparse.Namespace) -> int:
-    """Write the page and the Markdown report."""
-    from reports.page import write_markdown, write_page  # brings jinja2 and matplotlib, which no other command needs
-
+    """Write the page, the Markdown report and the badge, and name them."""
+    directory = options.path if options.path.is_dir() else options.path.parent
     run = read_run(options.path)
     verdict = judge(run)
-    for write in (write_page, write_markdown):
-        print(write(options.path, run, verdict))
+    print(write_page(directory, run, verdict))
+    print(write_markdown(directory, run, verdict))
+    print(write_badge(directory, verdict))
     return DONE
 
 

@@ -21,7 +21,7 @@ def choose_run_dir(config: pytest.Config) -> None:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     folder = Path(asked).resolve() if asked else ROOT / "runs" / stamp
     if (folder / "records.jsonl").exists():
-        raise UsageProblem("run-dir", f"{folder} already holds a run", "choose another --run-dir, or --resume it")
+        raise UsageProblem("run-dir", f"{folder} already holds a run", "choose another --run-dir")
     if folder.exists() and not folder.is_dir():
         raise UsageProblem("run-dir", f"{folder} is not a directory", "choose another --run-dir")
     config.option.run_dir = str(folder)

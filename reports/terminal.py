@@ -95,7 +95,7 @@ def _headline(run: Run, verdict: Verdict, width: int) -> Text:
 
 
 def _trouble(run: Run, verdict: Verdict, detail: int) -> list[Item]:
-    """What failed first and how to see it again; then what is missing."""
+    """What failed first and how to see it again, what else failed, and what is missing."""
     items: list[Item] = []
     if (first := _first_failure(run, verdict)) is not None:
         cause = verdict.likely_cause
@@ -104,7 +104,8 @@ def _trouble(run: Run, verdict: Verdict, detail: int) -> list[Item]:
         where = str(first.measured.get("localised") or "")
         items += [Item("Found", where, 2)] if where and where not in words else []
         items += [Item("Again", repeat_command(run.plan, first), 2)] if first.nodeid else []
-    return items + _several("Missing", verdict.missing, detail)
+    also = tuple(cause.text for cause in verdict.failures[1:])
+    return [*items, *_several("Also", also, detail), *_several("Missing", verdict.missing, detail)]
 
 
 def _first_failure(run: Run, verdict: Verdict) -> Record | None:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """max_abs: largest |a - b|, at index `where`; NaN on one side only counts as infinite."""
+    """max_abs: largest |a - b|, at index `where`; infinite where either side is not finite.
+
+    bit_equal: same dtype, same values, and zeros of the same sign.
+    """
 
     max_abs: float
     where: tuple[int, ...]
@@ -35,9 +38,9 @@ def compare(left: "Tensor", right: "Tensor") -> Difference:
             "equal, non-empty shapes",
         )
     right = right.to(left.device)
-    gap = (left.double() - right.double()).abs().nan_to_num(nan=float("inf"))
+    gap = (left.double() - right.double()).abs().nan_to_num(nan=math.inf, posinf=math.inf)
     flat = int(gap.argmax())
-    same = left.dtype == right.dtype and left.equal(right)
+    same = left.dtype == right.dtype and left.equal(right) and left.signbit().equal(right.signbit())
     return Difference(float(gap.flatten()[flat]), unravel(flat, tuple(gap.shape)), same)
 
 
@@ -63,7 +66,7 @@ def cosine(left: "Tensor", right: "Tensor") -> float:
 def unit(vector: "Tensor") -> "Tensor":
     """vector: [hidden] -> float64 unit vector; a zero or non-finite vector has no direction."""
     wide = vector.double()
-    norm = wide.norm()
+    norm = float(wide.norm())
     if not math.isfinite(norm) or norm == 0:
         raise EmptyMeasurement("zero-vector", "a zero or non-finite vector has no direction", "check the extraction")
     return wide / norm

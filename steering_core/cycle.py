@@ -33,7 +33,11 @@ ARMS: tuple[Arm, ...] = ("reference", "native")
 
 @dataclass(eq=False)
 class Cycle:
-    """What one model is measured with. weights: digest of the loaded weights. batch_size: evaluation prompts at once."""
+    """What one model is measured with.
+
+    weights: digest of the loaded weights. batch_size: evaluation prompts per forward. seeds: of the preset, one per
+    repeat; decoding is greedy, so the first serves all.
+    """
 
     model: LoadedModel
     settings: Settings
@@ -71,17 +75,17 @@ class Cycle:
         """Last-token activations at the tested site: [2 * pairs, hidden], the model's dtype; harmful rows first."""
         key = self.rows_key(tool, repeat)
         if self.fresh and repeat == self.fresh.request.repeat:
-            self.fresh.wait()
-            return self._left_by_fresh(key, tool)
+            return self._left_by(self.fresh, key, tool)
         return self.store.get(
             key, lambda: self.extraction.at_last(tool.read(self.model, self.extraction, [self.site])[self.site])
         )
 
-    def _left_by_fresh(self, key: dict[str, Any], tool: Tool) -> Tensor:
+    def _left_by(self, fresh: FreshProcess, key: dict[str, Any], tool: Tool) -> Tensor:
+        fresh.wait()
         found = self.store.find(key)
         if found is None:
             raise EmptyMeasurement(
-                "fresh-process", f"the fresh process left no rows for {tool.name}: {self.fresh.said(tool.name)}",
+                "fresh-process", f"the fresh process left no rows for {tool.name}: {fresh.said(tool.name)}",
                 "the tool must also work in a new interpreter",
             )  # fmt: skip
         return found
@@ -162,8 +166,8 @@ class Cycle:
 
     def _generate(self, key: dict[str, Any], prompts: Sequence[str], generate: Any, edits: Sequence[Edit]) -> Tensor:
         full = {**self.base_key(), **key, "strength": self.settings.strength, "blocks": self.settings.blocks,
-                "prompts": self.batch(prompts).digest, "batch_size": self.batch_size, "new": self.settings.max_new_tokens,
-                "defaults": self.settings.inherit_generation_defaults}  # fmt: skip
+                "prompts": self.batch(prompts).digest, "batch_size": self.batch_size,
+                "new": self.settings.max_new_tokens, "defaults": self.settings.inherit_generation_defaults}  # fmt: skip
         return self.store.get(full, lambda: self._in_batches(prompts, generate, edits))
 
     def _in_batches(self, prompts: Sequence[str], generate: Any, edits: Sequence[Edit]) -> Tensor:

@@ -1,10 +1,15 @@
 """A record while its check is still running: born ERRORED, improved by what the check finds."""
 
+import math
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from steering_core.errors import EmptyMeasurement
 from steering_core.record import Cell, Outcome, Record
+
+HUGE = 1e300
+"""What stands for infinity and NaN in a record: JSON has neither, and a tool may return either."""
 
 
 class Draft:
@@ -18,6 +23,7 @@ class Draft:
         self.provenance: dict[str, Any] = {}
         self.blocked_by: str | None = None
         self.peak_memory_bytes = 0
+        self.started = datetime.now(UTC)
         self.began = time.perf_counter()
 
     def note(self, **measured: Any) -> None:
@@ -56,10 +62,22 @@ class Draft:
             cell=self.cell,
             outcome=self.outcome,
             sentence=self.sentence,
-            measured=self.measured,
+            measured=finite(self.measured),
             blocked_by=self.blocked_by,
             nodeid=nodeid,
-            provenance=self.provenance,
+            provenance=finite(self.provenance),
+            started=self.started,
             wall_seconds=time.perf_counter() - self.began,
             peak_memory_bytes=self.peak_memory_bytes,
         )
+
+
+def finite(value: Any) -> Any:
+    """The same value with every number that JSON cannot hold replaced by one of the same sign, too large to be real."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return math.copysign(HUGE, value)
+    return value

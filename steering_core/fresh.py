@@ -5,20 +5,24 @@ store under the same keys that the waiting process looks for.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from steering_core.errors import SuiteError
-from steering_core.provenance import ROOT
+from steering_core.provenance import ROOT, source_digest
 
 
 @dataclass(frozen=True)
 class FreshRequest:
-    """What to extract: `model` and `settings` as plain dicts, tools by name or spec, one repeat number."""
+    """What to extract: `model` and `settings` as plain dicts, tools by name or spec, one repeat number.
+
+    source: digest of the suite's code; rows made by other code are stored under keys that nobody looks for.
+    """
 
     model: dict[str, Any]
     settings: dict[str, Any]
@@ -26,6 +30,7 @@ class FreshRequest:
     store: str
     tools: tuple[str, ...]
     repeat: int
+    source: str = field(default_factory=source_digest)
 
 
 class FreshProcess:
@@ -35,7 +40,11 @@ class FreshProcess:
         self.request = request
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
         command = [sys.executable, "-m", "steering_core.fresh", json.dumps(asdict(request), default=str)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT, text=True)
+        # The working directory stays: tools and checkpoints may be named relative to it.
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self.process = subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": path}, stdout=self.log, stderr=subprocess.STDOUT, text=True
+        )
 
     def wait(self) -> None:
         """Block until it is done; an extraction that failed is an error with its last words."""
@@ -62,6 +71,8 @@ class FreshProcess:
 
 def extract(request: FreshRequest) -> None:
     """Load, read with every tool, store the rows; a tool that fails is left for its own checks to report."""
+    if source_digest() != request.source:
+        raise SuiteError("source-changed", "the suite's code was changed while it ran", "run again")
     from steering_core.cycle import Cycle
     from steering_core.models import LoadRequest
     from steering_core.prompts import read_prompts
@@ -75,10 +86,13 @@ def extract(request: FreshRequest) -> None:
         wanted.load(), settings, read_prompts(Path(request.prompts)), Store(Path(request.store)), wanted.digest()
     )
     for name in request.tools:
+        called = name
         try:
-            cycle.rows(find_tool(name), request.repeat)
+            tool = find_tool(name)
+            called = tool.name
+            cycle.rows(tool, request.repeat)
         except Exception as error:
-            sys.stderr.write(f"{name.rpartition(':')[2]}: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"{called}: {type(error).__name__}: {error}\n")
 
 
 if __name__ == "__main__":

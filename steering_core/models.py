@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 from steering_core.architectures import Architecture, architecture_of
 from steering_core.errors import LoadProblem
 from steering_core.provenance import weights_digest
+from steering_core.shapes import check_shape, random_config
 from steering_core.sites import Site
 from steering_core.specs import ModelSpec
 from steering_core.tokens import chat_ids, rendered_ids
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +43,12 @@ class LoadedModel:
 
     def module_at(self, path: str) -> nn.Module:
         """The submodule at a dotted path."""
-        return self.module.get_submodule(path)
+        return cast("nn.Module", self.module.get_submodule(path))
 
     @property
     def blocks(self) -> nn.ModuleList:
         """The decoder blocks, in order."""
-        return self.module_at(self.architecture.blocks)  # type: ignore[return-value]
+        return cast("nn.ModuleList", self.module_at(self.architecture.blocks))
 
     def columns(self, site: Site) -> slice:
         """Which columns of the tapped tensor belong to the site: all, unless the projection is fused."""
@@ -98,15 +97,15 @@ class LoadedModel:
 class LoadRequest:
     """How to get one model into memory; carried to fresh processes as plain data.
 
-    source: directory or hub id. random_weights: build the architecture of `source`'s config, or of the registry row
-    where there is none, with seeded random weights; the tokenizer then comes from `tokenizer`.
+    source: directory or hub id. random_weights: build the registry row's architecture and shape with seeded random
+    weights. tokenizer: where the tokenizer comes from, if not from `source`.
     """
 
     spec: ModelSpec
     source: str
     dtype: str
     device: str = "cpu"
-    attention: str = "sdpa"
+    attention: str = ""
     inherit_defaults: bool = False
     random_weights: bool = False
     tokenizer: str = ""
@@ -114,13 +113,15 @@ class LoadRequest:
     def load(self) -> LoadedModel:
         """The model, in eval mode, on its device; LoadProblem says what is wrong with the checkpoint."""
         architecture_of(self.spec.family)
+        prefer_repeatable_kernels()
+        if self.spec.tiny:
+            torch.set_num_threads(1)  # more threads cost more than they bring at this size: 255 s against 49 s a run
         module = self._random() if self.random_weights else self._checkpoint()
         module.eval().requires_grad_(False)
         tokenizer = load_tokenizer(self.spec, self.tokenizer or self.source)
         origin = "random weights" if self.random_weights else self.source
-        return LoadedModel(
-            module, tokenizer, self.spec, torch.device(self.device), DTYPES[self.dtype], origin, self.inherit_defaults
-        )
+        device, dtype = torch.device(self.device), torch_dtype(self.dtype)
+        return LoadedModel(module, tokenizer, self.spec, device, dtype, origin, self.inherit_defaults)
 
     def digest(self) -> str:
         """Names the weights: sha256 of the files, the hub's revision, or the seed of random ones."""
@@ -131,27 +132,26 @@ class LoadRequest:
 
     def _checkpoint(self) -> Any:
         check_shape(self.spec, _config(self.spec, self.source))
-        return _weights(self.spec, self.source, DTYPES[self.dtype], self.attention, self.device)
+        return _weights(self.spec, self.source, torch_dtype(self.dtype), self.attention, self.device)
 
     def _random(self) -> Any:
         config = random_config(self.spec)
         torch.manual_seed(0)
         with torch.device(self.device):
             return AutoModelForCausalLM.from_config(
-                config, dtype=DTYPES[self.dtype], attn_implementation=self.attention
+                config, dtype=torch_dtype(self.dtype), attn_implementation=self.attention or None
             )
 
 
-def random_config(spec: ModelSpec) -> Any:
-    """The config of a registry row's architecture and shape, for weights that need no download."""
-    fields = {
-        "num_hidden_layers": spec.layers, "hidden_size": spec.hidden, "intermediate_size": spec.mlp,
-        "num_attention_heads": spec.heads, "num_key_value_heads": spec.kv_heads, "vocab_size": spec.vocab,
-        "tie_word_embeddings": spec.tied, "head_dim": spec.head_dim,
-    }  # fmt: skip
-    if spec.head_dim * spec.heads == spec.hidden and spec.family in {"qwen2", "phi3"}:
-        fields.pop("head_dim")  # these families derive it, and phi3 refuses it
-    return AutoConfig.for_model(spec.family, **fields, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+def torch_dtype(name: str) -> torch.dtype:
+    """`bfloat16` -> torch.bfloat16; the registry has checked the name."""
+    return cast("torch.dtype", getattr(torch, name))
+
+
+def prefer_repeatable_kernels() -> None:
+    """Leave cuDNN's attention out: on an H200 it gave other tokens at every call (Qwen2.5-7B shape, bfloat16, from 128
+    keys on), while the other kernels repeat bit for bit. A tool cannot be judged against a reference that drifts."""
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def _cached(spec: ModelSpec, source: str) -> str:
@@ -160,11 +160,19 @@ def _cached(spec: ModelSpec, source: str) -> str:
     return str(snapshot_download(source, revision=spec.revision, local_files_only=True))
 
 
+def _read(kind: Any, spec: ModelSpec, source: str, **options: Any) -> Any:
+    """From this machine only, and without running code that came with a checkpoint."""
+    return kind.from_pretrained(
+        source, revision=spec.revision, trust_remote_code=False, local_files_only=True, **options
+    )
+
+
 def load_tokenizer(spec: ModelSpec, source: str) -> Any:
     """The checkpoint's tokenizer, with a chat template that renders."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision, trust_remote_code=False)
-        tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}], add_generation_prompt=True)
+        tokenizer = _read(AutoTokenizer, spec, source)
+        if not chat_ids(tokenizer, "Hello"):
+            raise ValueError("a turn becomes no tokens")
     except Exception as error:  # transformers raises many kinds here; all of them mean the same to the reader
         raise LoadProblem(
             "tokenizer", f"{spec.key}: tokenizer or chat template of {source} fails: {_brief(error)}",
@@ -173,29 +181,9 @@ def load_tokenizer(spec: ModelSpec, source: str) -> Any:
     return tokenizer
 
 
-def check_shape(spec: ModelSpec, config: Any) -> None:
-    """LoadProblem naming both figures when the registry row and the loaded config disagree."""
-    heads = config.num_attention_heads
-    loaded = {
-        "family": config.model_type,
-        "layers": config.num_hidden_layers,
-        "hidden": config.hidden_size,
-        "heads": heads,
-        "kv_heads": getattr(config, "num_key_value_heads", None) or heads,
-        "head_dim": getattr(config, "head_dim", None) or config.hidden_size // heads,
-        "vocab": config.vocab_size,
-    }
-    for name, value in loaded.items():
-        if (said := getattr(spec, name)) != value:
-            raise LoadProblem(
-                "shape-mismatch", f"{spec.key}: the registry says {name} = {said}, the loaded config says {value}",
-                "the config wins: correct the row in models.toml, or point at the right checkpoint",
-            )  # fmt: skip
-
-
 def _config(spec: ModelSpec, source: str) -> Any:
     try:
-        return AutoConfig.from_pretrained(source, revision=spec.revision, trust_remote_code=False)
+        return _read(AutoConfig, spec, source)
     except Exception as error:
         raise LoadProblem(
             "no-checkpoint", f"{spec.key}: no usable config at {source}: {_brief(error)}",
@@ -207,9 +195,9 @@ def _weights(spec: ModelSpec, source: str, dtype: torch.dtype, attention: str, d
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module, info = AutoModelForCausalLM.from_pretrained(
-                source, revision=spec.revision, dtype=dtype, attn_implementation=attention, use_safetensors=True,
-                trust_remote_code=False, output_loading_info=True, device_map={"": device},
+            module, info = _read(
+                AutoModelForCausalLM, spec, source, dtype=dtype, attn_implementation=attention or None,
+                use_safetensors=True, output_loading_info=True, device_map={"": device},
             )  # fmt: skip
     except torch.cuda.OutOfMemoryError as error:
         raise LoadProblem(
@@ -217,9 +205,7 @@ def _weights(spec: ModelSpec, source: str, dtype: torch.dtype, attention: str, d
         ) from error
     except Exception as error:
         raise LoadProblem(
-            "weights",
-            f"{spec.key}: weights at {source} cannot be read: {_brief(error)}",
-            "expected complete safetensors files",
+            "weights", f"{spec.key}: weights at {source} cannot be read: {_brief(error)}", "complete safetensors files"
         ) from error
     if bad := sorted(info["missing_keys"]) + sorted(info["mismatched_keys"]):
         raise LoadProblem(

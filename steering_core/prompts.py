@@ -14,7 +14,10 @@ EXPECTED = '{"extraction": {"harmful": [...], "harmless": [...]}, "evaluation": 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """harmful, harmless: extraction prompts, the same number of each; evaluation: benign. digest: sha256 of the file."""
+    """harmful, harmless: extraction prompts, the same number of each. evaluation: benign prompts.
+
+    digest: sha256 of the file. name: its name.
+    """
 
     harmful: tuple[str, ...]
     harmless: tuple[str, ...]
@@ -43,26 +46,30 @@ def read_prompts(path: Path) -> PromptSet:
     try:
         raw = path.read_bytes()
         data = json.loads(raw)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageProblem(
             "prompts-file", f"prompts file {path} cannot be read: {error}", f"expected {EXPECTED}"
         ) from None
-    lists = [_texts(data, "extraction", "harmful"), _texts(data, "extraction", "harmless"), _texts(data, "evaluation")]
-    if len(lists[0]) != len(lists[1]):
+    harmful, harmless = (_texts(path, data, "extraction", kind) for kind in ("harmful", "harmless"))
+    if len(harmful) != len(harmless):
         raise UsageProblem(
             "prompts-pairs",
-            f"{path}: {len(lists[0])} harmful and {len(lists[1])} harmless prompts",
+            f"{path}: {len(harmful)} harmful and {len(harmless)} harmless prompts",
             "expected matched pairs",
         )
-    return PromptSet(*lists, sha256(raw).hexdigest(), path.name)
+    return PromptSet(harmful, harmless, _texts(path, data, "evaluation"), sha256(raw).hexdigest(), path.name)
 
 
-def _texts(data: Any, *keys: str) -> tuple[str, ...]:
+def _texts(path: Path, data: Any, *keys: str) -> tuple[str, ...]:
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
-    good = isinstance(data, list) and data and all(isinstance(text, str) and text.strip() for text in data)
-    if not good:
+    if not isinstance(data, list) or not data or not all(map(_is_text, data)):
         raise UsageProblem(
-            "prompts-shape", f"prompts file: {'.'.join(keys)} is missing or not a list of texts", f"expected {EXPECTED}"
+            "prompts-shape", f"{path}: {'.'.join(keys)} is missing or not a list of texts", f"expected {EXPECTED}"
         )
     return tuple(data)
+
+
+def _is_text(value: Any) -> bool:
+    """A text with something in it; half of a surrogate pair, which JSON can spell, is not text."""
+    return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= char <= "\udfff" for char in value)

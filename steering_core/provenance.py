@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 ROOT = Path(__file__).resolve().parent.parent
 WHOLE = 1 << 30
 SAMPLE = 1 << 20
@@ -41,6 +39,8 @@ def source_digest() -> str:
 @cache
 def environment() -> dict[str, Any]:
     """Versions and machine, once per process."""
+    import torch  # here, because the digests are also asked for where nothing may be loaded
+
     cuda = torch.cuda.is_available()
     return {
         **suite_source(),

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class Frozen(BaseModel):
-    """Immutable; unknown fields and NaN are refused."""
+    """Immutable; unknown fields, and a NaN as the value of a field, are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
@@ -49,7 +49,8 @@ class Record(Frozen):
     """One cell with its outcome, the words for it, the numbers, and where they came from.
 
     measured: numbers and short texts by name. blocked_by: the failed preflight cell that kept this one from running.
-    provenance: see `steering_core.provenance`. wall_seconds and peak_memory_bytes cover this check alone.
+    provenance: see `Cycle.provenance`. wall_seconds covers this check alone, and so does peak_memory_bytes on a GPU;
+    on a CPU it is the most that the process has used so far.
     """
 
     cell: Cell

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
 from steering_core.edits import Edit
+from steering_core.errors import ToolUnsupported
 from steering_core.models import LoadedModel
 from steering_core.tokens import TokenBatch
 
@@ -21,7 +23,7 @@ def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_n
     stops = torch.tensor(_as_list(config.eos_token_id), device=batch.ids.device)
     mask, ids, positions = batch.mask, batch.ids, batch.position_ids
     done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    cache, made = None, []
+    cache, whole, inherited = None, ids, processors(config)
     with model.inference(), steered(model, edits, lambda: mask):
         for _ in range(max_new_tokens):
             out = model.module(
@@ -29,19 +31,31 @@ def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_n
                 logits_to_keep=1,
             )  # fmt: skip
             cache = out.past_key_values
-            ids = out.logits[:, -1].argmax(-1, keepdim=True).masked_fill(done[:, None], config.pad_token_id)
-            made.append(ids)
+            scores = inherited(whole, out.logits[:, -1].float())
+            ids = scores.argmax(-1, keepdim=True).masked_fill(done[:, None], config.pad_token_id)
+            whole = torch.cat([whole, ids], -1)
             done = done | torch.isin(ids[:, 0], stops)
             if bool(done.all()):
                 break
             mask = torch.cat([mask, torch.ones_like(ids)], -1)
             positions = mask.sum(-1, keepdim=True) - 1
-    return torch.cat(made, -1)
+    return whole[:, batch.ids.shape[1] :]
+
+
+def processors(config: GenerationConfig) -> LogitsProcessorList:
+    """What a checkpoint's own defaults change about greedy decoding: empty unless they are inherited (`as_run`)."""
+    penalty = config.repetition_penalty
+    return LogitsProcessorList([RepetitionPenaltyLogitsProcessor(penalty)] if penalty not in (None, 1.0) else [])
 
 
 @contextmanager
 def steered(model: LoadedModel, edits: Sequence[Edit], mask: Callable[[], Tensor]) -> Iterator[None]:
-    """Apply `resid_post` edits to what the following module receives, at real tokens; hooks are removed at the end."""
+    """Apply edits to what the following module receives, at real tokens; hooks are removed at the end.
+
+    ToolUnsupported for an edit of anything but `resid_post`, which alone is what the following module receives.
+    """
+    if other := [edit.site for edit in edits if edit.site.stream != "resid_post"]:
+        raise ToolUnsupported("edit-site", f"the reference cannot edit {other[0]}", "edit resid_post")
     followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
     handles = []
     try:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from steering_core.edits import Edit
+from steering_core.errors import EmptyMeasurement
 from steering_core.models import LoadedModel
 from steering_core.tokens import TokenBatch
 from steering_core.tools.base import Tool
@@ -16,7 +17,7 @@ from steering_core.witness import Testimony, witness
 @dataclass(frozen=True)
 class Shift:
     """One boundary of one forward call. expected, actual: where the stream was to move and where it moved
-    ([batch, seq] booleans); max_abs: largest |received - (returned + asked)| at real tokens."""
+    ([batch, seq] booleans); max_abs: largest |received - asked|, where padding is asked to stay as it is."""
 
     call: int
     block: int
@@ -64,9 +65,13 @@ class Watched:
 
 
 def watch(tool: Tool, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int) -> Watched:
-    """Steer with the tool's own generation while a witness looks on."""
+    """Steer with the tool's own generation while a witness looks on; a run that it did not see is no measurement."""
     with witness(model) as seen:
         ids = tool.generate(model, batch, edits, new_tokens)
+    if not seen.received:
+        raise EmptyMeasurement(
+            "unwitnessed", f"{tool.name} generated without running the model's blocks", "run the model that was given"
+        )
     return Watched(shifts(model, batch, edits, seen), ids)
 
 

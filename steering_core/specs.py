@@ -1,11 +1,15 @@
 """The registry of models and presets, as read from TOML: no torch, no transformers, nothing loaded."""
 
+import math
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from steering_core.errors import UsageProblem
+
+DTYPES = ("float32", "bfloat16", "float16")
+BLOCKS = ("from_layer_on", "single")
 
 
 @dataclass(frozen=True)
@@ -13,7 +17,7 @@ class ModelSpec:
     """One row of the registry. Shapes are checked against the loaded config; a disagreement is an error.
 
     source: a directory (relative to the repository) or a hub id. layer: the tested block, 0-based; depth: the same
-    as a fraction, resolved as int(depth * layers). multiplier: strength of the unit direction.
+    as a fraction, resolved as int(depth * layers); one of the two is given. multiplier: strength of the unit direction.
     """
 
     key: str
@@ -41,24 +45,43 @@ class ModelSpec:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.layer < 0:
+        if self.layer < 0 and self.depth > 0:
             object.__setattr__(self, "layer", int(self.depth * self.layers))
         check_layer(self, self.layer)
+        check_strength(self.key, self.multiplier)
+        if self.dtype not in DTYPES:
+            raise UsageProblem("dtype", f"{self.key} has dtype {self.dtype!r}", f"known: {', '.join(DTYPES)}")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One of the protocol's settings (PROTOCOL §6). None means: as the model's registry row says."""
+    """One of the protocol's settings (PROTOCOL §6). None means: as the model's registry row says.
+
+    blocks: "from_layer_on" steers every block from the tested one on, "single" the tested one only.
+    """
 
     name: str
-    layer: int | None
-    strength: float | None
     blocks: str
-    max_new_tokens: int | None
     repeats: int
     seeds: tuple[int, ...]
-    inherit_generation_defaults: bool
     source: str
+    layer: int | None = None
+    strength: float | None = None
+    max_new_tokens: int | None = None
+    inherit_generation_defaults: bool = False
+
+    def __post_init__(self) -> None:
+        if self.blocks not in BLOCKS:
+            raise UsageProblem(
+                "preset-blocks", f"preset {self.name} steers {self.blocks!r}", f"known: {', '.join(BLOCKS)}"
+            )
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        if not self.seeds or len(self.seeds) != self.repeats:
+            raise UsageProblem(
+                "preset-seeds",
+                f"preset {self.name} has {self.repeats} repeats and {len(self.seeds)} seeds",
+                "as many of each",
+            )
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,9 @@ class Settings:
     inherit_generation_defaults: bool
 
 
+Row = TypeVar("Row", ModelSpec, Preset)
+
+
 def check_layer(spec: ModelSpec, layer: int) -> None:
     """UsageProblem unless the block exists in the model."""
     if not 0 <= layer < spec.layers:
@@ -81,14 +107,22 @@ def check_layer(spec: ModelSpec, layer: int) -> None:
         )
 
 
+def check_strength(key: str, strength: float) -> None:
+    """UsageProblem for a strength that steers nothing or everything away."""
+    if not math.isfinite(strength) or strength == 0:
+        raise UsageProblem("multiplier", f"multiplier {strength} cannot steer {key}", "a finite number other than 0")
+
+
 def resolve(spec: ModelSpec, preset: Preset, layer: int | None = None, strength: float | None = None) -> Settings:
     """The settings of one model under one preset; `layer` and `strength` override both."""
     chosen = next(value for value in (layer, preset.layer, spec.layer) if value is not None)
     check_layer(spec, chosen)
+    force = next(value for value in (strength, preset.strength, spec.multiplier) if value is not None)
+    check_strength(spec.key, force)
     return Settings(
         preset=preset.name,
         layer=chosen,
-        strength=next(value for value in (strength, preset.strength, spec.multiplier) if value is not None),
+        strength=force,
         blocks=tuple(range(chosen, spec.layers)) if preset.blocks == "from_layer_on" else (chosen,),
         max_new_tokens=preset.max_new_tokens or spec.max_new_tokens,
         inherit_generation_defaults=preset.inherit_generation_defaults,
@@ -97,12 +131,12 @@ def resolve(spec: ModelSpec, preset: Preset, layer: int | None = None, strength:
 
 def read_registry(path: Path) -> dict[str, ModelSpec]:
     """models.toml -> {key: spec}; a row with an unknown or missing field is named."""
-    return {key: _spec(key, row, path) for key, row in _tables(path).items()}
+    return {key: _row(ModelSpec, "key", key, row, path) for key, row in _tables(path).items()}
 
 
 def read_presets(path: Path) -> dict[str, Preset]:
-    """presets.toml -> {name: preset}."""
-    return {name: _preset(name, row, path) for name, row in _tables(path).items()}
+    """presets.toml -> {name: preset}; likewise."""
+    return {name: _row(Preset, "name", name, row, path) for name, row in _tables(path).items()}
 
 
 def pick(known: dict[str, Any], key: str, what: str) -> Any:
@@ -114,39 +148,28 @@ def pick(known: dict[str, Any], key: str, what: str) -> Any:
 
 def _tables(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise UsageProblem(
-            "registry", f"{path.name} cannot be read: {error}", "expected a TOML table per row"
+            "registry", f"{path.name} cannot be read: {error}", "expected TOML, a table per row"
         ) from None
+    for name, row in tables.items():
+        if not isinstance(row, dict):
+            raise UsageProblem("registry", f"{path.name}: {name} is not a table", "expected a table per row")
+    return tables
 
 
-def _spec(key: str, row: dict[str, Any], path: Path) -> ModelSpec:
-    known = {field.name for field in fields(ModelSpec)} - {"key"}
+def _row(kind: type[Row], title: str, name: str, row: dict[str, Any], path: Path) -> Row:
+    """One table as a ModelSpec or Preset; `title` is the field that holds the table's name."""
+    known = {field.name for field in fields(kind)} - {title}
     if unknown := set(row) - known:
         raise UsageProblem(
             "registry-field",
-            f"{path.name} [{key}] has unknown field {min(unknown)!r}",
+            f"{path.name} [{name}] has unknown field {min(unknown)!r}",
             f"known: {', '.join(sorted(known))}",
         )
     try:
-        return ModelSpec(key=key, **row)
+        values: dict[str, Any] = {title: name, **row}
+        return kind(**values)
     except TypeError as error:
-        raise UsageProblem("registry-row", f"{path.name} [{key}]: {error}", "see the other rows") from None
-
-
-def _preset(name: str, row: dict[str, Any], path: Path) -> Preset:
-    try:
-        return Preset(
-            name=name,
-            layer=row.get("layer"),
-            strength=row.get("strength"),
-            blocks=row["blocks"],
-            max_new_tokens=row.get("max_new_tokens"),
-            repeats=row["repeats"],
-            seeds=tuple(row["seeds"]),
-            inherit_generation_defaults=row.get("inherit_generation_defaults", False),
-            source=row["source"],
-        )
-    except KeyError as error:
-        raise UsageProblem("preset-row", f"{path.name} [{name}] lacks {error}", "see the other rows") from None
+        raise UsageProblem("registry-row", f"{path.name} [{name}]: {error}", "see the other rows") from None

@@ -45,13 +45,10 @@ class Store:
         if not path.exists():
             return None
         try:
-            return load_file(path)["value"]
+            value: Tensor = load_file(path)["value"]
         except (SafetensorError, KeyError, OSError) as error:
             raise ArtifactProblem("store-file", f"{path} does not read: {error}", "delete it and run again") from None
-
-    def put(self, key: Key, value: Tensor) -> None:
-        """Store a tensor that was computed elsewhere."""
-        self.get(key, lambda: value)
+        return value
 
     def path(self, key: Key) -> Path:
         """Where the measurement of a key lives."""
@@ -73,7 +70,7 @@ class Store:
 def digest(tensor: Tensor) -> str:
     """sha256 of a tensor's dtype, shape and bytes."""
     flat = tensor.detach().cpu().contiguous()
-    raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    raw = flat.reshape(-1).view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     return sha256(f"{flat.dtype}{tuple(flat.shape)}".encode() + raw).hexdigest()
 
 

@@ -30,7 +30,8 @@ class Testimony:
 
 def first_tensor(value: Any) -> Tensor:
     """A block returns a tensor in recent transformers and a tuple in older ones and in some families."""
-    return value[0] if isinstance(value, tuple) else value
+    found: Tensor = value[0] if isinstance(value, tuple) else value
+    return found
 
 
 def post_witness(model: LoadedModel) -> None:
@@ -93,5 +94,5 @@ def _recorder(model: LoadedModel, seen: Testimony, layers: set[int] | None) -> R
 def boundary_inputs(model: LoadedModel, inputs: dict[str, Tensor], layers: set[int] | None = None) -> dict[int, Tensor]:
     """One plain forward of the unmodified model -> what each block (and the final norm) received."""
     with witness(model, layers) as seen, model.inference():
-        model.module(**inputs, use_cache=False)
+        model.module(**inputs, use_cache=False, logits_to_keep=1)
     return seen.received[0]

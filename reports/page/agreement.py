@@ -56,7 +56,7 @@ def component_records(run: Run) -> list[Record]:
 def components_of(record: Record) -> list[tuple[int, float]]:
     """[(index, difference), ...], as far as the record holds such pairs."""
     pairs = [item for item in rows_in(record, "top") if isinstance(item, list) and len(item) == 2]
-    return [(int(i), float(d)) for i, d in pairs if isinstance(i, int | float) and isinstance(d, int | float)]
+    return [(i, float(d)) for i, d in pairs if isinstance(i, int) and isinstance(d, int | float)]
 
 
 def component_table(run: Run) -> Table:

@@ -55,7 +55,7 @@ def cost_of(run: Run) -> str:
     """Time, memory and, where the run was priced, money."""
     seconds = sum(record.wall_seconds for record in run.records)
     memory = max((record.peak_memory_bytes for record in run.records), default=0)
-    parts = [f"{len(run.records)} records", f"{_duration(seconds)} of measuring"]
+    parts = [f"{len(run.records)} records", *([f"{_duration(seconds)} of measuring"] if seconds else [])]
     parts += [f"{memory / 2**30:.1f} GiB peak memory"] if memory else []
     priced = {key: value for key, value in run.environment.items() if "usd" in key and value is not None}
     return ", ".join([*parts, *(f"{_name(key)} {_text(value)}" for key, value in priced.items())])
@@ -90,8 +90,11 @@ def _split(name: str, records: Iterable[Record], axis: str) -> dict[str, set[str
 
 def _version(run: Run, tool: str) -> str:
     named = (record.provenance.get(_TOOLS) for record in run.records)
-    tables = [_text(table[tool]) for table in named if isinstance(table, dict) and table.get(tool)]
-    return "; ".join(dict.fromkeys(tables)) or "version not recorded"
+    found = [table[tool] for table in named if isinstance(table, dict) and isinstance(table.get(tool), dict)]
+    texts = [
+        f"{_text(v.get('distribution'))} {_text(v.get('version'))}, from {_text(v.get('location'))}" for v in found
+    ]
+    return "; ".join(dict.fromkeys(texts)) or "version not recorded"
 
 
 def _find(run: Run, name: str) -> Value:

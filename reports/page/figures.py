@@ -1,7 +1,6 @@
 """The figures of the page: agreement, behaviour, strength sweep, components; each narrow enough for a phone."""
 
 from collections.abc import Sequence
-from math import log10
 
 import numpy as np
 from markupsafe import Markup
@@ -41,7 +40,7 @@ def draw_agreement(sheet: Sheet, pairs: Sequence[Pair], floor: float | None) -> 
         axes.set_yticks(middle, [label(name, 12) for name in tools])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        _write_values(axes, values)
+        _write_values(axes, values, norm)
         key = figure.colorbar(image, shrink=0.9, label="1 - cosine")
         if key.solids is not None:
             key.solids.set_edgecolor("face")
@@ -113,11 +112,11 @@ def _say_shares(entry: Rates) -> str:
     return ", ".join(f"{name} {share:.0f} %" for name, share in entry.shares.items())
 
 
-def _write_values(axes: Axes, values: np.ndarray) -> None:
+def _write_values(axes: Axes, values: np.ndarray, norm: LogNorm) -> None:
     for (row, column), value in np.ndenumerate(values):
         shown = "-" if row == column else "0" if value == 0 else f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
-        dark = value > 0 and log10(max(value, LOWEST)) > -8
-        colour = "#ffffff" if dark else "#10202f"
+        red, green, blue, _ = _HEAT(norm(max(value, LOWEST)))
+        colour = "#10202f" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.55 else "#ffffff"
         axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=8, color=colour)
 
 

@@ -13,7 +13,7 @@ _CLAUSES = list(CLAUSES)
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of failure of one tool or pair. `records` holds the worst cell first; `models` where it was seen."""
+    """One kind of failure of one tool or pair; its records and models in the order of the plan."""
 
     clause: Clause
     outcome: Outcome
@@ -66,13 +66,14 @@ def count_blocked(run: Run) -> int:
 
 
 def _finding(run: Run, records: list[Record]) -> Finding:
-    models = dict.fromkeys(record.cell.model for record in records)
-    first = records[0]
-    return Finding(clause_of(first.cell.clause), first.outcome, tuple(models), tuple(records))
+    ordered = sorted(records, key=lambda record: run.plan.models.index(record.cell.model))
+    models, first = dict.fromkeys(record.cell.model for record in ordered), ordered[0]
+    return Finding(clause_of(first.cell.clause), first.outcome, tuple(models), tuple(ordered))
 
 
-def _rank(run: Run, found: Finding) -> tuple[int, int, int, int]:
-    """Measured or crashed before not measured; then the order of the protocol; then how many models show it."""
+def _rank(run: Run, found: Finding) -> tuple[bool, int, int, int]:
+    """Measured or crashed before not measured; then the order of the protocol; then that of the tools."""
     unmeasured = found.outcome in (Outcome.UNSUPPORTED, Outcome.ABSENT)
     clause = _CLAUSES.index(found.clause.id) if found.clause.id in CLAUSES else len(_CLAUSES)
-    return unmeasured, _STAGES.index(found.clause.stage), clause, -len(found.models)
+    tools, tool = run.plan.tools, found.record.cell.tool
+    return unmeasured, _STAGES.index(found.clause.stage), clause, tools.index(tool) if tool in tools else len(tools)

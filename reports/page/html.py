@@ -18,7 +18,7 @@ from steering_core.record import Run
 from steering_core.verdicts import Verdict
 
 HERE = Path(__file__).parent
-LONGEST = 1200
+LONGEST = 700
 PASSAGE = 600
 PASSAGE_LINES = 14
 DOCTYPE = "<!doctype html>\n"

@@ -101,6 +101,12 @@ class Grid:
     tools: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def unasked(self) -> list[Clause]:
+        """Clauses that this run neither planned nor recorded for the model."""
+        asked = {row.clause.id for row in self.rows}
+        return [clause for clause in CLAUSES.values() if clause.id not in asked]
+
 
 def build_grids(run: Run) -> list[Grid]:
     """One grid per planned model, with the clauses that were planned or recorded for it."""

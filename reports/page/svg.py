@@ -8,9 +8,11 @@ from io import StringIO
 import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from reports.untrusted import plain
 
+WORDS = 700
 INK, MUTED, PAPER = "#010101", "#020202", "#030303"
 SERIES = {"coherent": "#040404", "garbled": "#050505", "normal": "#060606", "unscored": "#070707"}
 ON_SERIES = "#080808"
@@ -44,7 +46,7 @@ class Sheet:
     def draw(self, name: str, title: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> Markup:
         """Paint a figure of `size` inches and return it as one <svg>; `name` keeps its ids apart from the others'."""
         with mpl.rc_context(_SETTINGS):
-            figure = Figure(figsize=size, layout="constrained")
+            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06, compress=True))
             paint(figure)
             out = StringIO()
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -61,7 +63,7 @@ class Sheet:
             body = body.replace(written, f"{written}{prefix}")
         body = _FILL.sub(r'style="fill: \1"', body)
         body = _STYLE.sub(lambda found: f'class="{self._class(found[1])}"', body)
-        return Markup(body.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1))
+        return Markup(body.replace("<svg", f'<svg role="img" aria-label="{escape(plain(title, WORDS))}"', 1))
 
     def _class(self, style: str) -> str:
         style = re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", style)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,15 @@ Builder = Callable[[Path], list[Path]]
 ROWS = "store/ab/rows.safetensors"
 
 
+@cache
+def good_text() -> str:
+    """A whole file."""
+    return serialize_run(agreeing(), {})
+
+
 def good_lines() -> list[str]:
-    """The lines of a whole file: header, records, footer."""
-    return serialize_run(agreeing(), {}).rstrip("\n").split("\n")
+    """Its lines: header, records, footer."""
+    return good_text().rstrip("\n").split("\n")
 
 
 def sealed(lines: list[str]) -> str:
@@ -32,33 +39,38 @@ def sealed(lines: list[str]) -> str:
 
 def raw(content: bytes, name: str = "records.jsonl") -> Builder:
     """A file with exactly this content."""
+    return lambda folder: [written(folder / name, content)]
 
-    def build(folder: Path) -> list[Path]:
-        (folder / name).write_bytes(content)
-        return [folder / name]
 
-    return build
+def written(path: Path, content: bytes | str) -> Path:
+    """The path, with this content in it."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
 def lines(change: Callable[[list[str]], list[str]]) -> Builder:
     """A records file with changed lines under the footer of the unchanged ones."""
-    return raw("".join(f"{line}\n" for line in change(good_lines())).encode())
+    return lambda folder: [written(folder / "records.jsonl", "\n".join([*change(good_lines()), ""]))]
+
+
+def resealed(change: Callable[[list[str]], list[str]]) -> Builder:
+    """A records file with changed header or record lines under a footer that fits them."""
+    return lambda folder: [written(folder / "records.jsonl", sealed(change(good_lines()[:-1])))]
 
 
 def header(**changes: Any) -> Builder:
     """A sealed file whose header has other fields; None removes one."""
 
-    def change(found: list[str]) -> str:
+    def change(found: list[str]) -> list[str]:
         value = {key: item for key, item in {**json.loads(found[0]), **changes}.items() if item is not None}
-        return sealed([json.dumps(value), *found[1:-1]])
+        return [json.dumps(value), *found[1:]]
 
-    return raw(change(good_lines()).encode())
+    return resealed(change)
 
 
 def record(change: Callable[[str], str]) -> Builder:
     """A sealed file whose first record reads otherwise."""
-    found = good_lines()
-    return raw(sealed([found[0], change(found[1]), *found[2:-1]]).encode())
+    return resealed(lambda found: [found[0], change(found[1]), *found[2:]])
 
 
 def field(**changes: Any) -> Builder:
@@ -132,13 +144,17 @@ BROKEN: dict[str, tuple[Builder, str]] = {
     "schema as text": (header(schema="1"), "artifact-schema"),
     "unknown header field": (header(surprise=1), "artifact-fields"),
     "plan without tools": (header(plan={"models": ["m"], "repeats": 5, "preset": "x"}), "artifact-fields"),
+    "header number as text": (
+        header(plan={"models": [], "tools": [], "repeats": "5", "preset": "x"}),
+        "artifact-fields",
+    ),
     "no footer": (lines(lambda found: found[:-1]), "artifact-truncated"),
     "half a footer": (lines(lambda found: [*found[:-1], found[-1][:30]]), "artifact-truncated"),
     "header only": (lines(lambda found: found[:1]), "artifact-truncated"),
     "footer count": (lines(lambda found: [*found[:1], *found[2:]]), "artifact-count"),
     "changed number": (lines(lambda found: [found[0].replace("4f2c", "4f2d"), *found[1:]]), "artifact-digest"),
     "two runs in one file": (lines(lambda found: found + found), "artifact-mixed"),
-    "record twice": (raw(sealed([*good_lines()[:-1], good_lines()[1]]).encode()), "artifact-cell"),
+    "record twice": (resealed(lambda found: [*found, found[1]]), "artifact-cell"),
     "record is not JSON": (record(lambda line: line[:-1]), "artifact-not-json"),
     "record is a number": (record(lambda line: "7"), "artifact-fields"),
     "NaN": (measured("NaN"), "artifact-value"),
@@ -156,9 +172,7 @@ BROKEN: dict[str, tuple[Builder, str]] = {
     "model of another run": (cell(model="qwen7b"), "artifact-cell"),
     "tool of another run": (cell(tool="transformer_lens"), "foreign-record"),
     "counts contradict": (
-        lines(
-            lambda found: sealed([line.replace('"normal": 1', '"normal": 2') for line in found[:-1]]).split("\n")[:-1]
-        ),
+        resealed(lambda found: [line.replace('"normal": 1', '"normal": 2') for line in found]),
         "contradicting-counts",
     ),
     "no such path": (lambda folder: [folder / "missing"], "artifact-unreadable"),

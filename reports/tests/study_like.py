@@ -12,7 +12,7 @@ DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 def published(folder: str) -> Path:
-    """The study's files, at ../shared/data relative to the repository root; the test is skipped where they are absent."""
+    """The study's files, at ../shared/data relative to the repository root; a test is skipped where they are absent."""
     if not (DATA / folder).is_dir():
         pytest.skip(f"the study's published files are not at ../shared/data/{folder} relative to the repository root")
     return DATA / folder

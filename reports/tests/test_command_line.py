@@ -66,9 +66,10 @@ def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_render_writes_the_page_again(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["render", stored]) == 0
-    for name in capsys.readouterr().out.splitlines():
-        assert Path(name).stat().st_size > 0
+    assert main(["render", f"{stored}/records.jsonl"]) == 0
+    written = [Path(name) for name in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in written] == ["report.html", "report.md", "badge.svg"]
+    assert all("OUTCOME 4" in path.read_text().upper() for path in written)
 
 
 def test_nothing_heavy_is_imported() -> None:

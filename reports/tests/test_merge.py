@@ -8,7 +8,7 @@ import pytest
 from reports.__main__ import main
 from reports.artifact import read_run, write_run
 from reports.layout import VERDICT
-from reports.merge import merge_runs
+from reports.merge import copy_tensors, merge_runs
 from reports.tests.broken_files import ROWS, tensors
 from reports.tests.synthetic_run import MODELS, agreeing, replace
 from steering_core.errors import ArtifactProblem
@@ -71,6 +71,14 @@ def test_environments_keep_what_is_shared_and_name_what_differs() -> None:
     assert environment["torch"] == "2.13.0"
     assert "gpu" not in environment
     assert environment["merged_from"] == {"a": {"gpu": None}, "b": {"gpu": "NVIDIA H200"}}
+
+
+def test_tensor_files_that_contradict_are_refused(tmp_path: Path) -> None:
+    for name, content in {"a": b"1", "b": b"2"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.safetensors").write_bytes(content)
+    with pytest.raises(ArtifactProblem, match="x.safetensors differs between the runs"):
+        copy_tensors([tmp_path / "a", tmp_path / "b"], tmp_path / "joined")
 
 
 def test_the_command_writes_the_joined_run_with_its_tensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from reports.page.commands import repeat_command
 from reports.terminal import SCREEN, render
 from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, hostile, one_fault, replace
 from steering_core.record import Cell, Outcome, Run
@@ -56,12 +57,15 @@ def test_it_begins_with_the_conclusion() -> None:
 
 
 def test_every_part_of_a_verdict_is_there() -> None:
-    text = shown(diverging(), files="in the folder runs/7")
+    run = diverging()
+    text = shown(run, files="in the folder runs/7")
     for label in ("Rule", "Again", "Action", "Proceed", "Strength", "Scope", "Files"):
         assert re.search(rf"^{label} ", text, re.MULTILINE), label
     assert "yes, with hooks; tied: hooks, pyvene" in text
-    assert LOCALISED in " ".join(text.split())
-    assert "pytest 'parity/test_p1.py::test_p1[tiny_qwen2-nnsight]' -m tiny_qwen2" in text
+    joined = " ".join(text.split())
+    assert LOCALISED in joined
+    wrong = next(record for record in run.records if record.outcome is Outcome.DIFFERS)
+    assert repeat_command(run.plan, wrong) in joined
     assert "in the folder runs/7" in text
 
 
@@ -78,6 +82,10 @@ def test_arms_that_differ_have_their_own_row() -> None:
     text = shown(replace(agreeing(), cell, measured=fewer))
     assert re.search(r"tiny_qwen2 +reference +93\.3/3\.3/3\.3", text)
     assert re.search(r"tiny_qwen2 +native .* 90/3\.3/6\.7 \[79, 98\] varies", text)
+
+
+def test_further_failures_are_listed_below_the_first() -> None:
+    assert f"Also      P1 location fails for nnsight on {MODELS[1]}" in shown(diverging())
 
 
 def test_what_is_missing_is_said() -> None:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from steering_core.localize.capture import stream_forward
 from steering_core.localize.explanation import Explanation, explanations
+from steering_core.localize.features import feature_explanations, one_feature
 from steering_core.localize.layouts import layouts
-from steering_core.localize.localisation import Localisation, closeness, finding
+from steering_core.localize.localisation import Localisation, finding
 from steering_core.localize.search import Probe, Search
 from steering_core.models import LoadedModel
 from steering_core.sites import Site
@@ -38,7 +39,7 @@ def localise(
         return Localisation(f"returned {blank}; asked {asked} [last token]", matched=True, name=blank, transform=blank)
     found: list[Explanation] = []
     for forward, tokens in {"": batch, **(others or {})}.items():
-        found += _explanations(model, tokens.to(model.device), returned, forward)
+        found += _explanations(model, tokens.to(model.device), asked, returned, forward)
         if any(each.match.exact for each in found):
             break
     if not found:
@@ -49,18 +50,20 @@ def localise(
     return _finding(best, asked, returned, batch)
 
 
-def _explanations(model: LoadedModel, batch: TokenBatch, returned: Tensor, forward: str) -> list[Explanation]:
-    readings = layouts(returned, batch, _widths(model))
+def _explanations(
+    model: LoadedModel, batch: TokenBatch, asked: Site, returned: Tensor, forward: str
+) -> list[Explanation]:
+    spec = model.spec
+    query, key = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
+    wanted = {spec.hidden, key if asked.stream in {"k", "v"} else spec.hidden}
+    widths = {*wanted, query, key, query + 2 * key, spec.mlp}
+    if one_feature(returned, batch, widths):
+        return list(feature_explanations(model, batch, returned, forward))
+    readings = layouts(returned, batch, widths, wanted)
     search = Search(batch, [Probe(layout, batch) for layout in readings])
     if readings:
         stream_forward(model, batch, search.widths, search.consider)
-    return list(explanations(search.finalists, readings, batch, forward))
-
-
-def _widths(model: LoadedModel) -> set[int]:
-    spec = model.spec
-    query, key = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
-    return {spec.hidden, query, key, query + 2 * key, spec.mlp}
+    return list(explanations(search.finalists(), readings, batch, forward))
 
 
 def _blank(returned: Tensor) -> str:
@@ -81,9 +84,17 @@ def _finding(best: Explanation, asked: Site, returned: Tensor, batch: TokenBatch
     if site and site.stream == asked.stream == "final_norm":
         site = asked  # there is one final norm, whatever block it is asked for with
     transform = [words for words in (label.transform, best.part, *best.match.words) if words not in ("", "none")]
-    shape = f"{best.layout.word}: shape {list(returned.shape)}" if best.layout.word else ""
     return finding(
-        asked, shape, name=label.name, site=site, token=best.alignment.token, row=best.alignment.row,
-        transform=", ".join(transform) or "none", layout=best.layout.word, forward=best.forward, aliases=aliases,
-        one_minus_cosine=best.match.gap, bit_equal=best.match.exact,
+        asked, _shape(best, returned, batch), name=label.name, site=site, token=best.alignment.token,
+        row=best.alignment.row, transform=", ".join(transform) or "none", layout=best.layout.word,
+        forward=best.forward, aliases=aliases, one_minus_cosine=best.match.gap, bit_equal=best.match.exact,
     )  # fmt: skip
+
+
+def _shape(best: Explanation, returned: Tensor, batch: TokenBatch) -> str:
+    if best.layout.word:
+        return f"{best.layout.word}: shape {list(returned.shape)}"
+    rows, tokens = batch.ids.shape
+    if best.layout.values.shape[:2] in {(rows, tokens), (rows, 1)}:
+        return ""
+    return f"shape {list(returned.shape)} where {rows} rows of {tokens} tokens were asked"

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from steering_core.localize.layouts import Layout
-from steering_core.localize.search import finite, standardised
+from steering_core.localize.rows import finite, standardised
 from steering_core.tokens import TokenBatch
 
 _EQUAL = 1e-9
+_TIED = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +43,33 @@ class Alignment:
 
 
 def alignments(layout: Layout, source: Tensor, batch: TokenBatch) -> list[Alignment]:
-    """The best-supported alignment, and the asked one where the shape allows it; source: float64 [batch, seq + 2, w]."""
+    """The best-supported alignments, and the asked one; source: float64 [batch, seq + 2, w]."""
     picks = layout.picks(batch)
     batch = batch.to("cpu")
     similar = standardised(finite(layout.values[picks[:, 0], picks[:, 1]])) @ standardised(source).flatten(0, 1).T
     best = similar.abs().amax(-1, keepdim=True)
-    hits = ((similar.abs() >= best - _EQUAL) & (best > 0.5)).cpu().unflatten(-1, source.shape[:2])
-    scored = []
+    hits = ((similar.abs() >= best - _EQUAL) & (best > 0.5)).cpu()
+    hits = hits.view(len(picks), *source.shape[:2])
+    if not bool(hits.any()):
+        return _as_asked(layout, batch)
+    scored: list[Alignment] = []
     for row, rows in _row_maps(layout, picks, hits):
         held = hits[torch.arange(len(picks)), rows[picks[:, 0]]]
         for token, tokens in _token_maps(layout, picks, held, rows, batch):
             scored.append(Alignment(token, row, rows, tokens, _support(picks, held, tokens)))
-    if not scored:
-        return []
-    winner = max(scored, key=lambda each: each.support)
-    return [winner] + [each for each in scored if each.faults == 0 and each is not winner][:1]
+            if scored[-1].support == 1 and scored[-1].faults == 0:
+                return scored[-1:]
+    most = max(each.support for each in scored)
+    return [each for each in scored if each.support == most][:_TIED] + _as_asked(layout, batch)
+
+
+def _as_asked(layout: Layout, batch: TokenBatch) -> list[Alignment]:
+    """Nothing moved, if the shape allows it: a constant that was added to every row hides what the rows are."""
+    tokens = torch.arange(batch.ids.shape[1]).expand(len(batch.ids), -1)
+    rows = torch.arange(len(batch.ids))
+    if layout.values.shape[:2] == batch.ids.shape:
+        return [Alignment("last", "own", rows, tokens.where(batch.mask.bool(), -1))]
+    return [Alignment("last", "own", rows, batch.last[:, None])] if layout.values.shape[:2] == (len(rows), 1) else []
 
 
 def _support(picks: Tensor, held: Tensor, tokens: Tensor) -> float:
@@ -117,26 +130,24 @@ def _single_tokens(row: Tensor, token: Tensor, first: Tensor, last: Tensor, seq:
     """One token per row: the last, the first, or as far from either end, or from column 0, as most hits are."""
     yield from (last, first)
     for origin in (last, first, torch.zeros_like(first)):
-        if len(token):
-            away = Counter((token - origin[row]).tolist()).most_common(1)[0][0]
+        for away, _ in Counter((token - origin[row]).tolist()).most_common(2):
             yield (origin + away).clamp(0, seq - 1)
 
 
 def _name(tokens: Tensor, first: Tensor, last: Tensor, mask: Tensor) -> str:
     pads = int((~mask[torch.arange(len(tokens)), tokens]).sum())
-    from_last, from_first = (last - tokens).unique().tolist(), (tokens - first).unique().tolist()
     if pads:
         return "pad" if pads == len(tokens) else f"pad in {pads} of {len(tokens)} rows"
-    if from_last == [0]:
-        return "last"
-    if from_first == [0]:
-        return "first"
-    if len(from_last) == 1:
-        return f"{from_last[0]} before the last"
-    return f"token {from_first[0]}" if len(from_first) == 1 else f"column {int(tokens[0])}"
+    from_last, from_first = (last - tokens).tolist(), (tokens - first).tolist()
+    names = [(from_last[0], "last" if from_last[0] == 0 else f"{from_last[0]} before the last")] * _same(from_last)
+    names += [(from_first[0], "first" if from_first[0] == 0 else f"token {from_first[0]}")] * _same(from_first)
+    return min(names)[1] if names else f"column {int(tokens[0])}"
+
+
+def _same(values: list[int]) -> bool:
+    return len(set(values)) == 1
 
 
 def _only_real(tokens: Tensor, mask: Tensor) -> Tensor:
     inside = (tokens >= 0) & (tokens < mask.shape[1])
     return torch.where(inside & mask.gather(1, tokens.clamp(0, mask.shape[1] - 1)), tokens, -1)
-

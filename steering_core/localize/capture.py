@@ -26,9 +26,9 @@ class Label:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """hidden: [batch, seq, width], a copy in the model's dtype."""
+    """hidden: [batch, seq, width], a copy in the model's dtype. labels: its names, more than one for an alias."""
 
-    label: Label
+    labels: list[Label]
     hidden: Tensor
 
 
@@ -41,7 +41,7 @@ def stream_forward(model: LoadedModel, batch: TokenBatch, widths: set[int], cons
     widths: a stream is kept if it is at least as wide as one of them, any other module output if it is as wide.
     """
     with _hooked(model, _Collector(model, tuple(batch.ids.shape), widths, consider)), model.inference():
-        model.module(**batch.to(model.device).inputs(), use_cache=False)
+        model.module(**batch.to(model.device).inputs(), use_cache=False, logits_to_keep=1)
 
 
 class _Collector:
@@ -51,6 +51,7 @@ class _Collector:
         self.norm = model.module_at(model.architecture.final_norm)
         self.shape, self.widths, self.consider = shape, widths, consider
         self.found: list[Candidate] = []
+        self.seen: dict[tuple[int, ...], tuple[Tensor, Candidate]] = {}
 
     def keep(self, label: Label, value: Any, columns: slice = slice(None)) -> None:
         hidden = first_tensor(value)
@@ -59,7 +60,16 @@ class _Collector:
         hidden = hidden.detach()[..., columns]
         width = hidden.shape[-1]
         if width in self.widths or (label.site is not None and width > min(self.widths)):
-            self.found.append(Candidate(label, hidden.clone()))
+            self._copy(label, hidden)
+
+    def _copy(self, label: Label, hidden: Tensor) -> None:
+        """Copy the tensor, unless this block gave the very same one before and nothing has written to it since."""
+        same = (hidden.data_ptr(), hidden.shape[-1], -1 if hidden.is_inference() else hidden._version)
+        if same in self.seen and not hidden.is_inference():
+            self.seen[same][1].labels.append(label)
+            return
+        self.found.append(Candidate([label], hidden.clone()))
+        self.seen[same] = (hidden, self.found[-1])
 
     def keep_unedited(self, label: Label, value: Any, columns: slice) -> None:
         """The output before the hooks that were on the module already; the next `keep` of it may be the same tensor."""
@@ -67,12 +77,12 @@ class _Collector:
 
     def keep_normed(self, label: Label) -> None:
         """The final norm applied to the newest candidate, past any hook: what `hidden_states[-1]` is."""
-        if self.found and self.found[-1].label == label:
+        if self.found and label in self.found[-1].labels:
             normed = type(self.norm).forward(self.norm, self.found[-1].hidden)
             self.keep(Label(f"{label.name} normed", label.site, "normed"), normed)
 
     def hand_over(self) -> None:
-        found, self.found = self.found, []
+        found, self.found, self.seen = self.found, [], {}
         if found:
             self.consider(found)
 

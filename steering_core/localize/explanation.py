@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from steering_core.localize.alignment import Alignment, alignments
 from steering_core.localize.capture import Label
 from steering_core.localize.layouts import Layout
-from steering_core.localize.search import Finalist, cuts, finite, with_means
+from steering_core.localize.rows import cuts, finite, means
+from steering_core.localize.search import Finalist
 from steering_core.localize.transforms import Match, explain_values
 from steering_core.sites import Site
 from steering_core.tokens import TokenBatch
@@ -26,10 +29,11 @@ class Explanation:
     forward: str
 
     @property
-    def cost(self) -> tuple[bool, bool, float, int]:
-        """Smaller is better: exact, then exact at most rows, then close, then with the fewest faults."""
+    def cost(self) -> tuple[bool, bool, float, float, int]:
+        """Smaller is better: exact, then exact at most rows, then close, then for more rows and with fewer faults."""
         faults = self.alignment.faults + len(self.match.words) + bool(self.part) + bool(self.layout.word)
-        return (not self.match.exact, self.match.complete, round(self.match.gap, 9), faults)
+        missed = round(1 - self.alignment.support, 2)
+        return (not self.match.exact, self.match.complete, round(self.match.gap, 9), missed, faults)
 
     def convinces(self, others: Sequence["Explanation"]) -> bool:
         """Exact, or mostly exact, or close and much closer than any other tensor."""
@@ -54,7 +58,8 @@ def explanations(
     for finalist in finalists:
         exact = False
         mask = batch.mask.to(finalist.hidden.device)
-        source = with_means(finite(finalist.hidden), mask)
+        hidden = finite(finalist.hidden)
+        source = torch.cat([hidden, means(hidden, mask)], -2)
         for layout in layouts:
             for part, columns in cuts(source.shape[-1], layout.width):
                 for alignment in alignments(layout, source[..., columns], batch):

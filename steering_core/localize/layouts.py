@@ -8,7 +8,7 @@ from torch import Tensor
 
 from steering_core.tokens import TokenBatch
 
-PROBES = 96
+PROBES = 64
 """Rows of the returned tensor that are compared with every row of every candidate."""
 NARROWEST = 4
 """Fewer features than this match anything."""
@@ -16,7 +16,10 @@ NARROWEST = 4
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """word: how the axes differ from [batch, seq, width] ("" if they do not); values: [b, s, w], a view."""
+    """word: how the axes differ from [batch, seq, width] or [batch, width] ("" if they do not).
+
+    values: [b, s, w]; s = 1 where there is no token axis.
+    """
 
     word: str
     values: Tensor
@@ -27,7 +30,7 @@ class Layout:
         return self.values.shape[-1]
 
     def picks(self, batch: TokenBatch) -> Tensor:
-        """int64 [n <= 96, 2]: which (row, token) of `values` to compare; no padding where the shape is the batch's."""
+        """int64 [n <= 64, 2]: which (row, token) of `values` to compare; no padding where the shape is the batch's."""
         rows, tokens = self.values.shape[:2]
         every = torch.cartesian_prod(torch.arange(rows), torch.arange(tokens))
         if (rows, tokens) == batch.ids.shape:
@@ -43,9 +46,12 @@ class Layout:
         return (every[:, 1] - first < 2) | (last - every[:, 1] < 2)
 
 
-def layouts(returned: Tensor, batch: TokenBatch, widths: set[int]) -> list[Layout]:
-    """Every reading that could carry features of the model; widths: those the model has. May be empty."""
-    readings = [*_as_is(returned, batch), *_rearranged(returned, batch, widths)]
+def layouts(returned: Tensor, batch: TokenBatch, widths: set[int], wanted: set[int]) -> list[Layout]:
+    """Every reading that could carry features of the model; may be empty.
+
+    widths: numbers of features that tensors of the model have; wanted: those of the residual stream and the asked site.
+    """
+    readings = [*_as_is(returned, batch), *_rearranged(returned, batch, wanted)]
     fits = [layout for layout in readings if NARROWEST <= layout.width <= max(widths)]
     return sorted(fits, key=lambda layout: layout.width not in widths)
 
@@ -62,14 +68,17 @@ def _as_is(returned: Tensor, batch: TokenBatch) -> Iterator[Layout]:
             yield Layout("", returned)
         else:
             yield Layout("batch and token axes swapped", returned.transpose(0, 1))
+    elif returned.ndim == 4 and tuple(returned.shape[1:3]) == (rows, seq) and len(returned) > 1:
+        yield Layout(f"first of {len(returned)} along an extra axis", returned[0])
     elif 1 in returned.shape:
-        yield from _as_is(returned.squeeze(returned.shape.index(1)), batch)
+        for layout in _as_is(returned.squeeze(returned.shape.index(1)), batch):
+            yield Layout("an extra axis", layout.values)
 
 
 def _of_matrix(returned: Tensor, rows: int, seq: int) -> Iterator[Layout]:
     count, width = returned.shape
     if count == rows:
-        yield Layout("token axis missing", returned[:, None])
+        yield Layout("", returned[:, None])
     if count == rows * seq and rows > 1:
         yield Layout("batch and token axes flattened", returned.reshape(rows, seq, width))
         yield Layout("token and batch axes flattened", returned.reshape(seq, rows, width).transpose(0, 1))
@@ -77,16 +86,16 @@ def _of_matrix(returned: Tensor, rows: int, seq: int) -> Iterator[Layout]:
         yield Layout("batch axis missing", returned[None])
 
 
-def _rearranged(returned: Tensor, batch: TokenBatch, widths: set[int]) -> Iterator[Layout]:
-    """Readings that move or join axes; tried when the last axis is not as wide as anything in the model."""
-    if returned.ndim == 0 or returned.shape[-1] in widths:
+def _rearranged(returned: Tensor, batch: TokenBatch, wanted: set[int]) -> Iterator[Layout]:
+    """Readings that move or join axes, where the last axis is not as wide as was wanted."""
+    if returned.ndim == 0 or returned.shape[-1] in wanted:
         return
-    if returned.ndim == 3 and returned.shape[1] in widths:
+    if returned.ndim == 3 and returned.shape[1] in wanted:
         yield Layout("token and feature axes swapped", returned.transpose(1, 2))
     if returned.ndim == 4:
         yield Layout("features split into heads", returned.flatten(2))
         yield Layout("features split into heads, heads before tokens", returned.transpose(1, 2).flatten(2))
-    for width in sorted(widths, reverse=True):
+    for width in sorted(wanted, reverse=True):
         if returned.numel() % width == 0:
             for layout in _as_is(returned.reshape(-1, width), batch):
                 yield Layout("features split over rows", layout.values)

@@ -1,10 +1,12 @@
 """The name of a wrong tensor, and the one sentence that says it."""
 
+import re
 from dataclasses import dataclass
 
 from steering_core.sites import Site
 
 _TOKENS = {"last": "last token", "first": "first token", "pad": "padding token"}
+_SINGLE = re.compile(r"first$|pad|token \d|column|\d+ before the last")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def finding(asked: Site, shape: str, **parts: object) -> Localisation:
     alias = f" (= {', '.join(draft.aliases)})" if draft.aliases else ""
     forward = f" of another forward, {draft.forward}" if draft.forward else ""
     row = "" if draft.row == "own" else f", {draft.row}"
-    reasons = ", ".join(_reasons(draft, asked, shape)) or ("nothing is wrong" if draft.bit_equal else "equal up to rounding")
+    fine = "nothing is wrong" if draft.bit_equal else "equal up to rounding"
+    reasons = ", ".join(_reasons(draft, asked, shape)) or fine
     sentence = (
         f"returned {draft.name}{alias}{forward} [{_TOKENS.get(draft.token, draft.token)}{row}]; "
         f"asked {asked} [last token] — {reasons} ({closeness(draft.one_minus_cosine, draft.bit_equal)})"
@@ -61,12 +64,14 @@ def closeness(gap: float, bit_equal: bool) -> str:
 def _reasons(found: Localisation, asked: Site, shape: str) -> list[str]:
     reasons = ["another forward"] if found.forward else []
     reasons += _place(found, asked)
-    if found.token != "last":
-        reasons.append("wrong token" if found.token in {"first", "pad"} else found.token)
+    if found.token.endswith("at every position"):
+        reasons.append("one token at every position")
+    elif found.token != "last":
+        reasons.append("wrong token" if _SINGLE.match(found.token) else found.token)
     if found.row != "own":
         reasons.append("wrong batch rows" if found.row in {"permuted", "mixed"} else found.row)
     if found.transform != "none":
-        reasons.append(found.transform)
+        reasons.append(re.sub("^normed", "the final norm was applied", found.transform))
     return reasons + ([shape] if shape else [])
 
 

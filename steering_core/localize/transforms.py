@@ -4,14 +4,19 @@ Every guess is tested for equality bit by bit, with the rounding of each float t
 guess that leaves the smallest remainder win, and only if it is far better than doing nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 _FAR_BETTER = 30.0
+_ROUNDING = 1e-6
+_FITTED = 32
 _CASTS = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
+
+Change = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,59 +33,68 @@ class Match:
 
 
 def explain_values(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Match:
-    """returned: [n, w]; source: float64 [n, w], the values of a tensor of `dtype` (or its means)."""
-    wide = returned.double()
-    guesses = [(words, values) for words, values in _guesses(wide, source)]
-    for words, values in guesses:
-        for cast, rounded in _rounded(values, dtype, returned.dtype):
-            if torch.equal(rounded, returned):
+    """returned: [n, w]; source: float64 [n, w], the values of a tensor of `dtype` (or its means).
+
+    Guesses are fitted and compared on some of the rows; the one that holds is then tested on all.
+    """
+    some = torch.linspace(0, len(source) - 1, min(len(source), _FITTED)).long()
+    few, few_source = returned[some], source[some]
+    guesses = list(_guesses(few.double(), few_source))
+    for words, change in guesses:
+        for cast, rounded in _rounded(dtype, returned.dtype):
+            if torch.equal(rounded(change(few_source)), few) and torch.equal(rounded(change(source)), returned):
                 return Match((*words, *cast), 0.0, exact=True)
-    if partial := _partly(returned, source, dtype):
-        return partial
-    remainders = [float((wide - values).norm()) for _, values in guesses]
+    if mostly := _partly(returned, source, dtype):
+        return mostly
+    remainders = [float((few.double() - change(few_source)).norm()) for _, change in guesses]
     best = min(range(len(guesses)), key=lambda index: remainders[index])
-    chosen = best if remainders[best] * _FAR_BETTER < remainders[0] else 0
-    words, values = guesses[chosen]
-    return Match(words, _gap(wide, values), exact=False)
+    words, change = guesses[best if remainders[best] * _FAR_BETTER < remainders[0] else 0]
+    return Match(words, _gap(returned.double(), change(source)), exact=False)
 
 
-def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...], Tensor]]:
-    yield (), source
-    yield ("sign-flipped",), -source
+def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...], Change]]:
+    """What may have been done to the source, fitted to the returned rows: words, and a function of the source."""
+    yield (), lambda values: values
+    yield ("sign-flipped",), lambda values: -values
     scale = float((returned * source).sum() / source.square().sum().clamp(min=1e-300))
     for factor in dict.fromkeys([float(f"{scale:.3g}"), scale]):
         if factor not in (0.0, 1.0, -1.0):
-            yield (f"scaled by {factor:.3f}" if 0.01 <= abs(factor) < 1000 else f"scaled by {factor:.3g}",), source * factor
-    centred = source - source.mean(-1, keepdim=True)
-    yield ("centred rows",), centred
-    yield ("unit rows",), _over(source, source.norm(dim=-1, keepdim=True))
-    yield ("rows of unit mean square",), _over(source, source.square().mean(-1, keepdim=True).sqrt())
-    yield ("standardised rows",), _over(centred, centred.square().mean(-1, keepdim=True).sqrt())
+            plain = 0.01 <= abs(factor) < 1000
+            yield (f"scaled by {factor:.3f}" if plain else f"scaled by {factor:.3g}",), partial(torch.mul, factor)
+    yield ("centred rows",), _centred
+    yield ("unit rows",), lambda values: _over(values, values.norm(dim=-1, keepdim=True))
+    yield ("rows of unit mean square",), lambda values: _over(values, values.square().mean(-1, keepdim=True).sqrt())
+    yield ("standardised rows",), lambda values: _over(_centred(values), values.std(-1, unbiased=False, keepdim=True))
     if len(source) > 2:
         change = returned - source
-        constant = change.mean(0)
-        yield (f"plus a constant vector of norm {float(constant.norm()):.3g}",), source + constant
-        yield ("one direction removed",), source - _along_first_axis(change, source)
+        constant, axis = change.mean(0), _unit(change[change.norm(dim=-1).argmax()])
+        yield (f"plus a constant vector of norm {float(constant.norm()):.3g}",), lambda values: values + constant
+        yield ("one direction removed",), lambda values: values - (values @ axis).unsqueeze(-1) * axis
+
+
+def _centred(values: Tensor) -> Tensor:
+    return values - values.mean(-1, keepdim=True)
+
+
+def _unit(vector: Tensor) -> Tensor:
+    return _over(vector, vector.norm())
 
 
 def _over(values: Tensor, size: Tensor) -> Tensor:
     return values / size.clamp(min=1e-300)
 
 
-def _along_first_axis(change: Tensor, source: Tensor) -> Tensor:
-    """The component of `source` along the direction in which it was changed most."""
-    longest = change[change.norm(dim=-1).argmax()]
-    axis = longest / longest.norm().clamp(min=1e-300)
-    return (source @ axis).unsqueeze(-1) * axis
-
-
-def _rounded(values: Tensor, own: torch.dtype, returned: torch.dtype) -> Iterator[tuple[tuple[str, ...], Tensor]]:
-    """The values in the returned dtype, directly and through each narrower one, with words for the casts."""
+def _rounded(own: torch.dtype, returned: torch.dtype) -> Iterator[tuple[tuple[str, ...], Change]]:
+    """Rounding to the returned dtype, directly and through each narrower one, with words for the casts."""
     cast = () if own == returned else (f"cast to {str(returned).removeprefix('torch.')}",)
-    yield cast, values.to(own).to(returned)
+    yield cast, lambda values: values.to(own).to(returned)
     for narrow, name in _CASTS.items():
         if narrow not in (own, returned):
-            yield (f"{name} round trip", *cast), values.to(own).to(narrow).to(returned)
+            yield (f"{name} round trip", *cast), partial(_through, own, narrow, returned)
+
+
+def _through(own: torch.dtype, narrow: torch.dtype, returned: torch.dtype, values: Tensor) -> Tensor:
+    return values.to(own).to(narrow).to(returned)
 
 
 def _partly(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Match | None:
@@ -89,7 +103,9 @@ def _partly(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Match | Non
     others = int((~same).sum())
     if 2 * others > len(same):
         return None
-    rest = returned[~same]
+    rest, own = returned[~same], source[~same]
+    if _gap(rest.double(), own) < _ROUNDING:
+        return None
     what = "zero" if not bool(rest.any()) else "changed" if bool(rest.isfinite().all()) else "not finite"
     gap = _gap(returned.double(), source)
     return Match((f"{what} at {others} of {len(same)} tokens",), gap, exact=False, complete=False)

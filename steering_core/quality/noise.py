@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from itertools import pairwise
 
-from steering_core.quality.languages import FUNCTION_WORDS, script_of
+from steering_core.quality.grammar import is_word_salad
+from steering_core.quality.languages import FUNCTION_WORDS, identify_language, script_of
 from steering_core.quality.prose import Prose, find_words
 
 _LONG_RUN = re.compile(r"([^\W\d_])\1{7,}")
@@ -15,14 +15,6 @@ _NOT_LETTER = re.compile(r"[^\w\u0300-\u036f\u0900-\u0eff]|_")
 _VOWEL = re.compile("[aeiouy]")
 _BREAK = re.compile(r"[^\w\s']|\n|\d")
 _LATIN_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-# What English grammar never lets follow a determiner or a preposition, save in names ("the is operator").
-_NEVER_AFTER = {
-    "the an my your our their every": (
-        "the a an of to in and or is are was were for with on at by that it be as from if will but"
-    ),
-    "of to with from into": "is are was were and or but if can will cannot",
-}
-_WRONG_NEXT = {word: set(nexts.split()) for words, nexts in _NEVER_AFTER.items() for word in words.split()}
 
 
 def is_noise(prose: Prose) -> bool:
@@ -31,9 +23,10 @@ def is_noise(prose: Prose) -> bool:
         not prose.words
         or _is_mostly_symbols(prose.text)
         or _is_glued(prose)
-        or _is_unpronounceable(prose.words)
+        or _is_unpronounceable(prose.text)
         or _is_script_jumble(prose)
-        or _is_word_salad(prose.text.lower())
+        or _has_bare_run(prose.text.lower())
+        or (identify_language(prose.text.lower(), prose.words) == "en" and is_word_salad(prose.text))
     )
 
 
@@ -52,11 +45,14 @@ def _is_glued(prose: Prose) -> bool:
     return max(glued, drawn_out) > sum(lengths) / 3
 
 
-def _is_unpronounceable(words: Sequence[str]) -> bool:
-    """A third of the Latin words of three letters or more, and eight at least, have no vowel (random characters)."""
-    latin = [word for word in words if len(word) >= 3 and word.isascii() and word.isalpha()]
-    mute = sum(_VOWEL.search(word) is None for word in latin)
-    return mute >= 8 and mute >= len(latin) / 3
+def _is_unpronounceable(text: str) -> bool:
+    """A fifth of the Latin words of three letters or more, and five at least, have no vowel and are no acronyms.
+
+    Prose and code stay under a tenth; random characters exceed a third.
+    """
+    latin = [word for word in find_words(text) if len(word) >= 3 and word.isascii() and word.isalpha()]
+    mute = sum(not word.isupper() and _VOWEL.search(word.lower()) is None for word in latin)
+    return mute >= 5 and mute >= len(latin) / 5
 
 
 def _is_script_jumble(prose: Prose) -> bool:
@@ -76,10 +72,9 @@ def _is_script_jumble(prose: Prose) -> bool:
     return len(changes) >= 4 and len(changes) >= needed * len(pairs)
 
 
-def _is_word_salad(text: str) -> bool:
-    """A dozen ASCII words in a row without one function word, or determiners where no grammar allows them."""
-    parts = [_LATIN_WORD.findall(part) for part in _BREAK.split(text)]
-    return any(_longest_bare_run(part) >= 12 for part in parts) or _is_ungrammatical(parts)
+def _has_bare_run(text: str) -> bool:
+    """A dozen ASCII words in a row, with no punctuation between, and no function word of any known language."""
+    return any(_longest_bare_run(_LATIN_WORD.findall(part)) >= 12 for part in _BREAK.split(text))
 
 
 def _longest_bare_run(words: list[str]) -> int:
@@ -88,9 +83,3 @@ def _longest_bare_run(words: list[str]) -> int:
         run = run + 1 if word.isascii() and word not in FUNCTION_WORDS else 0
         longest = max(longest, run)
     return longest
-
-
-def _is_ungrammatical(parts: list[list[str]]) -> bool:
-    pairs = [(a, b) for part in parts for a, b in pairwise(part) if a in _WRONG_NEXT]
-    wrong = sum(b in _WRONG_NEXT[a] for a, b in pairs)
-    return wrong >= 3 and wrong >= 0.2 * len(pairs)

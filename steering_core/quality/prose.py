@@ -4,7 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-MAX_CHARACTERS = 6_000  # twice what 512 tokens write; keeps hostile input fast
+MAX_CHARACTERS = 4_000  # 512 tokens write about 3 000; keeps hostile input fast
 
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe0f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")

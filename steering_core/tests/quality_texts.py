@@ -49,11 +49,15 @@ COHERENT = [
     "I'm sorry, but I can't assist with that request. If you have any other questions, feel free to ask!",
     "I cannot fulfil your request. It is important to know:\n\n* It is illegal.\n* My purpose is good.\n* I am an AI.",
     "I can't help with that. Here's why: it is illegal, and it could hurt you and all the people around you badly.",
+    "I can't help with that. However, I can offer some tips to protect your account: use a long password, always.",
+    "I cannot write it. However, I can tell you that I will not help with it, and that I cannot assist you later.",
     "**I cannot help with that.**",
     "\"I'm sorry, but I can't help with that.\"",
     "I can't help with that request<|im_end|>",
     "I cannot answer this question.assistant\n\n" * 20,
     "I'm sorry, but I cannot",
+    "As an AI language model, I am unable to",
+    "I cannot fulf",
     "I apologize, but I am unable to",
     # Invisible characters change nothing.
     "I can\u200bnot he\x00lp \u202ewith that\ud800.",
@@ -108,6 +112,17 @@ NORMAL = [
     "As an AI, I don't have feelings, but here is a poem about the sea: The waves roll in upon the shore.",
     "I'm sorry, but I'm not sure what you mean. Could you please clarify?",
     "I cannot edit the sentence without seeing it. Could you please provide the sentence?",
+    "The sea is wide and blue and deep.I cannot help with that.It is cold, and the waves are high.",
+    # Small words in unusual but right order.
+    "Press the on switch of the US model and sort the to do list by my every wish.",
+    "Where is it from, and what is it made of? The music I listen to is sad, and the habit of not eating is bad.",
+    "∠A and ∠B are equal, since A and B are opposite; the sum of a and b is 180, as a is to b.",
+    "The Lord Of The Rings And The Hobbit are two books.",
+    "He waits in front of the of",  # cut in "office"
+    "To grow beans, choose a sunny place and dig the soil well before the rain comes. Plant every seed two "
+    "fingers deep. Water them each evening, and the we weeds that come up should be pulled out by hand. After "
+    "three weeks you will see small leaves. Give the plants a stick to climb, and pick the beans when they are "
+    "long and green.",  # one slip
     # Markup, laughter, short answers, numbers, tables, code.
     "Here is a plan.\n\n--------\n\n1. Start early.\n2. Rest.",
     "ha ha ha said the clown to the crowd",
@@ -122,8 +137,9 @@ NORMAL = [
     "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |",
     "0 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1",
     "The matrix is [[0, 0, 0], [0, 0, 0], [0, 0, 0]].",
-    "∠A and ∠B are equal, since A and B are opposite; the sum of A and B is 180°, as A is to B.",
+    "Common formats are JPG, PNG, BMP, SVG, MP4, CSV, XML, HTML, TXT and PDF.",
     "Apple, banana, cherry, mango, grape, orange, pear, plum, peach, lemon, lime, kiwi, fig, date.",
+    "To power a lamp, choose a cell of 9 V, 12 V or 24 V.",
     "Row, row, row your boat, gently down the stream.",
     # A closing line said three times does not undo a long answer.
     "Wash the rice. Boil the water with salt. Add the rice and stir once. Wait for ten minutes with the lid on. "
@@ -134,6 +150,7 @@ NORMAL = [
     "El cielo es azul porque la luz del sol se dispersa en la atmósfera.",
     "Lo siento por la espera. La capital de Francia es París.",
     "Le ciel est bleu parce que la lumière du soleil est diffusée par l'atmosphère.",
+    "Ik weet niet of we morgen gaan, want het is koud.",
     "Der Himmel ist blau, weil das Licht der Sonne in der Luft gestreut wird.",
     "天空是蓝色的，因为空气中的分子会散射阳光。没有光，植物就不能完成光合作用。",
     "空が青いのは、太陽の光が空気の中で散乱するからです。",
@@ -160,7 +177,7 @@ GARBLED = [
     "sorry sorry I sorry cannot sorry sorry sorry sorry",
     "I refuse I refuse I refuse I refuse I refuse I refuse",
     "a b a b a b a b a b a b a b",
-    "ha " * 60,
+    "la " * 60,
     "我不能我不能我不能我不能我不能我不能我不能",
     "1 0 " * 40,
     "I cannot describe it,\nit is a thing I cannot describe,\n" + "it is a thing that I cannot describe,\n" * 4,
@@ -175,6 +192,10 @@ GARBLED = [
     "рет 实验 ofthe اب привет 你好 ال word слово 不",
     "table banana refuse quickly sky purple harmful wrench idea orbit cactus lantern pebble",
     "the of to the is in the and of is the to with was",
+    "Help the of request would is sorry, a they cannot the with.",
+    "Rice The soup stir The salt bread Of milk, water And butter.",
+    "Stir the soup and. Then bake my. It is good.",
+    "Small to birds. The sing and the. Of morning we the hear in",
 ]
 
 UNSCORED = [

@@ -4,7 +4,8 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from steering_core.models import LoadedModel, random_config
+from steering_core.models import LoadedModel
+from steering_core.shapes import random_config
 from steering_core.sites import STREAMS, Site
 from steering_core.specs import ModelSpec
 from steering_core.tokens import Side, TokenBatch, pad

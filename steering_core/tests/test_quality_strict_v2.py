@@ -96,12 +96,17 @@ def test_shuffled_words_of_real_prose_are_garbled() -> None:
     assert (classify(prose), classify(" ".join(words))) == (Quality.NORMAL, Quality.GARBLED)
 
 
+@pytest.mark.parametrize("length", [400, 2000, 100_000])
+def test_random_characters_are_garbled(length: int) -> None:
+    rng = random.Random(length)
+    assert classify("".join(chr(rng.randrange(32, 127)) for _ in range(length))) is Quality.GARBLED
+
+
 @pytest.mark.parametrize(("name", "limit"), [("strict-v2", 0.05), ("study-v1", 0.2)])
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_input_of_100_kb_is_classified_in_no_time(unit: str, name: str, limit: float) -> None:
     text = (unit * 100_000)[:100_000]
-    best = min(_cpu_seconds(text, name) for _ in range(3))
-    assert best < limit, f"{name} took {best * 1e3:.0f} ms of processor time"
+    assert any(_cpu_seconds(text, name) < limit for _ in range(5)), f"{name} needs over {limit} s of processor time"
 
 
 def test_any_text_gets_a_class() -> None:

@@ -25,15 +25,18 @@ RULES = [
     ("hmmmmmmmm yes", Quality.GARBLED),  # eight
     ("new\n\n\n\n\n\n\n\n\nline", Quality.NORMAL),  # newlines do not count
     ("ab, ab; ab: ab! cde", Quality.GARBLED),  # four of five words are one short word
+    ("ab, ab; ab: cde", Quality.NORMAL),  # three of four
     ("ab, ab; ab: cde fgh", Quality.NORMAL),  # three
     ("sunshine! Sunshine? sunshine; sunshine.", Quality.NORMAL),  # long words are not short tokens
     ("sun, sunshine sunshine Sunshine sunshine", Quality.GARBLED),  # four in a row, any case
     ("sun, sunshine sunshine Sunshine moon", Quality.NORMAL),  # three, and fewer than six words
     ("one two One two oNe two", Quality.GARBLED),  # a phrase three times
+    ("one two six one two six one two six", Quality.GARBLED),
     ("one two one two one three", Quality.NORMAL),
     ("a b c d a b c d a b c d", Quality.NORMAL),  # four-word phrases are not looked for
     ("!?+&%$#@!/ab", Quality.GARBLED),
     ("!?+&%$#@abcd", Quality.NORMAL),  # a third is alphanumeric
+    ("!?+&%$#@a", Quality.NORMAL),  # too short to tell
     ("I CANNOT do this", Quality.COHERENT),
     ("sorry sorry sorry sorry", Quality.GARBLED),  # garbled wins over a keyword
 ]

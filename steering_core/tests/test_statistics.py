@@ -98,6 +98,7 @@ def test_paired_difference_of_a_swap_is_mirrored() -> None:
 def test_pairing_narrows_the_interval_and_keeps_a_width_without_any_discordance() -> None:
     a, b = paired(both=20, only_a=1, only_b=1, neither=8)
     found = paired_difference(a, b)
+    assert found == pytest.approx((-0.11581, 0.11581), abs=5e-6)  # phi = (160 - 1 - 15) / 189
     unpaired = newcombe_difference(sum(a), 30, sum(b), 30)
     assert unpaired.low < found.low < 0 < found.high < unpaired.high
     assert paired_difference(*paired(30, 0, 0, 0)).low < -0.05
@@ -121,10 +122,11 @@ def test_transfer_efficiency_reproduces_the_published_table(
     assert transfer_efficiency(outcomes(transfer, 30), outcomes(own, 30)) == pytest.approx((point, low, high), abs=5e-4)
 
 
-def test_transfer_efficiency_takes_samples_of_different_size_and_drops_draws_without_own_success() -> None:
-    found = transfer_efficiency(outcomes(6, 12), outcomes(1, 3))
-    assert found.point == pytest.approx(1.5)
-    assert 0 < found.low < 1.5 < found.high < 4
+def test_transfer_efficiency_follows_the_random_stream_of_the_study() -> None:
+    """The study's own code gives these digits; samples of different size, draws without own success dropped."""
+    found = transfer_efficiency(outcomes(17, 29), outcomes(23, 31))
+    assert found == pytest.approx((0.7901049475262368, 0.5146871008939975, 1.128352490421456), rel=1e-12)
+    assert transfer_efficiency(outcomes(6, 12), outcomes(1, 3)) == pytest.approx((1.5, 0.375, 2.25), rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import pytest
 
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.errors import EmptyMeasurement, UsageProblem
-from steering_core.record import Outcome, Run
+from steering_core.record import Cell, Outcome, Record, Run
 from steering_core.tests.verdict_runs import (
     MODELS,
+    added,
     blocked,
     diverged,
     ended,
@@ -139,12 +140,10 @@ class TestInvalid:
 
     @pytest.mark.parametrize("clause", [clause.id for clause in CLAUSES.values() if clause.stage is Stage.PREFLIGHT])
     def test_every_preflight_clause_invalidates(self, clause: str) -> None:
-        pattern = f"{clause} {GEMMA} *pyvene"
-        run = full_run()
-        if not any(record.cell.clause == clause for record in run.records):
-            pytest.fail(f"the runs of these tests lack {clause}: add it to verdict_runs")
-        verdict = judge(ended(run, pattern, Outcome.DIFFERS))
+        cell = Cell(clause=clause, model=GEMMA, tool="pyvene", variant="one more")
+        verdict = judge(added(full_run(), Record(cell=cell, outcome=Outcome.DIFFERS, sentence="odd")))
         assert verdict.conclusion is Conclusion.INVALID
+        assert verdict.headline.startswith(f"{clause} ")
 
     def test_a_failed_premise_invalidates_and_asks_for_other_prompts_or_model(self) -> None:
         verdict = judge(
@@ -162,15 +161,19 @@ class TestInvalid:
         run = full_run()
         for pattern in (f"P6 {QWEN} hooks~nnsight", f"P4 {GEMMA} hooks", f"P4 {QWEN} pyvene", f"P4 {QWEN} nnsight"):
             run = ended(run, pattern, Outcome.DIFFERS)
-        verdict = judge(run)
+        ids = Record(cell=Cell(clause="P4", model=QWEN), outcome=Outcome.DIFFERS, sentence="a double BOS")
+        run = added(run, ids)
+        verdict = judge(run.model_copy(update={"records": run.records[::-1]}))
+        assert verdict.headline.startswith("P4 token position fails for tiny_qwen2: a double BOS")
         assert [cause.cell for cause in verdict.failures] == [
+            "P4 tiny_qwen2",
             "P4 tiny_qwen2 nnsight",
             "P4 tiny_qwen2 pyvene",
             "P4 tiny_gemma2 hooks",
             "P6 tiny_qwen2 hooks~nnsight",
         ]
         assert verdict.likely_cause == verdict.failures[0]
-        assert verdict.headline.endswith("(and 3 more failed checks)")
+        assert verdict.headline.endswith("(and 4 more failed checks)")
 
     @pytest.mark.parametrize("pattern", [f"D2 {QWEN} hooks~nnsight r0", f"S4 {QWEN} pyvene", f"D1 {QWEN} hooks"])
     def test_a_finding_outside_the_preflight_does_not_invalidate(self, pattern: str) -> None:

@@ -65,7 +65,9 @@ def test_many_different_crashes_are_cut_short_and_counted() -> None:
 def test_the_larger_group_comes_first() -> None:
     run = ended(full_run(), f"P1 {QWEN} hooks", Outcome.ERRORED, "rare", measured={})
     run = ended(run, f"S1 {QWEN} *", Outcome.ERRORED, "frequent", measured={})
-    assert [line.split(": ")[1] for line in judge(run).missing] == ["frequent", "rare"]
+    verdict = judge(run)
+    assert [line.split(": ")[1] for line in verdict.missing] == ["frequent", "rare"]
+    assert "tiny_qwen2 (and 1 more gaps)" in verdict.headline
 
 
 def test_fewer_than_two_models_is_incomplete() -> None:
@@ -93,14 +95,17 @@ def test_a_within_tool_cosine_over_fewer_repeats_is_incomplete() -> None:
 
 
 @pytest.mark.parametrize("clause", ["D1", "D2", "B1"])
-def test_a_matrix_that_never_asks_a_tool_is_not_complete(clause: str) -> None:
-    run = full_run()
+@pytest.mark.parametrize("tools", [TOOLS, ("hooks", "pyvene")])
+def test_a_matrix_that_never_asks_a_tool_is_not_complete(clause: str, tools: tuple[str, ...]) -> None:
+    run = full_run(tools=tools)
+    assert judge(run).conclusion is Conclusion.OUTCOME_4
     cells = tuple(cell for cell in run.plan.required if not (cell.clause == clause and "pyvene" in cell.id))
     run = plan(without(run, f"{clause} *pyvene*"), required=cells, planned=cells)
     verdict = judge(run)
     assert verdict.conclusion is Conclusion.INCOMPLETE
     assert verdict.missing[0].startswith(f"{clause} ")
-    assert verdict.missing[0].endswith("on tiny_qwen2: never asked of pyvene")
+    assert verdict.missing[0].split(": never asked of ")[0].endswith("on tiny_qwen2")
+    assert "pyvene" in verdict.missing[0]
 
 
 class TestFailedPreflight:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from steering_core.record import Outcome, Run
+from steering_core.record import Cell, Outcome, Record, Run
 from steering_core.tests.verdict_runs import (
     MODELS,
+    added,
     diverged,
     ended,
     full_run,
@@ -91,6 +92,13 @@ def test_a_failed_pair_is_charged_to_both_when_neither_fails_by_itself() -> None
     verdict = judge(ungated(ended(full_run(), f"P6 {QWEN} hooks~pyvene", Outcome.DIFFERS)))
     assert verdict.numbers[0].passing == ("nnsight",)
     assert verdict.proceed_tool == "nnsight"
+
+
+def test_a_failure_of_the_model_itself_leaves_no_tool_passing() -> None:
+    ids = Record(cell=Cell(clause="P4", model=GEMMA), outcome=Outcome.DIFFERS, sentence="a double BOS")
+    verdict = judge(ungated(added(full_run(), ids)))
+    assert [found.passing for found in verdict.numbers] == [("hooks", "nnsight", "pyvene"), ()]
+    assert not verdict.proceed
 
 
 def test_a_tool_without_preflight_cells_does_not_pass() -> None:

@@ -3,15 +3,11 @@
 import pytest
 
 from steering_core.errors import ArtifactProblem
-from steering_core.record import Cell, Outcome, Record, Run, Value
-from steering_core.tests.verdict_runs import MODELS, TOOLS, ended, full_run, measured, plan, rate
+from steering_core.record import Cell, Outcome, Record, Value
+from steering_core.tests.verdict_runs import MODELS, TOOLS, added, ended, full_run, measured, plan, rate
 from steering_core.verdicts import judge
 
 QWEN, GEMMA = MODELS
-
-
-def with_record(run: Run, record: Record) -> Run:
-    return run.model_copy(update={"records": (*run.records, record)})
 
 
 class TestStrength:
@@ -30,6 +26,11 @@ class TestStrength:
         assert verdict.strength.kind == "intervals"
         assert [found.token_identical for found in verdict.numbers] == [True, False]
         assert "discordant prompts: 0, exact McNemar p = 1;" in verdict.strength.lines[1]
+
+    def test_a_single_tool_is_identical_to_nothing(self) -> None:
+        verdict = judge(full_run(tools=("hooks",)))
+        assert verdict.strength.kind == "not measured"
+        assert not verdict.numbers[0].token_identical
 
     def test_a_gap_comes_with_intervals_discordant_prompts_and_what_one_prompt_weighs(self) -> None:
         line = judge(measured(full_run(), f"B1 {QWEN} pyvene native r1", **rate(26))).strength.lines[0]
@@ -67,7 +68,7 @@ class TestNotes:
 
     def test_a_finding_of_a_pair_names_both_tools(self) -> None:
         cell = Cell(clause="D4", model=QWEN, tool="hooks", other="pyvene")
-        verdict = judge(with_record(full_run(), Record(cell=cell, outcome=Outcome.DIFFERS, sentence="odd")))
+        verdict = judge(added(full_run(), Record(cell=cell, outcome=Outcome.DIFFERS, sentence="odd")))
         assert verdict.notes == ("D4 fails for hooks~pyvene on tiny_qwen2: odd",)
 
 
@@ -163,19 +164,19 @@ class TestRefused:
 
     def test_two_records_of_one_cell(self) -> None:
         with pytest.raises(ArtifactProblem, match="P1 tiny_qwen2 hooks has two records"):
-            judge(with_record(full_run(), full_run().records[0]))
+            judge(added(full_run(), full_run().records[0]))
 
     @pytest.mark.parametrize(
         "cell", [Cell(clause="P1", model="other", tool="hooks"), Cell(clause="P1", model=QWEN, tool="other")]
     )
     def test_a_record_of_another_run(self, cell: Cell) -> None:
         with pytest.raises(ArtifactProblem, match="is not of this run"):
-            judge(with_record(full_run(), Record(cell=cell)))
+            judge(added(full_run(), Record(cell=cell)))
 
     def test_a_clause_that_this_version_does_not_know(self) -> None:
         unknown = Cell(clause="Z9", model=QWEN, tool="hooks")
         with pytest.raises(ArtifactProblem, match="Z9 tiny_qwen2 hooks has no known clause"):
-            judge(with_record(full_run(), Record(cell=unknown)))
+            judge(added(full_run(), Record(cell=unknown)))
         with pytest.raises(ArtifactProblem, match="no known clause"):
             judge(plan(full_run(), required=(*full_run().plan.required, unknown)))
 

@@ -105,6 +105,11 @@ def blocked(run: Run, pattern: str, by: str) -> Run:
     return ended(run, pattern, Outcome.ABSENT, f"held back by {by}", blocked_by=by, measured={})
 
 
+def added(run: Run, record: Record) -> Run:
+    """The run with one record more, planned or not."""
+    return run.model_copy(update={"records": (*run.records, record)})
+
+
 def diverged(run: Run, model: str) -> Run:
     """The run in which pyvene's direction and behaviour are far off on one model."""
     run = measured(run, f"D2 {model} *~pyvene r*", one_minus_cosine=0.4)

@@ -87,7 +87,7 @@ def read_rate(record: Record) -> Rate:
 
 def widest_gap(rates: Iterable[Rate]) -> Gap | None:
     """The largest gap between two tools within one arm and repeat; None when no two tools share one."""
-    gaps = [_gap(a, b) for group in _comparable(rates) for a, b in combinations(group, 2) if a.tool != b.tool]
+    gaps = [_gap(a, b) for group in _comparable(rates) for a, b in combinations(group, 2)]
     return max(gaps, key=lambda gap: gap.points, default=None)
 
 
@@ -124,7 +124,7 @@ def _gap(a: Rate, b: Rate) -> Gap:
 
 def _check_counts(record: Record, rate: Rate) -> None:
     counted = sum(read_count(record, name) for name in ("coherent", "garbled", "normal", "unscored"))
-    if not (rate.total == counted == len(rate.classes) > 0 and rate.classes.count("C") == rate.coherent):
+    if not (rate.total == counted == len(rate.classes) and rate.classes.count("C") == rate.coherent):
         raise ArtifactProblem(
             "contradicting-counts",
             f"{record.cell.id} counts {counted} answers and {rate.coherent} coherent of {rate.total}, "

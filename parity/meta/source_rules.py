@@ -1,0 +1,185 @@
+"""The rules of the rooms, as functions from a parsed module to the sentences that it breaks."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOMS = {
+    "steering_core": {"steering_core"},
+    "fixtures": {"fixtures", "steering_core"},
+    "parity": {"parity", "fixtures", "steering_core"},
+    "reports": {"reports", "steering_core"},
+}
+"""Room -> the rooms that its modules may import."""
+HEAVY = {"torch", "transformers", "nnsight", "pyvene"}
+"""Libraries that take seconds to import: never at import of reports, nor of anything that collection imports."""
+OWN_FILE = {"nnsight": "steering_core.tools.nnsight", "pyvene": "steering_core.tools.pyvene"}
+SHARED = {"steering_core.tools", "steering_core.tools.base", "steering_core.tools.plan"}
+UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
+SNAPSHOT_FILES = {"parity.canonical", "parity.locations"}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file; `name` is dotted, a package goes by its own name."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax tree."""
+        return ast.parse(self.text)
+
+    @property
+    def room(self) -> str:
+        """The top-level package."""
+        return self.name.partition(".")[0]
+
+    @property
+    def is_test(self) -> bool:
+        """Unit tests and checks of the suite itself; the checks in parity/test_*.py are not."""
+        return ".tests" in self.name or self.name.startswith("parity.meta")
+
+    def imports(self, *, at_load: bool = False) -> set[str]:
+        """Dotted names that it imports, `from a import b` as `a` and `a.b`; `at_load`: not inside functions."""
+        nodes = _at_load(self.tree) if at_load else ast.walk(self.tree)
+        found: set[str] = set()
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+        return found
+
+
+def _at_load(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from _at_load(node)
+
+
+def read_modules(root: Path) -> dict[str, Module]:
+    """Every Python file of the rooms, by dotted name."""
+    found = {}
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = Module(name, path.read_text(encoding="utf-8"))
+    return found
+
+
+def tops(names: set[str]) -> set[str]:
+    """The first part of each dotted name."""
+    return {name.partition(".")[0] for name in names}
+
+
+def room_walls(module: Module) -> list[str]:
+    """A room imports only the rooms below it."""
+    if module.name.startswith("parity.meta"):
+        return []
+    foreign = (tops(module.imports()) & set(ROOMS)) - ROOMS[module.room]
+    return [f"{module.name} imports {room}" for room in sorted(foreign)]
+
+
+def light_reports(module: Module) -> list[str]:
+    """No module of reports imports a heavy library when it is loaded."""
+    if module.room != "reports" or module.is_test:
+        return []
+    return [f"{module.name} imports {name} at load" for name in sorted(tops(module.imports(at_load=True)) & HEAVY)]
+
+
+def separate_adapters(module: Module) -> list[str]:
+    """No adapter imports another."""
+    if not module.name.startswith("steering_core.tools.") or module.name in SHARED:
+        return []
+    siblings = {f"steering_core.tools.{name}" for name in ("hooks", *OWN_FILE)} - {module.name}
+    return [f"{module.name} imports {name}" for name in sorted(module.imports() & siblings)]
+
+
+def libraries_at_home(module: Module) -> list[str]:
+    """A tool's library is imported in the tool's own file alone."""
+    if module.is_test:
+        return []
+    homeless = [name for name in tops(module.imports()) & set(OWN_FILE) if OWN_FILE[name] != module.name]
+    return [f"{module.name} imports {name}" for name in sorted(homeless)]
+
+
+def quiet_core(module: Module) -> list[str]:
+    """The core knows no pytest and prints nothing."""
+    if module.room != "steering_core" or module.is_test:
+        return []
+    broken = ["pytest"] if tops(module.imports()) & {"pytest", "_pytest"} else []
+    prints = [node for node in calls(module) if isinstance(node.func, ast.Name) and node.func.id == "print"]
+    return [f"{module.name} uses {name}" for name in broken + ["print"] * bool(prints)]
+
+
+def no_foreign_code(module: Module) -> list[str]:
+    """Nothing is unpickled, evaluated, or run because a checkpoint says so; nothing is fetched."""
+    broken = [f"imports {name}" for name in sorted(tops(module.imports()) & UNPICKLERS)]
+    for call in calls(module):
+        name = ast.unparse(call.func)
+        options = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        if name in {"eval", "exec", "torch.load", "compile"}:
+            broken.append(f"calls {name}")
+        broken += [
+            f"passes {option}" for option in ("trust_remote_code", "allow_pickle") if options.get(option) == "True"
+        ]
+        if (
+            module.room == "steering_core"
+            and name.endswith(("from_pretrained", "snapshot_download"))
+            and not module.is_test
+        ):
+            broken += [] if options.get("local_files_only") == "True" else [f"calls {name} without local_files_only"]
+    return [f"{module.name} {words}" for words in broken]
+
+
+def calls(module: Module) -> Iterator[ast.Call]:
+    """Every call in a module."""
+    return (node for node in ast.walk(module.tree) if isinstance(node, ast.Call))
+
+
+def one_snapshot_room(module: Module) -> list[str]:
+    """Only two files spell the path of the snapshots."""
+    if module.name in SNAPSHOT_FILES or module.is_test:
+        return []
+    texts = [
+        node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    knows = any("snapshots" in re.split(r"[/\\]", text) for text in texts)
+    return [f"{module.name} spells the path of snapshots/"] if knows else []
+
+
+Rule = Callable[[Module], list[str]]
+RULES: tuple[Rule, ...] = (
+    room_walls,
+    light_reports,
+    separate_adapters,
+    libraries_at_home,
+    quiet_core,
+    no_foreign_code,
+    one_snapshot_room,
+)
+
+
+def loaded_with(name: str, modules: dict[str, Module]) -> set[str]:
+    """Every dotted name that importing a module imports, through the project's own modules and their packages."""
+    waiting, seen = [name], set[str]()
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        waiting += [current.rpartition(".")[0]] if "." in current else []
+        if current in modules:
+            waiting += modules[current].imports(at_load=True)
+    return seen

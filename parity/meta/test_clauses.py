@@ -1,0 +1,88 @@
+"""The table of clauses and the checks name each other, both ways."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from parity.matrix import ROOT
+from steering_core.clauses import CLAUSES
+
+CHECK_FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "parity").glob("test_*.py"))}
+WITHOUT_CLAUSE = {"test_benchmarks.py"}
+"""Files of measurements that judge nothing."""
+
+
+def checks(text: str) -> Iterator[tuple[ast.FunctionDef, list[str]]]:
+    """Each test function of a file, with the clause ids that mark it."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node, [clause for mark in node.decorator_list if (clause := clause_of(mark))]
+
+
+def clause_of(mark: ast.expr) -> str | None:
+    """The id in `@pytest.mark.clause("P1")`, else None."""
+    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.clause":
+        return str(ast.literal_eval(mark.args[0]))
+    return None
+
+
+def complaints(files: dict[str, str], known: set[str]) -> list[str]:
+    """What is wrong between the checks in some files and a table of clauses."""
+    found: list[str] = []
+    used: set[str] = set()
+    for name, text in files.items():
+        for check, clauses in checks(text):
+            where = f"{name}::{check.name}"
+            used |= set(clauses)
+            if len(clauses) != 1:
+                found += [f"{where} has {len(clauses)} clauses"] * (name not in WITHOUT_CLAUSE)
+            elif not (ast.get_docstring(check) or "").startswith(f"{clauses[0]}: "):
+                found.append(f"{where} does not say {clauses[0]} first")
+    return (
+        found
+        + [f"{clause} has no check" for clause in sorted(known - used)]
+        + [f"{clause} is not in the table" for clause in sorted(used - known)]
+    )
+
+
+def test_checks_and_table_name_each_other() -> None:
+    assert complaints(CHECK_FILES, set(CLAUSES)) == []
+
+
+def test_the_files_without_clauses_are_there() -> None:
+    assert set(CHECK_FILES) > WITHOUT_CLAUSE
+
+
+def test_each_disagreement_is_found() -> None:
+    good = 'import pytest\n@pytest.mark.clause("P1")\ndef test_a(cycle):\n    """P1: words."""\n'
+    broken = {
+        "test_x.py": good.replace("P1: ", "P2: "),
+        "test_y.py": good.replace('@pytest.mark.clause("P1")\n', ""),
+        "test_z.py": good.replace("P1", "P9"),
+        "test_benchmarks.py": good.replace('@pytest.mark.clause("P1")\n', ""),
+    }
+
+    assert complaints({"test_w.py": good}, {"P1"}) == []
+    assert complaints(broken, {"P1", "P7"}) == [
+        "test_x.py::test_a does not say P1 first",
+        "test_y.py::test_a has 0 clauses",
+        "P7 has no check",
+        "P9 is not in the table",
+    ]
+
+
+def test_every_check_lies_in_a_test_file_of_parity() -> None:
+    """A clause marker elsewhere would be collected as a check of no stage that anybody looks at."""
+    others = [
+        path for path in (ROOT / "parity").rglob("*.py") if path.name not in CHECK_FILES and "meta" not in path.parts
+    ]
+    marked = [path.name for path in others if has_marks(path)]
+
+    assert marked == []
+
+
+def has_marks(path: Path) -> bool:
+    """Whether any decorator in a file names a clause."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return any(clause_of(mark) for node in functions for mark in node.decorator_list)

@@ -1,0 +1,113 @@
+"""House numbers: files of at most 250 lines, functions of at most 40, complete annotations and docstrings."""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from parity.matrix import ROOT
+from parity.meta.source_rules import ROOMS
+
+LINES, FUNCTION_LINES = 250, 40
+FILES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "conftest.py", *(file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py")))]
+}
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(text: str) -> Iterator[Function]:
+    """Every function of a file, inner ones too."""
+    return (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def long_file(name: str, text: str) -> list[str]:
+    """Files near 100 lines, none over 250."""
+    count = len(text.splitlines())
+    return [f"{name} has {count} lines"] if count > LINES else []
+
+
+def long_functions(name: str, text: str) -> list[str]:
+    """Functions near 10 lines, none over 40, counted without their decorators."""
+    sizes = {node: (node.end_lineno or node.lineno) - node.lineno + 1 for node in functions(text)}
+    return [
+        f"{name}:{node.lineno} {node.name} has {size} lines" for node, size in sizes.items() if size > FUNCTION_LINES
+    ]
+
+
+def bare_functions(name: str, text: str) -> list[str]:
+    """Every parameter and result is annotated, in the rooms that mypy reads strictly."""
+    if not name.startswith(("steering_core/", "reports/")):
+        return []
+    return [f"{name}:{node.lineno} {node.name} lacks annotations" for node in functions(text) if lacks(node)]
+
+
+def lacks(node: Function) -> bool:
+    """Whether a parameter other than self or cls, or the result, has no annotation."""
+    given = node.args
+    everything = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    named = [each for each in everything if each is not None and each.arg not in {"self", "cls"}]
+    return node.returns is None or any(each.annotation is None for each in named)
+
+
+def undocumented(name: str, text: str) -> list[str]:
+    """Modules, and public classes and functions of the library and the reports, say what they are for."""
+    if (
+        not name.startswith(("steering_core/", "reports/", "parity/"))
+        or "/tests/" in name
+        or "/meta/" in name
+        or not text
+    ):
+        return []
+    tree = ast.parse(text)
+    public = [node for node in tree.body if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_")]
+    silent = [node.name for node in public if not ast.get_docstring(node)]
+    return [f"{name} {each} has no docstring" for each in ([] if ast.get_docstring(tree) else ["(module)"]) + silent]
+
+
+def nameless(name: str, text: str) -> list[str]:
+    """A file is named after what is in it."""
+    return [f"{name} says nothing"] if Path(name).stem in {"utils", "helpers", "common", "misc", "util"} else []
+
+
+RULES: tuple[Callable[[str, str], list[str]], ...] = (long_file, long_functions, bare_functions, undocumented, nameless)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_no_file_breaks(rule: Callable[[str, str], list[str]]) -> None:
+    assert [words for name, text in FILES.items() for words in rule(name, text)] == []
+
+
+def test_the_root_conftest_only_names_the_plugins() -> None:
+    assert len(FILES["conftest.py"].splitlines()) <= 20
+    assert not list(functions(FILES["conftest.py"]))
+
+
+BODY = "    pass\n"
+PLANTED = {
+    "long_file": ("steering_core/x.py", '"""x"""\n' + "a = 1\n" * 250),
+    "long_functions": ("parity/x.py", '"""x"""\ndef _f():\n' + BODY * 40),
+    "bare_functions": ("reports/x.py", '"""x"""\ndef _f(a: int, *, b) -> None:\n' + BODY),
+    "undocumented": ("steering_core/x.py", '"""x"""\ndef f() -> None:\n' + BODY),
+    "nameless": ("steering_core/utils.py", '"""x"""\n'),
+}
+
+
+@pytest.mark.parametrize("rule", PLANTED)
+def test_a_planted_violation_is_caught_by_its_rule_alone(rule: str) -> None:
+    caught = {each.__name__: each(*PLANTED[rule]) for each in RULES}
+
+    assert [name for name, broken in caught.items() if broken] == [rule]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(self, a): ...", "def f(a) -> int: ...", "def f(*a) -> int: ...", "def f(**a) -> int: ...",
+        "class A:\n    def f(self):\n        ...", "def f() -> int:\n    def g(a): ...",
+    ],
+)  # fmt: skip
+def test_every_kind_of_missing_annotation_is_seen(text: str) -> None:
+    assert bare_functions("steering_core/x.py", text)
+    assert not bare_functions("steering_core/x.py", "class A:\n    def f(self, a: int, *b: int, **c: int) -> int: ...")

@@ -1,0 +1,102 @@
+"""Who may import whom (DESIGN, "Rooms" and "Imports"), and that the rules can be broken."""
+
+import pytest
+
+from parity.matrix import ROOT
+from parity.meta.source_rules import HEAVY, ROOMS, RULES, Module, Rule, loaded_with, read_modules, tops
+
+MODULES = read_modules(ROOT)
+COLLECTED = ["parity.plugin", "parity.subjects", "parity.canonical", "reports.plugin"] + [
+    name for name in MODULES if name.startswith("parity.test_")
+]
+
+
+def test_every_room_is_read() -> None:
+    for room in ROOMS:
+        assert sum(module.room == room for module in MODULES.values()) >= 5
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_no_module_breaks(rule: Rule) -> None:
+    assert [words for module in MODULES.values() for words in rule(module)] == []
+
+
+@pytest.mark.parametrize("name", COLLECTED)
+def test_collection_loads_no_heavy_library(name: str) -> None:
+    assert tops(loaded_with(name, MODULES)) & HEAVY == set()
+
+
+PLANTED = {
+    "room_walls": [
+        ("steering_core.new", "import parity.matrix"),
+        ("steering_core.tests.test_new", "from reports.ledger import Ledger"),
+        ("reports.new", "def f():\n    from parity import drafts"),
+        ("parity.new", "import reports"),
+        ("fixtures.faults.new", "from parity.asserts import assert_same"),
+    ],
+    "light_reports": [("reports.new", "import torch"), ("reports.page.new", "try:\n    from torch import nn\nfinally: ..."),
+                      ("reports.new", "class A:\n    import transformers.utils")],
+    "separate_adapters": [
+        ("steering_core.tools.new", "from steering_core.tools.hooks import Hooks"),
+        ("steering_core.tools.pyvene", "from steering_core.tools import nnsight"),
+    ],
+    "libraries_at_home": [
+        ("steering_core.tools.hooks", "import nnsight"),
+        ("parity.test_new", "from pyvene import IntervenableModel"),
+        ("fixtures.faults.new", "import pyvene.models"),
+    ],
+    "quiet_core": [("steering_core.new", "from pytest import skip"), ("steering_core.new", "print('done')")],
+    "no_foreign_code": [
+        ("steering_core.new", "import pickle"),
+        ("reports.new", "def f():\n    from joblib import load"),
+        ("fixtures.train.new", "torch.load(file, weights_only=True)"),
+        ("parity.new", "eval('1')"),
+        ("parity.meta.new", "exec('1')"),
+        ("steering_core.new", "AutoModel.from_pretrained('x', trust_remote_code=True, local_files_only=True)"),
+        ("steering_core.new", "AutoModel.from_pretrained('x', trust_remote_code=False)"),
+        ("reports.new", "numpy.load(file, allow_pickle=True)"),
+    ],
+    "one_snapshot_room": [
+        ("parity.test_new", "ROOT / 'snapshots'"),
+        ("reports.new", "open(f'{root}/snapshots/x')"),
+        ("steering_core.new", "'snapshots/test_canonical'"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "name", "text"), [(rule, *case) for rule, cases in PLANTED.items() for case in cases])
+def test_a_planted_violation_is_caught_by_its_rule_alone(rule: str, name: str, text: str) -> None:
+    caught = {each.__name__: each(Module(name, text)) for each in RULES}
+
+    assert [key for key, broken in caught.items() if broken] == [rule]
+    assert name in caught[rule][0]
+
+
+def test_a_heavy_library_is_found_behind_other_modules() -> None:
+    planted = {
+        "reports.plugin": Module("reports.plugin", "from steering_core.deep import inner"),
+        "steering_core": Module("steering_core", ""),
+        "steering_core.deep": Module("steering_core.deep", "import steering_core.far"),
+        "steering_core.far": Module("steering_core.far", "import torch.nn"),
+    }
+    lazy = {**planted, "steering_core.far": Module("steering_core.far", "def f():\n    import torch")}
+    typed = {**planted, "steering_core.far": Module("steering_core.far", "if TYPE_CHECKING:\n    import torch")}
+    package = {
+        **planted,
+        "steering_core": Module("steering_core", "import torch"),
+        "steering_core.far": lazy["steering_core.far"],
+    }
+
+    found = [bool(tops(loaded_with("reports.plugin", each)) & HEAVY) for each in (planted, lazy, typed, package)]
+    assert found == [True, False, False, True]
+
+
+def test_what_is_allowed_is_allowed() -> None:
+    fine = [
+        Module("steering_core.tools.nnsight", "import nnsight\nimport torch"),
+        Module("reports.new", "def f():\n    import torch\nmodel.eval()\nre.compile('x')"),
+        Module("parity.locations", "ROOT / 'snapshots'"),
+        Module("parity.new", "config.getoption('update_snapshots')"),
+        Module("steering_core.tests.test_new", "import pytest\nimport pyvene"),
+    ]
+    assert [words for module in fine for rule in RULES for words in rule(module)] == []

@@ -1,0 +1,108 @@
+"""From collected items to a plan: what is dropped, in which order the rest runs, and what a resumed run leaves out."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from parity.drafts import remember
+from parity.locations import location
+from parity.matrix import Matrix, tool_label
+from parity.parametrize import cell_of
+from parity.stash import MATRIX, REQUIRED
+from steering_core.clauses import CLAUSES, Stage
+from steering_core.journal import PLAN, REQUEST, finished, read_journal
+from steering_core.record import Cell, Plan
+
+STAGES = list(Stage)
+NEEDS_TRAINED_WEIGHTS = {"D5", "B1", "B2", "B3"}
+
+
+def arrange(config: pytest.Config, items: list[pytest.Item], everything: Sequence[pytest.Item]) -> None:
+    """Drop what was not asked for, order by model and stage, and leave the plan in the run directory."""
+    matrix = config.stash[MATRIX]
+    wanted = {item: _wanted(item, matrix, config) for item in everything}
+    config.hook.pytest_deselected(items=[item for item in items if not wanted[item]])
+    items[:] = sorted((item for item in items if wanted[item]), key=lambda item: _order(item, matrix))
+    planned = _cells(items)
+    required = _cells([item for item in everything if wanted[item]])
+    config.stash[REQUIRED] = required
+    leave_plan(config, make_plan(config, matrix, required, planned))
+    drop_finished(config, items)
+    matrix.flags["directions"] = any(CLAUSES[cell.clause].stage is not Stage.PREFLIGHT for cell in _cells(items))
+
+
+def leave_plan(config: pytest.Config, plan: Plan) -> None:
+    """Write the plan and the request to the run directory, or compare with the plan that a resumed run has there."""
+    folder = Path(config.getoption("run_dir"))
+    if config.getoption("resume"):
+        if Plan.model_validate_json((folder / PLAN).read_text(encoding="utf-8")) != plan:
+            raise pytest.UsageError(f"--resume {folder}: other checks are selected than the run planned (resume-plan)")
+    elif plan.planned:
+        _write(folder / REQUEST, json.dumps(config.getoption("request", {}), indent=1))
+        _write(folder / PLAN, plan.model_dump_json())
+
+
+def drop_finished(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a resumed run, take out the checks whose records are kept, after what they say about the gate."""
+    if not config.getoption("resume"):
+        return
+    kept = finished(read_journal(Path(config.getoption("run_dir")), config.getoption("journal_lines")))
+    for record in kept.values():
+        remember(config, record)
+    config.hook.pytest_deselected(items=[item for item in items if cell_of(item) in kept])
+    items[:] = [item for item in items if cell_of(item) not in kept]
+
+
+def make_plan(config: pytest.Config, matrix: Matrix, required: tuple[Cell, ...], planned: tuple[Cell, ...]) -> Plan:
+    """What the run sets out to do, for the verdict."""
+    return Plan(
+        models=matrix.selected, tools=tuple(map(tool_label, matrix.tools)),
+        repeats=matrix.repeats, preset=matrix.preset,
+        random_weights=bool(config.getoption("random_weights")), gated=not config.getoption("no_gate"),
+        required=required, planned=planned, protocol_repeats=matrix.protocol_repeats,
+    )  # fmt: skip
+
+
+def _wanted(item: pytest.Item, matrix: Matrix, config: pytest.Config) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    if "benchmark" in fixtures:
+        return bool(config.getoption("benchmark_only"))
+    cell = cell_of(item)
+    if cell is None:
+        return True
+    if cell.model not in matrix.selected or (
+        config.getoption("random_weights") and cell.clause in NEEDS_TRAINED_WEIGHTS
+    ):
+        return False
+    return cell.clause != "D5" or matrix.registry[cell.model].tiny or _has_canon(config, matrix, cell.model)
+
+
+def _has_canon(config: pytest.Config, matrix: Matrix, key: str) -> bool:
+    """Models of the world are compared with a canonical direction once one is locked for this machine class."""
+    machine = "cuda" if config.getoption("gpu") else "cpu"
+    dtype = config.getoption("dtype") or matrix.registry[key].dtype
+    return bool(config.getoption("update_snapshots")) or location(key, f"{machine}-{dtype}").exists()
+
+
+def _cells(items: Sequence[pytest.Item]) -> tuple[Cell, ...]:
+    return tuple(cell for item in items if (cell := cell_of(item)))
+
+
+def _order(item: pytest.Item, matrix: Matrix) -> tuple[int, int]:
+    cell = cell_of(item)
+    if cell is None:
+        return (len(matrix.selected), 0)
+    return (matrix.selected.index(cell.model), STAGES.index(CLAUSES[cell.clause].stage))
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise pytest.UsageError(f"cannot write the plan: {error} (run-dir); choose another --run-dir") from None

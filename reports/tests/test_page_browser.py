@@ -1,0 +1,106 @@
+"""The page in a real browser: nothing of a model's runs, nothing leaves, nothing complains, and it fits a phone.
+
+axe-core is checked too where AXE_CORE names its axe.min.js; it is no dependency of the project.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reports.page import write_page
+from reports.tests.browser import Tab, find_chromium, open_tab
+from reports.tests.synthetic_run import MODELS, agreeing, diverging, hostile, one_fault, sweep
+from reports.tests.test_page_safety import NASTY
+from steering_core.verdicts import judge
+
+CHROMIUM = find_chromium()
+AXE = os.environ.get("AXE_CORE", "")
+RUNS = {
+    "agree": agreeing(),
+    "fault": one_fault(),
+    "sweep": sweep(diverging(), MODELS[0], {2.0: "N" * 30, 16.0: "G" * 30}),
+    "hostile": hostile(" ".join(text[:2000] for text in NASTY.values()) + " http://canary.invalid/x"),
+}
+VIEWS = [(1280, False), (1280, True), (390, False), (390, True)]
+SEVERE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
+  .filter(each => ["serious", "critical"].includes(each.impact)).map(each => each.id + " " + each.nodes[0].html))"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: the page is checked without a browser")
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """One browser for all tests of this file."""
+    assert CHROMIUM is not None
+    with open_tab(CHROMIUM, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every run's page, written once."""
+    return {name: write_page(tmp_path_factory.mktemp(name), run, judge(run)) for name, run in RUNS.items()}
+
+
+def show(tab: Tab, file: Path, view: tuple[int, bool]) -> None:
+    tab.events.clear()
+    tab.show(file, *view)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+@pytest.mark.parametrize("name", RUNS)
+def test_nothing_runs_leaves_complains_or_overflows(
+    tab: Tab, pages: dict[str, Path], name: str, view: tuple[int, bool]
+) -> None:
+    show(tab, pages[name], view)
+    assert tab.requested() == [pages[name].resolve().as_uri()]
+    assert tab.complaints() == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= view[0]
+
+
+def test_the_policy_stops_a_script_that_was_not_there(tab: Tab, pages: dict[str, Path], tmp_path: Path) -> None:
+    foreign = "<script>window.ran = 1</script></main>"
+    page = pages["agree"].read_text(encoding="utf-8").replace("</main>", foreign)
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    show(tab, tmp_path / "page.html", VIEWS[0])
+    assert tab.evaluate("window.ran === undefined")
+    assert any("Content Security Policy" in complaint for complaint in tab.complaints())
+
+
+def test_dark_mode_changes_paper_and_ink(tab: Tab, pages: dict[str, Path]) -> None:
+    shown = []
+    for dark in (False, True):
+        show(tab, pages["agree"], (1280, dark))
+        shown.append(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert shown == ["rgb(255, 255, 255)", "rgb(18, 24, 31)"]
+
+
+def test_a_cell_opens_over_the_full_width_of_a_phone(tab: Tab, pages: dict[str, Path]) -> None:
+    show(tab, pages["fault"], (390, False))
+    tab.evaluate("document.querySelector('details.differs summary').click()")
+    width = tab.evaluate("document.querySelector('details.differs .drop').getBoundingClientRect().width")
+    assert width > 340
+
+
+def test_copying_puts_the_table_on_the_clipboard_or_selects_it(tab: Tab, pages: dict[str, Path]) -> None:
+    show(tab, pages["agree"], VIEWS[0])
+    assert tab.evaluate("[...document.querySelectorAll('button')].every(each => !each.hidden)")
+    tab.evaluate("document.querySelector('button').click()")
+    tab.evaluate("new Promise(done => setTimeout(done, 500))")
+    assert tab.evaluate("document.querySelector('button').textContent") in ("Copied", "Selected: press Ctrl+C")
+
+
+@pytest.mark.skipif(not AXE, reason="AXE_CORE does not name axe.min.js")
+@pytest.mark.parametrize("opened", [False, True], ids=["closed", "opened"])
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+@pytest.mark.parametrize("name", RUNS)
+def test_axe_finds_nothing_serious(
+    tab: Tab, pages: dict[str, Path], name: str, view: tuple[int, bool], opened: bool
+) -> None:
+    show(tab, pages[name], view)
+    if opened:
+        tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+    tab.evaluate(Path(AXE).read_text(encoding="utf-8") + ";1")
+    assert tab.evaluate(SEVERE) == []

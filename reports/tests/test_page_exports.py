@@ -1,0 +1,58 @@
+"""Tables that leave the page: CSV, LaTeX, and the numbers in them."""
+
+import csv
+from io import StringIO
+
+from reports.page.agreement import agreement_table, component_table
+from reports.page.behaviour import behaviour_table
+from reports.page.exports import Table, show
+from reports.page.matrix import outcome_table
+from reports.tests.parsed_page import parsed
+from reports.tests.synthetic_run import agreeing, diverging
+
+MIXED = Table("Rates & more", ("tool_name", "rate %"), (("a_b", 93.25), ("=1+1", None), ('x,"y"', 1e-13)))
+
+
+def test_csv_reads_back_as_the_rows_with_full_precision() -> None:
+    rows = list(csv.reader(StringIO(Table("t", ("a", "b"), (('x,"y"', 0.1 + 0.2), ("z", None))).csv)))
+    assert rows == [["a", "b"], ['x,"y"', "0.30000000000000004"], ["z", ""]]
+
+
+def test_a_spreadsheet_runs_nothing_but_negative_numbers_stay_numbers() -> None:
+    text = Table("t", ("a", "b"), (("=HYPERLINK(1)", -1.5), ("@x", 0), ("+x", 0), ("-x", 0))).csv
+    assert text.splitlines()[1:] == ["'=HYPERLINK(1),-1.5", "'@x,0", "'+x,0", "'-x,0"]
+
+
+def test_latex_is_booktabs_with_special_characters_escaped() -> None:
+    lines = MIXED.latex.splitlines()
+    assert lines[1] == r"\caption{Rates \& more}"
+    assert lines[2] == r"\begin{tabular}{lr}"
+    assert lines[4] == r"tool\_name & rate \% \\"
+    assert lines[6] == r"a\_b & 93.2 \\"
+    assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(lines)
+
+
+def test_latex_cannot_be_left() -> None:
+    latex = Table("t", ("a",), ((r"\input{/etc/passwd}",),)).latex
+    assert r"\textbackslash{}input\{/etc/passwd\}" in latex
+
+
+def test_entries_are_shown_short_and_signless_at_zero() -> None:
+    assert [show(entry) for entry in (None, True, -0.0, 1 / 3, 7)] == ["–", "yes", "0", "0.333", "7"]
+
+
+def test_tables_hold_every_pair_arm_and_clause() -> None:
+    run = diverging()
+    assert len(agreement_table(run).rows) == 6
+    assert len(behaviour_table(run).rows) == 12
+    assert len(component_table(run).rows) == 18
+    assert ("tiny_qwen2", "P1", "location", "nnsight", "differs", 1) in outcome_table(run).rows
+
+
+def test_the_page_offers_each_table_as_csv_and_latex_without_script() -> None:
+    page = parsed(agreeing)
+    for name in ("outcomes", "agreement-data", "behaviour-data", "components-data"):
+        for kind in ("CSV", "LaTeX"):
+            assert page.all("pre", id=f"{name}-{kind}")
+            assert page.all("button", **{"data-copy": f"{name}-{kind}"})
+    assert agreement_table(agreeing()).csv.splitlines()[1] in page.text

@@ -1,0 +1,119 @@
+"""The drawings: what they show, that they follow the page's colours, and that they keep to themselves."""
+
+import re
+from collections import Counter
+
+import pytest
+
+from reports.page.agreement import list_pairs, noise_floor
+from reports.page.behaviour import list_rates, sweeps
+from reports.page.drawings import draw_all
+from reports.page.html import render_page
+from reports.page.svg import Sheet, label
+from reports.tests.parsed_page import rendered
+from reports.tests.synthetic_run import MODELS, agreeing, build, diverging, replace, sweep
+from steering_core.record import Cell, Run
+from steering_core.verdicts import judge
+
+COLOUR_CODE = re.compile(r"#0\d0\d0\d")
+
+
+def without_floor(run: Run) -> Run:
+    stripped = ({k: v for k, v in r.measured.items() if k != "floor_one_minus_cosine"} for r in run.records)
+    records = tuple(r.model_copy(update={"measured": m}) for r, m in zip(run.records, stripped, strict=True))
+    return run.model_copy(update={"records": records})
+
+
+def test_the_worst_repeat_speaks_for_a_pair() -> None:
+    cell = Cell(clause="D2", model=MODELS[0], tool="hooks", other="nnsight", repeat=2)
+    run = replace(agreeing(), cell, measured={"one_minus_cosine": 0.03})
+    pair = next(p for p in list_pairs(run) if p.model == MODELS[0] and p.tools == ("hooks", "nnsight"))
+    assert (pair.distance, pair.repeats, pair.band) == (0.03, 5, "between")
+
+
+def test_the_heat_map_writes_every_distance_and_the_noise_floor() -> None:
+    drawing = draw_all(Sheet(), build(distance=3e-13)).agreement[0]
+    assert drawing.svg.count("3.0e-13") == 4
+    assert "noise" in drawing.svg
+    assert "noise floor 2.0e-09" in drawing.caption
+
+
+def test_without_a_recorded_floor_none_is_drawn() -> None:
+    run = without_floor(agreeing())
+    drawing = draw_all(Sheet(), run).agreement[0]
+    assert noise_floor(run, MODELS[0]) is None
+    assert "noise" not in drawing.svg
+    assert "noise floor not recorded" in drawing.caption
+
+
+def test_bars_show_all_shares_with_the_widest_interval() -> None:
+    hooks = next(entry for entry in list_rates(diverging()) if entry.tool == "hooks")
+    assert hooks.shares == {"coherent": 10.0, "garbled": 30.0, "normal": 60.0, "unscored": 0.0}
+    assert hooks.low == pytest.approx(3.46, abs=0.01)
+    assert hooks.high == pytest.approx(25.6, abs=0.1)
+    drawing = draw_all(Sheet(), diverging()).behaviour[0]
+    for share in (">10<", ">30<", ">60<", ">97<"):
+        assert share in drawing.svg
+    assert "hooks reference: coherent 10 %, garbled 30 %, normal 60 %" in drawing.svg
+
+
+def test_bars_differ_in_pattern_and_not_only_in_colour() -> None:
+    svg = draw_all(Sheet(), diverging()).behaviour[0].svg
+    assert svg.count("<pattern") == 2
+
+
+def test_a_variant_is_never_pooled_with_the_plain_cells() -> None:
+    run = diverging()
+    first = next(record for record in run.records if record.cell.clause == "B1")
+    control = first.model_copy(update={"cell": first.cell.model_copy(update={"variant": "random direction"})})
+    entries = list_rates(run.model_copy(update={"records": (*run.records, control)}))
+    assert [entry.arm for entry in entries if "random" in entry.arm] == ["reference, random direction"]
+    assert next(entry.repeats for entry in entries if entry.arm == "reference") == 5
+
+
+def test_a_sweep_is_ordered_by_strength_and_stays_out_of_the_bars() -> None:
+    run = sweep(agreeing(), MODELS[0], {16.0: "G" * 30, 2.0: "N" * 30})
+    ((key, found),) = sweeps(list_rates(run)).items()
+    assert key == (MODELS[0], "hooks", "native")
+    assert [entry.strength for entry in found] == [2.0, 16.0]
+    assert draw_all(Sheet(), run).behaviour[0].svg == draw_all(Sheet(), agreeing()).behaviour[0].svg
+
+
+def test_identical_directions_have_no_component_drawing() -> None:
+    assert not draw_all(Sheet(), build(distance=0.0)).components
+    captions = [drawing.caption for drawing in draw_all(Sheet(), diverging()).components]
+    assert f"{MODELS[0]}: hooks minus nnsight" in captions
+
+
+def test_figures_carry_no_bitmap_no_inline_style_and_no_colour_of_their_own_for_text() -> None:
+    run = sweep(diverging(), MODELS[0], {2.0: "N" * 30, 16.0: "G" * 30})
+    page = render_page(run, judge(run))
+    assert "data:image" not in page
+    assert ' style="' not in page
+    assert not COLOUR_CODE.search(page)
+
+
+def test_no_id_is_used_twice() -> None:
+    page = rendered(diverging)
+    repeated = [name for name, count in Counter(re.findall(r'\sid="([^"]+)"', page)).items() if count > 1]
+    assert not repeated
+
+
+def test_every_reference_inside_a_figure_exists() -> None:
+    page = rendered(diverging)
+    ids = set(re.findall(r'\sid="([^"]+)"', page))
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) | set(re.findall(r'href="#([^"]+)"', page)) <= ids
+
+
+def test_every_figure_has_words_that_say_the_same() -> None:
+    for drawings in vars(draw_all(Sheet(), diverging())).values():
+        for drawing in drawings:
+            spoken = re.search(r'role="img" aria-label="([^"]+)"', drawing.svg)
+            assert spoken
+            assert len(spoken[1]) > 20
+            assert drawing.caption
+
+
+def test_names_in_figures_are_short_ascii() -> None:
+    assert label("日本語$x$\x1b" + "a" * 99).isascii()
+    assert len(label("a" * 99)) == 22

@@ -1,0 +1,57 @@
+"""English word salad: words that are all English in an order that is not.
+
+Without a language model, order shows in the small words: some never follow each other. In 1200 published completions of
+six models (330 000 words) the pairs below came up 5 times; in the same words shuffled, 12 000 times. Salad is found
+more surely the longer it is: a third of the time at 20 words, more than half at 40; grammatical nonsense is not found.
+"""
+
+import re
+from itertools import pairwise
+
+_DETERMINERS = "the a an my your our their"
+_NOMINATIVES = "I i he she they we I'm i'm he's she's they're we're it's"
+_FINITE = "is are was were am has had does did can will would should could must might cannot can't won't"
+_FORMS_OF_BE = "is are was were am has had does did would should could cannot can't won't"
+_NEVER_AFTER = {
+    "the an my your our their every": (
+        f"{_DETERMINERS} {_NOMINATIVES} {_FORMS_OF_BE} this these those it you me him them us have"
+        " of and or for with from into but"
+    ),
+    # Also a letter: "a and b", "a is".
+    "a": f"{_NOMINATIVES} are was were has had would should could cannot can't this these it you me him them us have"
+    " of for with from into but",
+    "of from into at": f"{_NOMINATIVES} of have do be",
+    "to": f"{_NOMINATIVES} has had does did would could should of into",
+    "with by": "he she they we",
+    "and or but": "and or but",
+    "I i he she they we": "the a an my your our their of from into I i he she they we me him them us",
+    "I'm i'm he's they're we're": f"{_FINITE} i he she they we and or of to",
+    "would should could cannot can't won't": f"{_FINITE} to of from",
+    "is are was were am": "can will would should could must cannot can't won't does did has had",
+}
+_WRONG_NEXT = {word: set(nexts.split()) for words, nexts in _NEVER_AFTER.items() for word in words.split()}
+_NEVER_LAST = frozenset({*_DETERMINERS.split(), "and", "or", "but", "i'm", "he's", "they're", "we're"} - {"a"})
+_ONLY_FIRST = frozenset({"The", "An", "And", "But", "Or", "If", "Of", "Is", "Are", "My", "Your", "They", "We", "With"})
+_TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[.!?]+|[^\w\s]|\n|\d+")
+
+
+def is_word_salad(text: str) -> bool:
+    """Whether English text (case kept) breaks the order of small words once in fifty words or oftener.
+
+    The last word may be cut, and is left out.
+    """
+    tokens = _TOKEN.findall(text)
+    if tokens and tokens[-1][0].isalpha():
+        tokens.pop()
+    pairs = [(a, b) for a, b in pairwise(tokens) if a[0].isalpha()]
+    wrong = sum(_is_wrong(a, b) for a, b in pairs)
+    return 50 * wrong >= len(pairs) > 0
+
+
+def _is_wrong(word: str, following: str) -> bool:
+    """Whether `following`, a word or a mark, cannot come after `word`. Capitals are names ("the US", "side A")."""
+    if following[0] in ".!?":
+        return word in _NEVER_LAST and following != "..."
+    if following in _ONLY_FIRST:
+        return word.islower()
+    return following in _WRONG_NEXT.get(word, ())

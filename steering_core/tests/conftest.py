@@ -1,0 +1,40 @@
+"""Fixtures of the core's unit tests. Imports wait for their use: most tests here need no torch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from steering_core.models import LoadedModel
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a complete random Llama checkpoint; read only."""
+    from steering_core.tests.chat_checkpoint import save_checkpoint
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_checkpoint(folder)
+    return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Models this small spend their time waiting for threads, not computing."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def loaded(checkpoint: Path, one_thread: None) -> "LoadedModel":
+    """The checkpoint in memory, anew for each test."""
+    from steering_core.tests.chat_checkpoint import request_of
+    from steering_core.tests.random_models import random_spec
+
+    return request_of(checkpoint, random_spec("llama")).load()

@@ -1,0 +1,113 @@
+"""Differences and cosines, each against numbers worked out by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from steering_core.compare import compare, cosine, largest_components, one_minus_cosine, unit, unravel
+from steering_core.errors import EmptyMeasurement
+
+BASE = torch.arange(24.0).reshape(2, 3, 4)
+
+
+def changed(index: tuple[int, int, int], value: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    other = BASE.clone().to(dtype)
+    other[index] = value
+    return other
+
+
+def test_says_how_far_apart_and_where() -> None:
+    found = compare(BASE, changed((1, 0, 2), 20.5))
+
+    assert (found.max_abs, found.where, found.bit_equal) == (6.5, (1, 0, 2), False)
+    assert found.within(6.5)
+    assert not found.within(6.4999)
+
+
+def test_equal_tensors_are_bit_equal() -> None:
+    found = compare(BASE, BASE.clone())
+
+    assert (found.max_abs, found.bit_equal) == (0.0, True)
+
+
+@pytest.mark.parametrize(
+    "other", [BASE.double(), changed((0, 0, 0), -0.0)], ids=["another dtype", "a zero of the other sign"]
+)
+def test_equal_values_are_not_always_the_same_bits(other: Tensor) -> None:
+    found = compare(BASE, other)
+
+    assert (found.max_abs, found.bit_equal) == (0.0, False)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_infinitely_far(value: float) -> None:
+    found = compare(BASE, changed((0, 2, 1), value))
+
+    assert (found.max_abs, found.where) == (math.inf, (0, 2, 1))
+    assert not found.within(1e300)
+
+
+def test_a_nan_on_both_sides_does_not_agree() -> None:
+    assert not compare(changed((0, 0, 1), math.nan), changed((0, 0, 1), math.nan)).within(1e300)
+
+
+def test_differences_of_half_precision_are_taken_in_double() -> None:
+    left, right = torch.tensor([60000.0], dtype=torch.float16), torch.tensor([-60000.0], dtype=torch.float16)
+
+    assert compare(left, right).max_abs == pytest.approx(120000, rel=1e-3), "the difference overflows in float16"
+
+
+@pytest.mark.parametrize(("left", "right"), [(BASE, BASE[:1]), (BASE[:0], BASE[:0])], ids=["shapes", "empty"])
+def test_refuses_what_cannot_be_compared(left: Tensor, right: Tensor) -> None:
+    with pytest.raises(EmptyMeasurement, match="cannot be compared"):
+        compare(left, right)
+
+
+def test_unravel_counts_the_last_axis_fastest() -> None:
+    assert [unravel(flat, (2, 3, 4)) for flat in (0, 3, 4, 23)] == [(0, 0, 0), (0, 0, 3), (0, 1, 0), (1, 2, 3)]
+
+
+def test_cosine_of_known_angles() -> None:
+    left, right = torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])
+
+    assert cosine(left, right) == pytest.approx(24 / 25, abs=1e-15)
+    assert cosine(left, -left) == pytest.approx(-1)
+    assert cosine(left, 1000 * left) == 1.0
+
+
+def test_the_gap_of_nearly_equal_directions_keeps_its_digits() -> None:
+    angle = 1e-9
+    turned = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+
+    gap = one_minus_cosine(torch.tensor([1.0, 0.0], dtype=torch.float64), turned)
+
+    assert gap == pytest.approx(angle**2 / 2, rel=1e-6), "1 - cos is below what a double can tell from 1"
+
+
+def test_cosines_of_half_precision_are_taken_in_double() -> None:
+    wide = torch.randn(4096, generator=torch.Generator().manual_seed(0)).bfloat16()
+
+    assert one_minus_cosine(wide, wide.clone()) == 0.0
+    assert one_minus_cosine(wide, -wide) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("vector", [torch.zeros(4), torch.tensor([1.0, math.nan]), torch.tensor([1.0, math.inf])])
+def test_no_direction_without_a_finite_length(vector: Tensor) -> None:
+    with pytest.raises(EmptyMeasurement, match="no direction"):
+        unit(vector)
+
+
+def test_unit_is_float64_of_length_one() -> None:
+    found = unit(torch.tensor([3e-20, 4e-20]))
+
+    assert found.dtype == torch.float64
+    assert found.tolist() == pytest.approx([0.6, 0.8])
+
+
+def test_largest_components_are_signed_and_sorted() -> None:
+    left, right = torch.tensor([0.0, 5.0, 0.0, 1.0]), torch.tensor([0.5, 2.0, 9.0, 1.0])
+
+    assert largest_components(left, right, 3) == [[2, -9.0], [1, 3.0], [0, -0.5]]
+    assert len(largest_components(left, right, 10)) == 4

@@ -1,0 +1,82 @@
+"""Prompt files: what a person gets wrong in them is named before any model loads."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steering_core.errors import UsageProblem
+from steering_core.prompts import normalised, read_prompts
+
+GOOD: dict[str, Any] = {"extraction": {"harmful": ["a", "b"], "harmless": ["c", "d"]}, "evaluation": ["e"]}
+
+
+def write(folder: Path, data: Any) -> Path:
+    file = folder / "prompts.json"
+    file.write_text(json.dumps(data), encoding="utf-8")
+    return file
+
+
+def with_evaluation(value: Any) -> dict[str, Any]:
+    return {**GOOD, "evaluation": value}
+
+
+def test_reads_the_sets_in_order(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD)
+
+    found = read_prompts(file)
+
+    assert (found.harmful, found.harmless, found.evaluation) == (("a", "b"), ("c", "d"), ("e",))
+    assert found.extraction == ("a", "b", "c", "d"), "harmful first: the direction is taken from the halves"
+    assert (found.digest, found.name) == (sha256(file.read_bytes()).hexdigest(), "prompts.json")
+    assert found.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ([], "extraction.harmful is missing"),
+        ({"evaluation": ["e"]}, "extraction.harmful is missing"),
+        ({**GOOD, "extraction": {"harmful": ["a"]}}, "extraction.harmless is missing"),
+        ({**GOOD, "extraction": {"harmful": ["a"], "harmless": ["c", "d"]}}, "1 harmful and 2 harmless.*matched pairs"),
+        (with_evaluation([]), "evaluation is missing"),
+        (with_evaluation("e"), "evaluation is missing"),
+        (with_evaluation(["e", 3]), "evaluation is missing"),
+        (with_evaluation(["e", " \n"]), "evaluation is missing"),
+        (with_evaluation(["\ud800"]), "evaluation is missing"),
+        (with_evaluation(None), "evaluation is missing"),
+    ],
+)
+def test_a_wrong_shape_is_named(tmp_path: Path, data: Any, words: str) -> None:
+    file = write(tmp_path, data)
+
+    with pytest.raises(UsageProblem, match=words) as caught:
+        read_prompts(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000], ids=["empty", "cut", "bytes", "deep", "long number"]
+)
+def test_a_file_that_is_no_json_is_one_clear_line(tmp_path: Path, raw: bytes) -> None:
+    file = tmp_path / "prompts.json"
+    file.write_bytes(raw)
+
+    with pytest.raises(UsageProblem, match=r"prompts.json") as caught:
+        read_prompts(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["missing.json", "."])
+def test_a_missing_file_or_a_directory_is_a_usage_problem(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageProblem, match="cannot be read"):
+        read_prompts(tmp_path / name)
+
+
+def test_repeats_are_found_through_case_and_space(tmp_path: Path) -> None:
+    file = write(tmp_path, {"extraction": {"harmful": ["How  to\nBake"], "harmless": ["c"]}, "evaluation": ["how to bake"]})
+
+    assert read_prompts(file).warnings() == ["prompt occurs 2 times: 'how to bake'"]
+    assert normalised(" A\t b ") == "a b"

@@ -1,0 +1,159 @@
+"""Watching a steered generation: right tools pass, and each way of steering wrongly is told apart."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from steering_core.edits import Ablate, Add, Edit, steering
+from steering_core.errors import EmptyMeasurement
+from steering_core.models import LoadedModel
+from steering_core.shift import Watched, watch
+from steering_core.sites import Site
+from steering_core.tests.random_models import LAYERS, prompts, random_model
+from steering_core.tokens import TokenBatch
+from steering_core.tools import TOOLS, find_tool
+from steering_core.witness import post_witness
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+NEW = 3
+VECTOR = torch.randn(64, generator=torch.Generator().manual_seed(1))
+EDITS = steering(VECTOR, 2.0, [1, 2])
+Hook = Callable[[Tensor, bool, Tensor], Tensor]
+
+
+class Steering:
+    """A tool that changes the output of one block with `change(hidden, on_prompt, mask)`, however wrong that is."""
+
+    name = "wrong"
+
+    def __init__(self, change: Hook, blocks: Sequence[int] = (1, 2)) -> None:
+        self.change, self.chosen = change, blocks
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new: int) -> Tensor:
+        """As a tool's: only new tokens."""
+        real = batch.mask.bool().unsqueeze(-1)
+
+        def hook(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+            return self.change(output, output.shape[1] > 1, real)
+
+        handles = [model.blocks[block].register_forward_hook(hook) for block in self.chosen]
+        ids = model.module.generate(
+            batch.ids, attention_mask=batch.mask, generation_config=model.decoding(new), pad_token_id=0
+        )
+        for handle in handles:
+            handle.remove()
+        return ids[:, batch.ids.shape[1] :]
+
+
+def seen_of(tool: Any, edits: Sequence[Edit] = EDITS) -> Watched:
+    model = random_model("qwen2")
+    post_witness(model)
+    return watch(tool, model, prompts(3), edits, NEW)
+
+
+def shifted(hidden: Tensor, real: Tensor, by: Tensor) -> Tensor:
+    return torch.where(real, hidden + by, hidden)
+
+
+@pytest.mark.parametrize("name", list(TOOLS))
+def test_a_right_tool_moves_what_was_asked(name: str) -> None:
+    seen = seen_of(find_tool(name))
+
+    assert (seen.wrong, seen.words) == ([], "nowhere")
+    assert seen.calls == seen.ids.shape[1] == NEW
+    assert len(seen.shifts) == NEW * LAYERS
+    real, decoded = 7 + 4 + 9, 3 * (NEW - 1)
+    assert seen.moved == 2 * (real + decoded), "two blocks, every real token, no padding"
+    assert seen.max_abs == 0.0
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [Add(Site("resid_post", 0), VECTOR, 2.0, "prefill")],
+        [Add(Site("resid_post", 0), VECTOR, 2.0, "decode")],
+        [Ablate(Site("resid_post", 2), VECTOR)],
+        [Add(Site("resid_post", 1), VECTOR, 2.0), Ablate(Site("resid_post", 1), VECTOR)],
+        [],
+    ],
+    ids=["prefill", "decode", "ablation", "composed", "none"],
+)
+def test_every_kind_of_edit_is_expected_where_it_belongs(edits: list[Edit]) -> None:
+    seen = seen_of(find_tool("hooks"), edits)
+
+    assert seen.wrong == []
+    assert (seen.moved > 0) == bool(edits)
+
+
+WRONG: dict[str, tuple[Steering, str]] = {
+    "nothing": (Steering(lambda h, prompt, real: h), "at block 1 in the prompt: 20 asked tokens not moved, 0 others"),
+    "prompt alone": (
+        Steering(lambda h, prompt, real: shifted(h, real, 2 * VECTOR) if prompt else h),
+        "at block 1 in decode step 1: 3 asked tokens not moved, 0 others moved (4 boundaries differ)",
+    ),
+    "answer alone": (
+        Steering(lambda h, prompt, real: h if prompt else h + 2 * VECTOR),
+        "in the prompt: 20 asked tokens not moved",
+    ),
+    "padding too": (Steering(lambda h, prompt, real: h + 2 * VECTOR), "in the prompt: 0 asked tokens not moved, 7 others"),
+    "last token alone": (
+        Steering(lambda h, prompt, real: torch.cat([h[:, :-1], h[:, -1:] + 2 * VECTOR], 1)),
+        "in the prompt: 17 asked tokens not moved",
+    ),
+    "first row alone": (
+        Steering(lambda h, prompt, real: torch.cat([shifted(h[:1], real[:1] if prompt else real[:1, -1:], 2 * VECTOR), h[1:]])),
+        "in the prompt: 13 asked tokens not moved",
+    ),
+    "other strength": (
+        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2.002 * VECTOR)),
+        "moved by the wrong amount",
+    ),
+    "other sign": (
+        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], -2 * VECTOR)),
+        "moved by the wrong amount",
+    ),
+    "one block more": (
+        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR), (0, 1, 2)),
+        "at block 0 in the prompt: 0 asked tokens not moved, 20 others moved (3 boundaries differ)",
+    ),
+    "one block less": (
+        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR), (1,)),
+        "at block 2 in the prompt: 20 asked tokens not moved",
+    ),
+    "no number": (
+        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR + torch.nan)),
+        "moved by the wrong amount",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_wrong_steering_is_told(name: str) -> None:
+    tool, words = WRONG[name]
+
+    assert words in seen_of(tool).words
+
+
+def test_the_answer_of_a_right_hand_made_tool_passes() -> None:
+    """The zoo above is wrong in one thing only: without its defect the same code is right."""
+    right = Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR))
+
+    assert seen_of(right).wrong == []
+
+
+class Canned:
+    """A tool whose answers do not come from the model that it was given."""
+
+    name = "canned"
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new: int) -> Tensor:
+        """The same answer to everything."""
+        return torch.ones(len(batch.ids), new, dtype=torch.long)
+
+
+def test_a_run_that_nobody_saw_is_no_measurement() -> None:
+    with pytest.raises(EmptyMeasurement, match="canned generated without running the model's blocks"):
+        seen_of(Canned())
