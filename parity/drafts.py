@@ -58,9 +58,9 @@ def remember(config: pytest.Config, record: Record) -> None:
     """A preflight cell that differs or crashes closes the gate of its model; those that hold are counted."""
     if CLAUSES[record.cell.clause].stage is not Stage.PREFLIGHT:
         return
-    if record.outcome is Outcome.AGREES:
+    if record.outcome is Outcome.AGREES or record.declared:
         config.stash[HELD].add(record.cell.id)
-    if record.outcome in (Outcome.DIFFERS, Outcome.ERRORED):
+    elif record.outcome in (Outcome.DIFFERS, Outcome.ERRORED):
         config.stash[FAILED].setdefault(record.cell.model, f"{record.cell.id}: {record.sentence}")
 
 

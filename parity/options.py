@@ -42,7 +42,12 @@ def add_options(parser: Any) -> None:
         help="add a tool: path/to/file.py:Class or package.module:Class",
     )
     add("--prompts", metavar="FILE", help="prompt sets as JSON (default: the project's own)")
-    add("--attention", default="", choices=("sdpa", "eager"), help="attention implementation (default: the family's own)")
+    add(
+        "--attention",
+        default="",
+        choices=("sdpa", "eager"),
+        help="attention implementation (default: the family's own)",
+    )
     add("--no-gate", action="store_true",
         help="go on after a failed preflight; the verdict names the failed clause as its likely cause")  # fmt: skip
     add(

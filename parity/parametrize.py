@@ -39,12 +39,14 @@ def _model(matrix: Matrix, key: str) -> Any:
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell of a check; None for tests without a clause."""
+    """The cell of a check; None for tests without a clause, and for a pair of tools where there is only one."""
     marker = item.get_closest_marker("clause")
     if marker is None or not isinstance(item, pytest.Function):
         return None
     params: dict[str, Any] = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     pair = params.get("pair", (params.get("tool_name"), None))
+    if not isinstance(pair, tuple):
+        return None
     variant = "-".join(str(value) for name, value in sorted(params.items()) if name not in AXES)
     labels = [None if name is None else tool_label(name) for name in pair]
     return Cell(

@@ -39,7 +39,7 @@ def describe_request(config: pytest.Config, matrix: Matrix) -> dict[str, str]:
         found[f"weights of {key}"] = "random" if option("random_weights") else weights_sample(source_of(matrix, key))
     found |= {f"source of {tool}": _digest(Path(file)) for tool in matrix.tools if (file := _file(tool))}
     found |= {f"version of {name}": _version(name) for name in PACKAGES}
-    return {name: str(value) for name, value in found.items()}
+    return {name: _text(value) for name, value in found.items()}
 
 
 def settle_request(config: pytest.Config, matrix: Matrix) -> None:
@@ -125,6 +125,10 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _short(value: str | None) -> str:

@@ -146,6 +146,26 @@ def cycle(laboratory: Laboratory, model_key: str, cell: Draft) -> Iterator[Any]:
 
 
 @pytest.fixture
+def purity(cycle: Any) -> Any:
+    """What the tools do besides answering."""
+    from steering_core.purity import Purity
+
+    if cycle.purity is None:
+        cycle.purity = Purity(cycle)
+    return cycle.purity
+
+
+@pytest.fixture
+def trials(cycle: Any) -> Any:
+    """Steering under a witness, noise floor, planted directions, controls."""
+    from steering_core.trials import Trials
+
+    if cycle.trials is None:
+        cycle.trials = Trials(cycle)
+    return cycle.trials
+
+
+@pytest.fixture
 def tool(tool_name: str, cell: Draft) -> Any:
     """The tool under check, constructed anew."""
     return named_tool(tool_name, cell)

@@ -1,4 +1,4 @@
-"""Directions D1-D4: the same tool again, the tools against each other, their norms and their components."""
+"""Directions D1-D4, D6: the same tool again, the tools against each other, norms, components, a planted truth."""
 
 from itertools import combinations
 
@@ -10,6 +10,7 @@ from steering_core.compare import cosine, largest_components, one_minus_cosine
 STABLE = 1e-3
 AGREES, DIVERGES = 0.99, 0.95
 NORM_SPREAD = 1e-2
+PLANTED = 1e-2
 
 
 @pytest.mark.clause("D1")
@@ -69,3 +70,13 @@ def test_components(cycle, tools, cell):
     cell.note(top=top, max_abs=worst)
     words = f"largest component difference {worst:.3g} at index {int(top[0][0])} (norm {scale:.4g})"
     assert_holds(cell, worst <= 0.01 * scale, words, words)
+
+
+@pytest.mark.clause("D6")
+def test_ground_truth(trials, tool, cell):
+    """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains."""
+    planted, gained = trials.planted(tool)
+    gap, ratio = one_minus_cosine(gained, planted), float(gained.double().norm() / planted.double().norm())
+    cell.note(one_minus_cosine=gap, norm_ratio=ratio)
+    words = f"planted against recovered: 1 - cos = {gap:.3g}, norm ratio {ratio:.4f}"
+    assert_holds(cell, gap < PLANTED and abs(ratio - 1) < 0.05, words, f"{words}; a difference of means recovers it")

@@ -1,8 +1,9 @@
-"""Preflight P6: every pair of tools returns the same raw activations, prompt by prompt."""
+"""Preflight P6, P10: tools agree prompt by prompt, and batches are the prompts they are made of."""
 
 import pytest
 
-from parity.asserts import ATOL, assert_equal, assert_same
+from parity.asserts import ATOL, assert_equal, assert_holds, assert_same
+from steering_core.compare import compare
 
 
 @pytest.mark.clause("P6")
@@ -14,3 +15,24 @@ def test_agreement(cycle, tools, cell):
     real = batch.mask[..., None].bool()
     names = " against ".join(tool.name for tool in tools)
     assert_same(cell, f"{cycle.site} of {names}", first.where(real, 0), second.where(real, 0), atol=ATOL)
+
+
+@pytest.mark.clause("P10")
+def test_batch(trials, tool, cell):
+    """P10: row i of a batch belongs to prompt i, and differs from the prompt read alone by no more than the noise floor."""
+    together, alone = trials.rows_together(tool), trials.rows_alone(tool)
+    assert_equal(cell, "shape", list(together.shape), list(alone.shape))
+    owners = nearest(together, alone)
+    assert_equal(cell, "prompt that each row belongs to", owners, list(range(len(alone))))
+    gap, floor = compare(together, alone), trials.floor
+    verdict = floor.judge(gap)
+    cell.note(max_abs=gap.max_abs, tolerance=floor.max_abs, bit_equal=gap.bit_equal, floor=floor.to_dict())
+    cell.note(floor_one_minus_cosine=floor.direction_one_minus_cosine)
+    words = f"batched against alone: max|d| = {gap.max_abs:.3g}, {verdict} (floor {floor.max_abs:.3g}, from {floor.worst_change})"
+    assert_holds(cell, verdict != "beyond floor", words, words)
+
+
+def nearest(rows, others):
+    """For each row the index of the most similar other row, by cosine."""
+    unit_rows, unit_others = (part.double() / part.double().norm(dim=-1, keepdim=True) for part in (rows, others))
+    return (unit_rows @ unit_others.T).argmax(-1).tolist()

@@ -13,19 +13,20 @@ from steering_core.record import Run
 from steering_core.verdicts import Verdict
 
 
-def write_run(directory: Path, run: Run, verdict: Verdict) -> None:
+def write_run(directory: Path, run: Run, verdict: Verdict | None) -> None:
     """Write records, verdict, checklist and schemas; each file appears whole, and earlier ones stay until then.
 
+    Without a verdict, because the rules could not be applied, the records are written and an earlier verdict goes.
     Raises ArtifactProblem when the directory cannot be written, the disk is full, or a measurement is not finite.
     """
     records = serialize_run(run, list_tensors(directory))
-    texts = {
-        VERDICT: dump(verdict.model_dump(), VERDICT) + "\n",
-        CHECKLIST: dump(build_checklist(run).model_dump(), CHECKLIST) + "\n",
-        SCHEMAS: dump(json_schemas(), SCHEMAS) + "\n",
-        RECORDS: records,
-    }
+    texts = {SCHEMAS: dump(json_schemas(), SCHEMAS) + "\n", RECORDS: records}
+    if verdict is not None:
+        texts[VERDICT] = dump(verdict.model_dump(), VERDICT) + "\n"
+        texts[CHECKLIST] = dump(build_checklist(run).model_dump(), CHECKLIST) + "\n"
     replace_files(directory, texts)
+    for name in {VERDICT, CHECKLIST} - set(texts):
+        (directory / name).unlink(missing_ok=True)
 
 
 def read_run(path: Path) -> Run:

@@ -1,17 +1,24 @@
-"""Collects the records of a run as they arrive, then judges and writes them."""
+"""Collects the records of a run as they arrive, keeps each on disk, then judges and writes them."""
 
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reports.arrival import texts_in
 from reports.artifact import write_run
-from reports.terminal import render
+from reports.budget import settle_budget
+from reports.outlook import Outlook, cost_line
+from reports.terminal import render, write_lines
+from reports.tracking import track
 from steering_core.errors import SuiteError
-from steering_core.record import Plan, Record, Run
+from steering_core.journal import PLAN, Journal, SessionStart, finished, in_order, read_journal
+from steering_core.record import Cell, Outcome, Plan, Record, Run
 from steering_core.verdicts import Verdict, judge, matches
 
-PROPERTY = "parity_record"
+MACHINE = ("commit", "dirty", "python", "torch", "transformers", "platform", "gpu", "gpus")
 
 
 class Ledger:
@@ -20,24 +27,53 @@ class Ledger:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.folder = Path(config.getoption("run_dir"))
-        self.records: list[Record] = []
+        self.journal = Journal(self.folder)
+        self.records: dict[Cell, Record] = {}
+        self.begun = False
         self.text = ""
+
+    def begin(self, hold: bool) -> None:
+        """Take up what a resumed run keeps. `hold` keeps other processes out at once, not from the first record on."""
+        if hold:
+            self.journal.open()
+        entries = read_journal(self.folder) if self.config.getoption("resume") else []
+        # The journal grows while workers come and go; all of them must leave out the same cells.
+        self.config.option.journal_lines = len(entries)
+        self.records = finished(entries)
+        settle_budget(self.config, entries)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the run set out to do; None until something was collected."""
+        return self._plan if (self.folder / PLAN).exists() else None
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return Plan.model_validate_json((self.folder / PLAN).read_text(encoding="utf-8"))
+
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What is left to do, and what it costs."""
+        return Outlook(self.config, self._plan, self.records)
+
+    def pytest_report_header(self) -> list[str]:
+        """Called for the lines above the first test."""
+        kept = f"resuming {self.folder}: {len(self.records)} finished cells are kept"
+        return [kept] if self.config.getoption("resume") else []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Called per phase of each test, on the controller for workers too."""
-        if report.when != "teardown":
-            self.records += [
-                Record.model_validate_json(value) for name, value in report.user_properties if name == PROPERTY
-            ]
+        for text in texts_in(report):
+            self._keep(text)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Called at the end: judge, write, and compare with --expect-outcome."""
-        plan = self.folder / "plan.json"
-        if not plan.exists() or self.config.getoption("collectonly"):
+        refused = session.exitstatus == pytest.ExitCode.USAGE_ERROR
+        if self.plan is None or refused or self.config.getoption("collectonly"):
             return
         try:
-            self._conclude(session, Plan.model_validate_json(plan.read_text(encoding="utf-8")))
+            self._conclude(session, self.plan)
         except SuiteError as problem:
             self.text = f"no verdict: {problem}"
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
@@ -48,14 +84,45 @@ class Ledger:
             terminalreporter.write_line("")
             terminalreporter.write_line(self.text)
 
+    def pytest_unconfigure(self) -> None:
+        """Called when the process is about to end: let the run directory go."""
+        self.journal.close()
+
+    def _keep(self, text: str) -> None:
+        record = Record.model_validate_json(text)
+        meter = self.outlook.meter
+        self.records[record.cell] = record
+        self.outlook.estimate.observe(record)
+        try:
+            if not self.begun:
+                started = datetime.fromtimestamp(meter.started, UTC)
+                self.journal.append(SessionStart(started=started, usd_per_hour=meter.usd_per_hour).model_dump_json())
+                self.begun = True
+            self.journal.append(text)
+        except SuiteError as problem:
+            pytest.exit(str(problem), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
     def _conclude(self, session: pytest.Session, plan: Plan) -> None:
-        run = Run(plan=plan, records=tuple(self.records), environment=self._environment())
-        verdict = judge(run)
+        records = in_order(self.records, plan.planned)
+        run = Run(plan=plan, records=records, environment={**_machine(records), **self.outlook.costs()})
+        try:
+            verdict = judge(run)
+        except Exception:
+            write_run(self.folder, run, None)
+            raise
         write_run(self.folder, run, verdict)
+        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = _status(records)
+        self.text = self._show(run, verdict) + self._expectation(session, verdict)
+        if project := self.config.getoption("wandb"):
+            self.text += track(project, self.folder, run, verdict)
+
+    def _show(self, run: Run, verdict: Verdict) -> str:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         colour = bool(reporter and reporter._tw.hasmarkup)
         width = reporter._tw.fullwidth if reporter else 100
-        self.text = render(run, verdict, width=width, colour=colour) + self._expectation(session, verdict)
+        text = render(run, verdict, width=width, colour=colour)
+        return text + (write_lines([("Cost", line)], width, colour) if (line := cost_line(run)) else "")
 
     def _expectation(self, session: pytest.Session, verdict: Verdict) -> str:
         expected = self.config.getoption("expect_outcome")
@@ -64,7 +131,13 @@ class Ledger:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return f"\nexpected outcome {expected}, got {verdict.conclusion}"
 
-    def _environment(self) -> dict[str, Any]:
-        keys = ("commit", "dirty", "python", "torch", "transformers", "platform", "gpu", "gpus")
-        first = next((record.provenance for record in self.records if record.provenance), {})
-        return {key: first[key] for key in keys if key in first}
+
+def _status(records: tuple[Record, ...]) -> pytest.ExitCode:
+    """What pytest would return had every cell run in this session; a cell that was not reached is no success."""
+    held = all(record.outcome is Outcome.AGREES or record.declared or record.blocked_by for record in records)
+    return pytest.ExitCode.OK if held else pytest.ExitCode.TESTS_FAILED
+
+
+def _machine(records: tuple[Record, ...]) -> dict[str, Any]:
+    first = next((record.provenance for record in records if record.provenance), {})
+    return {key: first[key] for key in MACHINE if key in first}

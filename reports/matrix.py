@@ -14,6 +14,9 @@ SYMBOLS = {
 }
 """Readable without colour."""
 
+DECLARED = "d"
+"""The cell differs in a way that its tool is declared to: neither a pass nor a failure."""
+
 WORST_FIRST = (Outcome.DIFFERS, Outcome.ERRORED, Outcome.ABSENT, Outcome.UNSUPPORTED, Outcome.AGREES)
 
 Matrix = dict[tuple[str, str], dict[Stage, list[Record]]]

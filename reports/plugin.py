@@ -1,33 +1,59 @@
 """pytest hooks of the judging side: options, run directory, and the ledger that collects and judges records."""
 
+from typing import Any
+
 import pytest
 
+from reports.budget import put_brake
 from reports.ledger import Ledger
-from reports.rundir import choose_run_dir, is_worker
+from reports.options import add_options
+from reports.progress import Progress
+from reports.rundir import choose_run_dir
+from reports.tracking import require_wandb
+from reports.workers import is_worker, listen, tell
 from steering_core.errors import SuiteError
 from steering_core.verdicts import conclusion_named
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Called once, before the command line is read."""
-    group = parser.getgroup("verdict", "steering parity: what comes out")
-    group.addoption("--run-dir", metavar="DIR", help="where the run is written (default: reports/runs/<UTC time>)")
-    group.addoption(
-        "--expect-outcome", metavar="X", help="fail unless the verdict is X: 1 to 4, or a conclusion such as INVALID"
-    )
+    add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Called once the options are known: chooses the run directory and lets xdist group the work by model."""
     if is_worker(config):
+        listen(config)
         return
     if getattr(config.option, "numprocesses", None):
         config.option.dist = "loadgroup"
     try:
-        if expected := config.getoption("expect_outcome"):
-            conclusion_named(expected)
-        choose_run_dir(config)
-        config.pluginmanager.register(Ledger(config), "parity-ledger")
+        start_ledger(config)
     except SuiteError as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Called by xdist on the controller, before a worker starts: tells it what only the controller knows."""
+    tell(node)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Called in each process that runs checks, before the first: holds it to the budget."""
+    put_brake(session.config)
+
+
+def start_ledger(config: pytest.Config) -> None:
+    """Check the options of this side, then begin to collect; SuiteError says what cannot be."""
+    if expected := config.getoption("expect_outcome"):
+        conclusion_named(expected)
+    require_wandb(config.getoption("wandb"))
+    # A directory named after this moment is nobody else's; without workers it is not made before there is a plan.
+    shared = config.getoption("run_dir") or config.getoption("resume") or config.getoption("numprocesses", None)
+    choose_run_dir(config)
+    ledger = Ledger(config)
+    config.pluginmanager.register(ledger, "parity-ledger")
+    config.pluginmanager.register(Progress(ledger), "parity-progress")
+    ledger.begin(hold=bool(shared) and not config.getoption("collectonly"))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-from reports.matrix import SYMBOLS, build_matrix, worst
+from reports.matrix import DECLARED, SYMBOLS, build_matrix, worst
 from reports.untrusted import plain
 from steering_core.clauses import Stage
 from steering_core.record import Outcome, Record, Run
@@ -13,7 +13,7 @@ from steering_core.verdicts import Verdict
 from steering_core.verdicts.verdict import ModelNumbers, Quantity
 
 STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOUR)
-SIGNS = "= holds  x differs  ! crashed  - unsupported  ? not measured; of preflight, directions, steering, behaviour"
+SIGNS = "= holds  d differs as declared  x differs  ! crashed  - unsupported  ? not measured; of preflight, directions, steering, behaviour"
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
 STYLES = {Outcome.AGREES: "green", Outcome.DIFFERS: "red", Outcome.ERRORED: "magenta", Outcome.UNSUPPORTED: "yellow"}
 
@@ -101,8 +101,13 @@ def _angle(quantity: Quantity | None) -> str:
 def _signs(stages: dict[Stage, list[Record]]) -> Text:
     signs = Text()
     for stage in STAGES:
-        outcome = worst(stages.get(stage, []))
-        signs.append(SYMBOLS[outcome], style=STYLES.get(outcome, ""))
+        records = stages.get(stage, [])
+        undeclared = [record for record in records if not record.declared] or records
+        outcome = worst(undeclared)
+        if outcome is Outcome.AGREES and len(undeclared) < len(records):
+            signs.append(DECLARED, style="cyan")
+        else:
+            signs.append(SYMBOLS[outcome], style=STYLES.get(outcome, ""))
     return signs
 
 

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from steering_core import reference
+from steering_core.borrow import sharing_copy
 from steering_core.compare import unit
 from steering_core.directions import difference_of_means
-from steering_core.edits import Add, Edit, steering
+from steering_core.edits import Edit, steering
 from steering_core.errors import EmptyMeasurement
 from steering_core.fresh import FreshProcess
 from steering_core.models import LoadedModel
 from steering_core.prompts import PromptSet
 from steering_core.provenance import environment, source_digest
-from steering_core.shift import Watched, watch
 from steering_core.sites import Site
 from steering_core.specs import Settings
 from steering_core.store import Store, digest
@@ -53,6 +53,9 @@ class Cycle:
 
     def __post_init__(self) -> None:
         post_witness(self.model)
+        self.pristine = sharing_copy(self.model.module)
+        self.purity: Any = None
+        self.trials: Any = None
 
     @property
     def site(self) -> Site:
@@ -71,21 +74,45 @@ class Cycle:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
 
-    def rows(self, tool: Tool, repeat: int) -> Tensor:
-        """Last-token activations at the tested site: [2 * pairs, hidden], the model's dtype; harmful rows first."""
-        key = self.rows_key(tool, repeat)
+    def direction(self, tool: Tool, repeat: int) -> Tensor:
+        """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""
+        key = self.direction_key(tool, repeat)
         if self.fresh and repeat == self.fresh.request.repeat:
             return self._left_by(self.fresh, key, tool)
-        return self.store.get(
-            key, lambda: self.extraction.at_last(tool.read(self.model, self.extraction, [self.site])[self.site])
-        )
+        return self.store.get(key, lambda: self.extract(tool))
+
+    def extract(self, tool: Tool) -> Tensor:
+        """Difference of means over the tool's last-token rows: float32 [hidden]; or the tool's own method, if it has
+        one: `direction(model, harmful, harmless, site)`."""
+        if own := getattr(tool, "direction", None):
+            harmful, harmless = self.batch(self.prompts.harmful), self.batch(self.prompts.harmless)
+            made: Tensor = own(self.model, harmful, harmless, self.site)
+            return made.float().cpu()
+        return self._difference(tool.read(self.model, self.extraction, [self.site])[self.site])
+
+    def true_direction(self) -> Tensor:
+        """Raw difference of means from what the next block received: no tool involved."""
+        return self._difference(self.truth(self.extraction)[self.settings.layer + 1])
+
+    def _difference(self, hidden: Tensor) -> Tensor:
+        """hidden: [2 * pairs, seq, hidden] of the extraction batch, harmful rows first."""
+        rows = self.extraction.at_last(hidden).float().cpu()
+        pairs = len(self.prompts.harmful)
+        return difference_of_means(rows[:pairs], rows[pairs:])
+
+    def direction_key(self, tool: Tool, repeat: int) -> dict[str, Any]:
+        """Everything that can change the extracted direction."""
+        return {
+            **self.base_key(), "what": "direction", "tool": tool.name, "version": str(tool.version()),
+            "site": str(self.site), "tokens": self.extraction.digest, "repeat": repeat,
+        }  # fmt: skip
 
     def _left_by(self, fresh: FreshProcess, key: dict[str, Any], tool: Tool) -> Tensor:
         fresh.wait()
         found = self.store.find(key)
         if found is None:
             raise EmptyMeasurement(
-                "fresh-process", f"the fresh process left no rows for {tool.name}: {fresh.said(tool.name)}",
+                "fresh-process", f"the fresh process left no direction of {tool.name}: {fresh.said(tool.name)}",
                 "the tool must also work in a new interpreter",
             )  # fmt: skip
         return found
@@ -112,36 +139,9 @@ class Cycle:
             self.truths[batch.digest] = boundary_inputs(self.model, batch.inputs(), wanted)
         return self.truths[batch.digest]
 
-    def rows_key(self, tool: Tool, repeat: int) -> dict[str, Any]:
-        """Everything that can change the extracted rows."""
-        return {
-            **self.base_key(), "what": "rows", "tool": tool.name, "version": str(tool.version()),
-            "site": str(self.site), "tokens": self.extraction.digest, "repeat": repeat,
-        }  # fmt: skip
-
-    def direction(self, tool: Tool, repeat: int) -> Tensor:
-        """Raw difference of means: float32 [hidden]."""
-        rows = self.rows(tool, repeat).float()
-        pairs = len(self.prompts.harmful)
-        return difference_of_means(rows[:pairs], rows[pairs:])
-
-    def true_direction(self) -> Tensor:
-        """Raw difference of means from what the next block received: no tool involved."""
-        rows = self.extraction.at_last(self.truth(self.extraction)[self.settings.layer + 1]).float().cpu()
-        pairs = len(self.prompts.harmful)
-        return difference_of_means(rows[:pairs], rows[pairs:])
-
     def edits(self, direction: Tensor) -> list[Edit]:
         """The preset's steering along a raw direction: the unit vector at the preset's strength and blocks."""
         return steering(unit(direction).float(), self.settings.strength, self.settings.blocks)
-
-    def zero_edits(self) -> list[Edit]:
-        """Steering at the preset's strength along a zero vector."""
-        return [Add(self.site, torch.zeros(self.model.spec.hidden), self.settings.strength)]
-
-    def watch(self, tool: Tool, edits: Sequence[Edit], new_tokens: int) -> Watched:
-        """A short steered generation of the extraction prompts by the tool, under an independent witness."""
-        return watch(tool, self.model, self.extraction, edits, new_tokens)
 
     def localised(self, batch: TokenBatch, asked: Site, returned: Tensor) -> str:
         """Which tensor a tool returned instead of the asked one, in words."""
@@ -151,10 +151,16 @@ class Cycle:
 
     def answers(self, tool: Tool, direction: Tensor, repeat: int, arm: Arm) -> Tensor:
         """Steered answers to the evaluation prompts: int64 [prompts, <= max_new_tokens]."""
-        who = {"tool": tool.name, "version": str(tool.version())} if arm == "native" else {"tool": "reference"}
+        if arm == "reference":
+            return self.reference_answers(direction, repeat)
+        who = {"tool": tool.name, "version": str(tool.version())}
         key = {"what": "answers", **who, "direction": digest(direction), "repeat": repeat}
-        generate = tool.generate if arm == "native" else reference.generate
-        return self._generate(key, self.prompts.evaluation, generate, self.edits(direction))
+        return self._generate(key, self.prompts.evaluation, tool.generate, self.edits(direction))
+
+    def reference_answers(self, direction: Tensor, draw: int) -> Tensor:
+        """Answers steered by the reference along any raw direction; `draw` tells repetitions apart."""
+        key = {"what": "answers", "tool": "reference", "direction": digest(direction), "repeat": draw}
+        return self._generate(key, self.prompts.evaluation, reference.generate, self.edits(direction))
 
     def digest(self, ids: Tensor) -> str:
         """sha256 of generated ids: equal for token-identical answers."""

@@ -90,7 +90,7 @@ def extract(request: FreshRequest) -> None:
         try:
             tool = find_tool(name)
             called = tool.name
-            cycle.rows(tool, request.repeat)
+            cycle.direction(tool, request.repeat)
         except Exception as error:
             sys.stderr.write(f"{called}: {type(error).__name__}: {error}\n")
 

@@ -95,7 +95,7 @@ class Journal:
 
 
 def read_journal(folder: Path, lines: int | None = None) -> list[Entry]:
-    """The first `lines` entries, or all; a line that does not read, other than a torn last one, is an ArtifactProblem."""
+    """The first `lines` entries, or all; ArtifactProblem for a line that does not read, a torn last one excepted."""
     path = folder / JOURNAL
     if not path.exists():
         return []

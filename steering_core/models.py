@@ -25,7 +25,8 @@ class LoadedModel:
     """A transformers causal language model with its tokenizer, in eval mode, without gradients.
 
     origin: directory or hub id it came from, or "random weights". inherit_defaults: keep the checkpoint's own
-    generation defaults (the `as_run` preset alone does).
+    generation defaults (the `as_run` preset alone does). use_cache, prefill_chunk: how generation feeds the model;
+    steering must not depend on either.
     """
 
     module: Any
@@ -35,6 +36,8 @@ class LoadedModel:
     dtype: torch.dtype
     origin: str
     inherit_defaults: bool = False
+    use_cache: bool = True
+    prefill_chunk: int | None = None
 
     @property
     def architecture(self) -> Architecture:
@@ -66,11 +69,12 @@ class LoadedModel:
             pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else _first(eos)
         if self.inherit_defaults:
             config = GenerationConfig.from_dict(own.to_dict())
-            config.update(do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=pad)
+            config.update(do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=pad, use_cache=self.use_cache)
             return config
         return GenerationConfig(
             do_sample=False, num_beams=1, temperature=1.0, top_k=50, top_p=1.0, repetition_penalty=1.0,
-            no_repeat_ngram_size=0, max_new_tokens=max_new_tokens, min_new_tokens=0, use_cache=True,
+            no_repeat_ngram_size=0, max_new_tokens=max_new_tokens, min_new_tokens=0, use_cache=self.use_cache,
+            prefill_chunk_size=self.prefill_chunk,
             bos_token_id=own.bos_token_id, eos_token_id=eos, pad_token_id=pad, return_dict_in_generate=False,
         )  # fmt: skip
 

@@ -64,6 +64,16 @@ class Record(Frozen):
     wall_seconds: float = 0.0
     peak_memory_bytes: int = 0
 
+    @property
+    def declared(self) -> bool:
+        """Whether the cell differs in a way that its tool is declared to: neither a pass nor a failure."""
+        return self.outcome is Outcome.DIFFERS and "declared_deviation" in self.measured
+
+    @property
+    def declared(self) -> bool:
+        """Whether the cell differs in a way that its tool is declared to: neither a pass nor a failure."""
+        return self.outcome is Outcome.DIFFERS and "declared_deviation" in self.measured
+
 
 class Plan(Frozen):
     """What a run set out to do. `required` is the full matrix for its models; `planned` what was selected of it."""

@@ -14,6 +14,7 @@ from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenalt
 from steering_core.edits import Edit
 from steering_core.errors import ToolUnsupported
 from steering_core.models import LoadedModel
+from steering_core.positions import Schedule
 from steering_core.tokens import TokenBatch
 
 
@@ -24,11 +25,11 @@ def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_n
     mask, ids, positions = batch.mask, batch.ids, batch.position_ids
     done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     cache, whole, inherited = None, ids, processors(config)
-    with model.inference(), steered(model, edits, lambda: mask):
+    with model.inference(), steered(model, edits, batch.mask):
         for _ in range(max_new_tokens):
             out = model.module(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-                logits_to_keep=1,
+                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
+                use_cache=model.use_cache, logits_to_keep=1,
             )  # fmt: skip
             cache = out.past_key_values
             scores = inherited(whole, out.logits[:, -1].float())
@@ -39,6 +40,8 @@ def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_n
                 break
             mask = torch.cat([mask, torch.ones_like(ids)], -1)
             positions = mask.sum(-1, keepdim=True) - 1
+            if not model.use_cache:
+                ids, positions = whole, (mask.cumsum(-1) - 1).clamp(min=0)
     return whole[:, batch.ids.shape[1] :]
 
 
@@ -49,7 +52,7 @@ def processors(config: GenerationConfig) -> LogitsProcessorList:
 
 
 @contextmanager
-def steered(model: LoadedModel, edits: Sequence[Edit], mask: Callable[[], Tensor]) -> Iterator[None]:
+def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator[None]:
     """Apply edits to what the following module receives, at real tokens; hooks are removed at the end.
 
     ToolUnsupported for an edit of anything but `resid_post`, which alone is what the following module receives.
@@ -60,22 +63,18 @@ def steered(model: LoadedModel, edits: Sequence[Edit], mask: Callable[[], Tensor
     handles = []
     try:
         for edit in edits:
-            handles.append(followers[edit.site.layer].register_forward_pre_hook(_hook(edit, mask), with_kwargs=True))
+            hook = _hook(edit, Schedule(mask, edit.phase, model.use_cache))
+            handles.append(followers[edit.site.layer].register_forward_pre_hook(hook, with_kwargs=True))
         yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _hook(edit: Edit, mask: Callable[[], Tensor]) -> Callable[[nn.Module, Any, Any], Any]:
+def _hook(edit: Edit, schedule: Schedule) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, args: Any, kwargs: Any) -> Any:
         hidden = args[0] if args else kwargs["hidden_states"]
-        width = hidden.shape[1]
-        prefill = width == mask().shape[1]
-        if edit.phase == ("decode" if prefill else "prefill"):
-            return None
-        real = mask()[:, -width:, None].bool()
-        changed = torch.where(real, edit.apply(hidden), hidden)
+        changed = torch.where(schedule.next(hidden.shape[1]), edit.apply(hidden), hidden)
         return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
 
     return hook

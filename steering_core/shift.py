@@ -9,6 +9,7 @@ from torch import Tensor
 from steering_core.edits import Edit
 from steering_core.errors import EmptyMeasurement
 from steering_core.models import LoadedModel
+from steering_core.positions import Schedule
 from steering_core.tokens import TokenBatch
 from steering_core.tools.base import Tool
 from steering_core.witness import Testimony, witness
@@ -16,19 +17,32 @@ from steering_core.witness import Testimony, witness
 
 @dataclass(frozen=True)
 class Shift:
-    """One boundary of one forward call. expected, actual: where the stream was to move and where it moved
+    """One boundary of one forward call; start: absolute position of its first token.
+
+    expected, actual: where the stream was to move and where it moved
     ([batch, seq] booleans); max_abs: largest |received - asked|, where padding is asked to stay as it is."""
 
     call: int
+    start: int
     block: int
     expected: Tensor
     actual: Tensor
     max_abs: float
 
     @property
+    def in_place(self) -> bool:
+        """Moved where asked, and nowhere else."""
+        return torch.equal(self.expected, self.actual)
+
+    @property
+    def at_end(self) -> Tensor:
+        """[batch]: whether the last token of the call moved."""
+        return self.actual[:, -1]
+
+    @property
     def exact(self) -> bool:
         """Moved where asked, by exactly what was asked."""
-        return self.max_abs == 0.0 and torch.equal(self.expected, self.actual)
+        return self.max_abs == 0.0 and self.in_place
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +75,11 @@ class Watched:
     @property
     def words(self) -> str:
         """The first wrong boundary, in words."""
-        return describe(self.wrong) if self.wrong else "nowhere"
+        return self.describe(self.wrong)
+
+    def describe(self, wrong: Sequence[Shift]) -> str:
+        """The first of some boundaries, in words."""
+        return describe(wrong) if wrong else "nowhere"
 
 
 def watch(tool: Tool, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int) -> Watched:
@@ -77,29 +95,26 @@ def watch(tool: Tool, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edi
 
 def shifts(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], seen: Testimony) -> list[Shift]:
     """Testimony -> what moved where, call by call."""
-    found = []
+    schedules = [Schedule(batch.mask.to(model.device), edit.phase, model.use_cache) for edit in edits]
+    found, start = [], 0
     for call, (received, returned) in enumerate(zip(seen.received, seen.returned, strict=True)):
+        width = received[1].shape[1]
+        regions = [schedule.next(width) for schedule in schedules]
         for block in range(model.spec.layers):
-            here = [edit for edit in edits if edit.site.layer == block and applies(edit, call)]
-            found.append(_shift(call, block, returned[block], received[block + 1], here, batch))
+            here = [(edit, region) for edit, region in zip(edits, regions, strict=True) if edit.site.layer == block]
+            found.append(_shift((call, start, block), returned[block], received[block + 1], here))
+        start = start + width if model.use_cache else 0
     return found
 
 
-def applies(edit: Edit, call: int) -> bool:
-    """Whether an edit belongs to the call: 0 is the prompt, the others decode one token each."""
-    return edit.phase == "both" or (edit.phase == "prefill") == (call == 0)
-
-
-def _shift(call: int, block: int, before: Tensor, after: Tensor, edits: Sequence[Edit], batch: TokenBatch) -> Shift:
+def _shift(place: tuple[int, int, int], before: Tensor, after: Tensor, edits: Sequence[tuple[Edit, Tensor]]) -> Shift:
+    call, start, block = place
     wanted = before
-    for edit in edits:
-        wanted = edit.apply(wanted)
-    real = batch.mask.bool() if call == 0 else torch.ones(after.shape[:2], dtype=torch.bool, device=after.device)
-    real = real.to(after.device)
-    wanted = torch.where(real[..., None], wanted, before)
+    for edit, region in edits:
+        wanted = torch.where(region, edit.apply(wanted), wanted)
     gap = (after.double() - wanted.double()).abs()
     expected = (wanted != before).any(-1)
-    return Shift(call, block, expected.cpu(), (after != before).any(-1).cpu(), float(gap.max()))
+    return Shift(call, start, block, expected.cpu(), (after != before).any(-1).cpu(), float(gap.max()))
 
 
 def describe(wrong: Sequence[Shift]) -> str:

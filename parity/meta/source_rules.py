@@ -19,6 +19,8 @@ HEAVY = {"torch", "transformers", "nnsight", "pyvene"}
 OWN_FILE = {"nnsight": "steering_core.tools.nnsight", "pyvene": "steering_core.tools.pyvene"}
 SHARED = {"steering_core.tools", "steering_core.tools.base", "steering_core.tools.plan"}
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
+EVALUATORS = {"eval", "exec", "compile", "__import__", "torch.load"}
+TRUSTING = {"trust_remote_code", "allow_pickle"}
 SNAPSHOT_FILES = {"parity.canonical", "parity.locations"}
 
 
@@ -126,21 +128,25 @@ def quiet_core(module: Module) -> list[str]:
 def no_foreign_code(module: Module) -> list[str]:
     """Nothing is unpickled, evaluated, or run because a checkpoint says so; nothing is fetched."""
     broken = [f"imports {name}" for name in sorted(tops(module.imports()) & UNPICKLERS)]
+    core = module.room == "steering_core" and not module.is_test
     for call in calls(module):
-        name = ast.unparse(call.func)
-        options = {word.arg: ast.unparse(word.value) for word in call.keywords}
-        if name in {"eval", "exec", "torch.load", "compile"}:
-            broken.append(f"calls {name}")
-        broken += [
-            f"passes {option}" for option in ("trust_remote_code", "allow_pickle") if options.get(option) == "True"
-        ]
-        if (
-            module.room == "steering_core"
-            and name.endswith(("from_pretrained", "snapshot_download"))
-            and not module.is_test
-        ):
-            broken += [] if options.get("local_files_only") == "True" else [f"calls {name} without local_files_only"]
+        broken += foreign_code_in(call) + (fetched_by(call) if core else [])
     return [f"{module.name} {words}" for words in broken]
+
+
+def foreign_code_in(call: ast.Call) -> list[str]:
+    """What in a call could run code that came as data."""
+    name = ast.unparse(call.func)
+    trusting = [word.arg for word in call.keywords if word.arg in TRUSTING and ast.unparse(word.value) == "True"]
+    return [f"passes {option}" for option in trusting] + [f"calls {name}"] * (name in EVALUATORS)
+
+
+def fetched_by(call: ast.Call) -> list[str]:
+    """A loader that may look for its files on the network."""
+    name = ast.unparse(call.func)
+    local = any(word.arg == "local_files_only" and ast.unparse(word.value) == "True" for word in call.keywords)
+    fetches = name.endswith(("from_pretrained", "snapshot_download")) and not local
+    return [f"calls {name} without local_files_only"] if fetches else []
 
 
 def calls(module: Module) -> Iterator[ast.Call]:
@@ -152,10 +158,8 @@ def one_snapshot_room(module: Module) -> list[str]:
     """Only two files spell the path of the snapshots."""
     if module.name in SNAPSHOT_FILES or module.is_test:
         return []
-    texts = [
-        node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    knows = any("snapshots" in re.split(r"[/\\]", text) for text in texts)
+    constants = (node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant))
+    knows = any("snapshots" in re.split(r"[/\\]", text) for text in constants if isinstance(text, str))
     return [f"{module.name} spells the path of snapshots/"] if knows else []
 
 

@@ -34,8 +34,11 @@ PLANTED = {
         ("parity.new", "import reports"),
         ("fixtures.faults.new", "from parity.asserts import assert_same"),
     ],
-    "light_reports": [("reports.new", "import torch"), ("reports.page.new", "try:\n    from torch import nn\nfinally: ..."),
-                      ("reports.new", "class A:\n    import transformers.utils")],
+    "light_reports": [
+        ("reports.new", "import torch"),
+        ("reports.page.new", "try:\n    from torch import nn\nfinally: ..."),
+        ("reports.new", "class A:\n    import transformers.utils"),
+    ],
     "separate_adapters": [
         ("steering_core.tools.new", "from steering_core.tools.hooks import Hooks"),
         ("steering_core.tools.pyvene", "from steering_core.tools import nnsight"),
@@ -52,6 +55,7 @@ PLANTED = {
         ("fixtures.train.new", "torch.load(file, weights_only=True)"),
         ("parity.new", "eval('1')"),
         ("parity.meta.new", "exec('1')"),
+        ("fixtures.train.new", "__import__('os')"),
         ("steering_core.new", "AutoModel.from_pretrained('x', trust_remote_code=True, local_files_only=True)"),
         ("steering_core.new", "AutoModel.from_pretrained('x', trust_remote_code=False)"),
         ("reports.new", "numpy.load(file, allow_pickle=True)"),
@@ -73,22 +77,20 @@ def test_a_planted_violation_is_caught_by_its_rule_alone(rule: str, name: str, t
 
 
 def test_a_heavy_library_is_found_behind_other_modules() -> None:
-    planted = {
-        "reports.plugin": Module("reports.plugin", "from steering_core.deep import inner"),
-        "steering_core": Module("steering_core", ""),
-        "steering_core.deep": Module("steering_core.deep", "import steering_core.far"),
-        "steering_core.far": Module("steering_core.far", "import torch.nn"),
-    }
-    lazy = {**planted, "steering_core.far": Module("steering_core.far", "def f():\n    import torch")}
-    typed = {**planted, "steering_core.far": Module("steering_core.far", "if TYPE_CHECKING:\n    import torch")}
-    package = {
-        **planted,
-        "steering_core": Module("steering_core", "import torch"),
-        "steering_core.far": lazy["steering_core.far"],
-    }
+    def heavy(package: str, far: str) -> bool:
+        texts = {
+            "reports.plugin": "from steering_core.deep import inner",
+            "steering_core": package,
+            "steering_core.deep": "import steering_core.far",
+            "steering_core.far": far,
+        }
+        modules = {name: Module(name, text) for name, text in texts.items()}
+        return bool(tops(loaded_with("reports.plugin", modules)) & HEAVY)
 
-    found = [bool(tops(loaded_with("reports.plugin", each)) & HEAVY) for each in (planted, lazy, typed, package)]
-    assert found == [True, False, False, True]
+    assert heavy("", "import torch.nn")
+    assert heavy("import torch", ""), "a package is loaded with each of its modules"
+    assert not heavy("", "def f():\n    import torch")
+    assert not heavy("", "if TYPE_CHECKING:\n    import torch")
 
 
 def test_what_is_allowed_is_allowed() -> None:

@@ -45,6 +45,36 @@ FAILURES: dict[str, Failure] = {
         "They read the same model on the same prompts, so at least one of them reads something else.",
         "Look at the location check (P1) of both tools first: it names which one is off.",
     ),
+    "P7": Failure(
+        "The library code of {tool} did not run",
+        "The value came from somewhere else, so a comparison would not be about {tool} at all.",
+        "Call the library's own way of reading inside the adapter of {tool}.",
+    ),
+    "P8": Failure(
+        "The values that {tool} returned changed afterwards",
+        "They are a view of memory that the model uses again, not a copy; what is measured depends on when one looks.",
+        "Copy the tensor when it is captured.",
+    ),
+    "P9": Failure(
+        "{tool} did not hand the model back as it found it",
+        "Whatever runs afterwards on this model runs on a changed one, other tools included.",
+        "Undo what the library changes (hooks, forward, flags, random state) when the adapter of {tool} is done.",
+    ),
+    "P10": Failure(
+        "{tool} gives a prompt other values in a batch than alone",
+        "Rows are mixed up, or the batch moves the numbers by more than harmless changes do.",
+        "Check which row, position and padding {tool} uses in a batch.",
+    ),
+    "P11": Failure(
+        "{tool} hides an error, or leaves the model changed after one",
+        "A failed measurement could pass for a result, and spoil the next one.",
+        "Let the exception through, and clean up in a finally block.",
+    ),
+    "P12": Failure(
+        "{tool} answers differently depending on what was called before",
+        "A result that depends on history cannot be repeated.",
+        "Find the state that {tool} keeps between calls, and start each call without it.",
+    ),
     "D1": Failure(
         "{tool} does not give the same direction twice",
         "Without a stable direction, a difference between tools may be chance.",
@@ -70,6 +100,11 @@ FAILURES: dict[str, Failure] = {
         "The stored reference direction no longer comes out, so model, prompts or tool changed.",
         "Compare versions and digests with those of the snapshot; update it only on purpose.",
     ),
+    "D6": Failure(
+        "The method does not recover a direction that was planted",
+        "On data where the answer is known it gives another one, so its other answers are in doubt.",
+        "Compare the recovered direction with the planted one: sign, site, and which prompts were used.",
+    ),
     "S1": Failure(
         "{tool} changes the output even when it adds a zero vector",
         "Something besides the asked vector is being changed, so steering results include a side effect.",
@@ -80,10 +115,35 @@ FAILURES: dict[str, Failure] = {
         "Strength, position or block of the edit is off, so the tools were not given the same dose.",
         "Check where and how often {tool} applies the edit: first pass, every new token, which blocks.",
     ),
+    "S3": Failure(
+        "Text steered through {tool} depends on the key-value cache",
+        "The cache only saves work; if it changes the text, an edit is missing or doubled on some tokens.",
+        "Check that {tool} edits each token exactly once, with and without the cache.",
+    ),
     "S4": Failure(
         "Text steered by {tool} itself differs from the reference",
         "With the same direction and greedy decoding, every token should be equal.",
         "Start at the first differing token: the edit, the cache or the decoding settings differ there.",
+    ),
+    "S5": Failure(
+        "{tool} does not steer the first new token",
+        "It comes from the last prompt token, which was left out of the edit.",
+        "Include the last prompt token in the positions that {tool} edits.",
+    ),
+    "S6": Failure(
+        "{tool} edits other positions than the declared ones",
+        "Tools that edit different tokens give different doses of the same direction.",
+        "Compare the edited positions with the declared ones, first pass and later tokens apart.",
+    ),
+    "S7": Failure(
+        "{tool} removes a direction wrongly, though it may add one correctly",
+        "Removal depends on the whole activation, so it shows offsets that addition hides.",
+        "Check that {tool} subtracts the projection at the same site that it reads.",
+    ),
+    "S8": Failure(
+        "{tool} adds the vector in another number format than it declares",
+        "Low precision swallows small vectors, so the dose is not the one that was asked for.",
+        "Declare the dtype of the addition, or change it.",
     ),
     "B1": Failure(
         "The answers steered through {tool} could not be rated",
@@ -100,11 +160,19 @@ FAILURES: dict[str, Failure] = {
         "A refusal direction cannot be learned from, or tested on, a model that behaves this way.",
         "Choose a model or prompts for which the premise holds.",
     ),
+    "B4": Failure(
+        "A random direction has the same effect as the refusal direction",
+        "Then the effect is about being pushed at all, not about this direction.",
+        "Lower the strength until the random direction does nothing, and compare again.",
+    ),
 }  # fmt: skip
 
 UNKNOWN = Failure(
-    "{tool} does not satisfy the clause", "See the clause in the protocol.", "Repeat the check with the command below."
+    "“{name}” does not hold for {tool}",
+    "The protocol demands it, so what depends on it is in doubt.",
+    "Read what was seen, then repeat the check with the command below.",
 )
+"""For a clause that has no words of its own yet."""
 
 OTHERWISE: dict[Outcome, Failure] = {
     Outcome.ERRORED: Failure(

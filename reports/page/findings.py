@@ -55,7 +55,7 @@ def list_findings(run: Run) -> list[Finding]:
     """
     groups: dict[tuple[str, str, Outcome], list[Record]] = {}
     for record in run.records:
-        if record.outcome is not Outcome.AGREES and record.blocked_by is None:
+        if record.outcome is not Outcome.AGREES and not record.declared and record.blocked_by is None:
             groups.setdefault((record.cell.clause, subject_of(record), record.outcome), []).append(record)
     return sorted((_finding(run, records) for records in groups.values()), key=lambda found: _rank(run, found))
 

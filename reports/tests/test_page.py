@@ -7,8 +7,9 @@ import pytest
 
 from reports.page import write_badge, write_page
 from reports.page.html import render_page
+from reports.page.samples import list_examples
 from reports.tests.parsed_page import Parsed, parsed, rendered
-from reports.tests.synthetic_run import LOCALISED, agreeing, diverging, one_fault, replace, sweep
+from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, one_fault, replace, sweep
 from steering_core.errors import ArtifactProblem
 from steering_core.record import Cell, Outcome, Run
 from steering_core.verdicts import judge
@@ -88,12 +89,22 @@ def test_what_was_run_names_tools_machine_commit_and_cost() -> None:
         assert words in text
 
 
-def test_samples_stand_beside_their_unsteered_answer_at_most_three_per_class() -> None:
-    page = parsed(agreeing)
-    assert "tiny_qwen2, coherent" in page.text
-    assert "hooks, nnsight, pyvene (reference and native)" in page.text
-    per_class = [part.count("Unsteered") for part in page.text.split("What the models said")[1].split("tiny_")[1:]]
-    assert max(per_class) == 3
+def test_answers_that_tools_share_stand_once_beside_their_unsteered_answer() -> None:
+    text = parsed(agreeing).text
+    garbled = text[text.index("tiny_qwen2, garbled") : text.index("tiny_qwen2, normal")]
+    assert garbled.count("Unsteered To bake a lemon cake") == 1
+    assert "Steered: hooks, nnsight, pyvene (reference and native) refuse refuse refuse" in garbled
+
+
+def test_at_most_three_answers_per_class_and_every_tool_that_differs_is_seen() -> None:
+    rated = [record for record in agreeing().records if record.cell.clause == "B1" and record.cell.model == MODELS[0]]
+    run = agreeing()
+    for record in rated:
+        answers = [f"{record.cell.tool} says {number}" for number in range(9)]
+        samples = [{"prompt": "p", "text": text, "unsteered": "u", "class": "coherent"} for text in answers]
+        run = replace(run, record.cell, measured={**record.measured, "samples": samples})
+    (examples,) = (found for found in list_examples(run) if found.model == MODELS[0])
+    assert [sample.steered for sample in examples.samples] == ["hooks says 0", "nnsight says 0", "pyvene says 0"]
 
 
 def test_declared_deviations_are_listed_with_their_cell() -> None:

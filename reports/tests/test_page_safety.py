@@ -4,6 +4,7 @@ import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -35,15 +36,18 @@ def hostile_page(text: str) -> str:
 
 
 def named(text: str) -> Run:
-    """A run whose model is called `text`."""
+    """A run of one model, in which the model and one tool are called `text`."""
     run = agreeing()
-    cells = [
-        record.cell.model_copy(update={"model": text}) for record in run.records if record.cell.model == "tiny_qwen2"
-    ]
     mine = [record for record in run.records if record.cell.model == "tiny_qwen2"]
+    new = {"tiny_qwen2": text, "pyvene": text}
+    cells = [record.cell.model_copy(update=_renamed(record.cell.model_dump(), new)) for record in mine]
     records = tuple(record.model_copy(update={"cell": cell}) for record, cell in zip(mine, cells, strict=True))
-    plan = run.plan.model_copy(update={"models": (text,), "planned": tuple(cells), "required": tuple(cells)})
-    return run.model_copy(update={"plan": plan, "records": records})
+    plan = {"models": (text,), "tools": ("hooks", "nnsight", text), "planned": tuple(cells), "required": tuple(cells)}
+    return run.model_copy(update={"plan": run.plan.model_copy(update=plan), "records": records})
+
+
+def _renamed(cell: dict[str, Any], new: dict[str, str]) -> dict[str, Any]:
+    return {field: new.get(str(cell[field]), cell[field]) for field in ("model", "tool", "other")}
 
 
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)

@@ -24,12 +24,20 @@ class Label:
     transform: str = "none"
 
 
+Kind = tuple[int, torch.dtype]
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """hidden: [batch, seq, width], a copy in the model's dtype. labels: its names, more than one for an alias."""
 
     labels: list[Label]
     hidden: Tensor
+
+    @property
+    def kind(self) -> Kind:
+        """Width and dtype: what candidates must share to be compared in one product."""
+        return self.hidden.shape[-1], self.hidden.dtype
 
 
 Consider = Callable[[Sequence[Candidate]], None]
@@ -108,7 +116,8 @@ def _watch_block(model: LoadedModel, layer: int, collector: _Collector) -> Itera
     named: set[str] = set()
     post = Site("resid_post", layer)
     for stream in STREAMS:
-        if stream in {"final_norm", "resid_post"} or stream not in model.architecture.taps:
+        narrow = stream in {"k", "v"} and model.spec.kv_heads * model.spec.head_dim < min(collector.widths)
+        if narrow or stream in {"final_norm", "resid_post"} or stream not in model.architecture.taps:
             continue
         site = Site(stream, layer)
         tap, label = model.architecture.tap(site), Label(str(site), site)
@@ -120,7 +129,7 @@ def _watch_block(model: LoadedModel, layer: int, collector: _Collector) -> Itera
             named |= {tap.path} if tap.part is None else set()
     path = model.architecture.tap(post).path
     for name, module in model.module_at(path).named_modules(prefix=path):
-        if name not in named and name != path:
+        if name not in named and name != path and getattr(module, "out_features", None) in {None, *collector.widths}:
             yield from _watch(module, Label(f"the output of {name}"), collector)
     yield from _watch(model.module_at(path), Label(str(post), post), collector, normed=True, hand_over=True)
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from steering_core.localize.alignment import Alignment, alignments
 from steering_core.localize.capture import Label
 from steering_core.localize.layouts import Layout
-from steering_core.localize.rows import cuts, finite, means
+from steering_core.localize.rows import cuts, finite, shares
 from steering_core.localize.search import Finalist
 from steering_core.localize.transforms import Match, explain_values
 from steering_core.sites import Site
@@ -56,18 +57,26 @@ def explanations(
 ) -> Iterator[Explanation]:
     """Every finalist under every layout, cut and alignment that its shape allows, until one is exact."""
     for finalist in finalists:
-        exact = False
-        mask = batch.mask.to(finalist.hidden.device)
         hidden = finite(finalist.hidden)
-        source = torch.cat([hidden, means(hidden, mask)], -2)
-        for layout in layouts:
-            for part, columns in cuts(source.shape[-1], layout.width):
-                for alignment in alignments(layout, source[..., columns], batch):
-                    pairs = alignment.pairs(layout, source[..., columns])
-                    if len(pairs[0]):
-                        match = explain_values(*pairs, finalist.hidden.dtype)
-                        yield Explanation(finalist, layout, alignment, part, match, forward)
-                        exact = exact or match.exact
+        source = torch.cat([hidden, shares(batch.mask.to(hidden.device), hidden.dtype) @ hidden], -2)
+        found = [each for layout in layouts for each in _readings(finalist, source, layout, batch, forward)]
+        yield from found
+        if any(each.match.exact for each in found):
+            return
+
+
+def _readings(
+    finalist: Finalist, source: Tensor, layout: Layout, batch: TokenBatch, forward: str
+) -> Iterator[Explanation]:
+    """One layout under every cut, until one is exact; source: float64 [batch, seq + 2, width]."""
+    for part, columns in cuts(source.shape[-1], layout.width):
+        exact = False
+        for alignment in alignments(layout, source[..., columns], batch):
+            returned, values = alignment.pairs(layout, source[..., columns])
+            if len(returned):
+                match = explain_values(returned, values, finalist.hidden.dtype)
+                exact = exact or match.exact
+                yield Explanation(finalist, layout, alignment, part, match, forward)
         if exact:
             return
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from steering_core.sites import Site
 
 _TOKENS = {"last": "last token", "first": "first token", "pad": "padding token"}
-_SINGLE = re.compile(r"first$|pad|token \d|column|\d+ before the last")
+_SINGLE = re.compile(r"first$|pad\b|token \d|column|\d+ before the last")
 
 
 @dataclass(frozen=True)

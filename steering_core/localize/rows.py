@@ -36,7 +36,7 @@ def standardised(values: Tensor) -> Tensor:
     return torch.where(varies, centred / norm.clamp(min=1e-300), 0.0)
 
 
-def means(values: Tensor, mask: Tensor) -> Tensor:
-    """[..., batch, seq, w] -> [..., batch, 2, w]: the mean over real tokens, and over all."""
-    real = (mask / mask.sum(-1, keepdim=True)).to(values.dtype)
-    return torch.stack([real, torch.full_like(real, 1 / mask.shape[-1])], -2) @ values
+def shares(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """mask: [batch, seq] -> [batch, 2, seq]: times [batch, seq, w], the mean over real tokens and over all."""
+    real = (mask / mask.sum(-1, keepdim=True)).to(dtype)
+    return torch.stack([real, torch.full_like(real, 1 / mask.shape[-1])], -2)

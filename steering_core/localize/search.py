@@ -1,4 +1,4 @@
-"""Which tensors of a forward pass look like the returned one: one matrix product per block, the best few are kept.
+"""Which tensors of a forward pass look like the returned one: a matrix product every few, and the best are kept.
 
 Similarity is the absolute correlation of feature rows, so it sees through scaling, a flipped sign and centred rows;
 a constant added at every position is seen through by comparing rows to their own mean. Everything stays on the
@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from steering_core.localize.capture import Candidate, Label
+from steering_core.localize.capture import Candidate, Kind, Label
 from steering_core.localize.layouts import Layout
-from steering_core.localize.rows import cuts, finite, means, standardised
+from steering_core.localize.rows import cuts, finite, shares, standardised
 from steering_core.tokens import TokenBatch
 
 KEPT = 8
-"""Tensors of one forward and width that are kept for a closer look, aliases counted apart."""
+"""Tensors of one forward, width and dtype that are kept for a closer look, aliases counted apart."""
 FINALISTS = 4
+HELD = 2**26
+"""Numbers held at once before they are compared: 128 MiB in half precision."""
 _CLOSE = 1e-4
 _TINY = 1e-30
-_CHUNK = 2**25
 
 
 @dataclass(eq=False)
@@ -42,48 +43,60 @@ class Probe:
         self.width = layout.width
         self.values = finite(layout.values[picks[:, 0], picks[:, 1]])
         self.standard = standardised(self.values)
-        self.weights = (self.standard.abs().amax(-1) > 0).double()
-        self.weights /= self.weights.sum().clamp(min=1)
         self.where: Tensor | None = None
         if (rows, tokens) == batch.ids.shape:
-            self.where = picks[:, 0] * tokens + picks[:, 1]
+            self.where = (picks[:, 0] * tokens + picks[:, 1]).to(self.values.device)
         elif (rows, tokens) == (len(batch.ids), 1):
-            self.where = picks[:, 0] * batch.ids.shape[1] + batch.last.cpu()[picks[:, 0]]
-        if self.where is not None:
-            self.where = self.where.to(self.values.device)
+            self.where = (picks[:, 0] * batch.ids.shape[1]).to(self.values.device) + batch.last[picks[:, 0]]
+        self._screens: dict[tuple[int, torch.dtype], _Screen] = {}
+
+    def screen(self, width: int, dtype: torch.dtype) -> "_Screen":
+        """What candidates of this width are compared with, in their dtype; made once."""
+        if (width, dtype) not in self._screens:
+            self._screens[width, dtype] = _Screen(self, width, dtype)
+        return self._screens[width, dtype]
+
+
+class _Screen:
+    """The probes of one width: a part of the features is compared as a probe that is 0 in the others."""
+
+    def __init__(self, probe: Probe, width: int, dtype: torch.dtype) -> None:
+        self.parts = [columns for _, columns in cuts(width, probe.width)]
+        rows = probe.standard.new_zeros(len(self.parts), len(probe.standard), width)
+        for row, columns in zip(rows, self.parts, strict=True):
+            row[:, columns] = probe.standard
+        self.rows = rows.flatten(0, 1).to(dtype)
+        weights = (probe.standard.abs().amax(-1) > 0).to(dtype)
+        self.weights = weights / weights.sum().clamp(min=1)
+        self.where = probe.where if width == probe.width and len(probe.values) > 2 else None
+        deviations = (probe.values - probe.values.mean(0)).flatten()
+        self.deviations = (deviations / deviations.norm().clamp(min=_TINY)).to(dtype)
 
     def gaps(self, stack: Tensor, averages: Tensor) -> Tensor:
         """stack: [candidates, m, width]; averages: [candidates, k, width] -> [candidates]: 1 - similarity.
 
-        The probes have mean 0, so the means of the rows need not be subtracted. A part of the features is compared as
-        a probe that is 0 in the others.
+        The probes have mean 0, so the means of the rows need not be subtracted.
         """
-        parts = [columns for _, columns in cuts(stack.shape[-1], self.width)]
-        probes = self.standard.new_zeros(len(parts), len(self.standard), stack.shape[-1])
-        for probe, columns in zip(probes, parts, strict=True):
-            probe[:, columns] = self.standard
-        flat = probes.flatten(0, 1).to(stack.dtype)
-        products = torch.cat([flat @ rows.transpose(-1, -2) for rows in (stack, averages)], -1)
-        size = torch.cat([_sizes(rows, parts) for rows in (stack, averages)], -1)
-        similar = products.view(len(stack), len(parts), -1, size.shape[-1]).abs() / size.clamp(min=_TINY).unsqueeze(-2)
-        best = similar.nan_to_num(0.0, 0.0, 0.0).amax(-1)
-        gap: Tensor = 1 - (best @ self.weights.to(stack.dtype)).amax(-1)
-        return gap if self.where is None else torch.minimum(gap, self._gaps_of_deviations(stack))
+        similar = torch.cat([self._similar(stack), self._similar(averages)], 1)
+        gap: Tensor = 1 - (similar.nan_to_num(0.0, 0.0, 0.0).amax(1) @ self.weights).amax(-1)
+        return gap if self.where is None else torch.minimum(gap, self._gaps_of_deviations(stack[:, self.where]))
 
-    def _gaps_of_deviations(self, stack: Tensor) -> Tensor:
-        if self.where is None or len(self.where) < 3 or stack.shape[-1] != self.width:
-            return torch.ones_like(stack[:, 0, 0])
-        rows = stack[:, self.where].nan_to_num(0.0, 0.0, 0.0)
+    def _similar(self, rows: Tensor) -> Tensor:
+        """rows: [candidates, m, width] -> [candidates, m, parts, probes]: |correlation|."""
+        products = (rows.flatten(0, 1) @ self.rows.T).view(*rows.shape[:2], len(self.parts), -1)
+        spread = [rows[..., columns].var(-1, unbiased=False) * rows[0, 0, columns].numel() for columns in self.parts]
+        return products.abs() / torch.stack(spread, -1).sqrt().clamp(min=_TINY).unsqueeze(-1)
+
+    def _gaps_of_deviations(self, rows: Tensor) -> Tensor:
+        rows = rows.nan_to_num(0.0, 0.0, 0.0)
         theirs = (rows - rows.mean(1, keepdim=True)).flatten(1)
-        ours = (self.values - self.values.mean(0)).flatten()
-        similar = (theirs @ (ours / ours.norm().clamp(min=_TINY)).to(stack.dtype)).abs()
-        gap: Tensor = 1 - similar / theirs.norm(dim=1).clamp(min=_TINY)
+        gap: Tensor = 1 - (theirs @ self.deviations).abs() / theirs.norm(dim=1).clamp(min=_TINY)
         return gap
 
 
 @dataclass(eq=False)
 class _Pool:
-    """The best candidates of one width so far: gaps [k], ids [k], hidden [k, batch, seq, width]."""
+    """The best candidates of one kind so far: gaps [k], ids [k], hidden [k, batch, seq, width]."""
 
     gaps: Tensor
     ids: Tensor
@@ -96,8 +109,10 @@ class Search:
 
     batch: TokenBatch
     probes: Sequence[Probe]
+    _waiting: dict[Kind, list[Candidate]] = field(default_factory=dict)
     _labels: list[list[Label]] = field(default_factory=list)
-    _pools: dict[int, _Pool] = field(default_factory=dict)
+    _pools: dict[Kind, _Pool] = field(default_factory=dict)
+    _shares: Tensor | None = None
 
     @property
     def widths(self) -> set[int]:
@@ -105,15 +120,17 @@ class Search:
         return {probe.width for probe in self.probes}
 
     def consider(self, found: Sequence[Candidate]) -> None:
-        """Compare the candidates of one block with the returned tensor; keep the best."""
-        for width in {candidate.hidden.shape[-1] for candidate in found}:
-            group = [candidate for candidate in found if candidate.hidden.shape[-1] == width]
-            chunk = max(1, _CHUNK // group[0].hidden.numel())
-            for start in range(0, len(group), chunk):
-                self._compare(width, group[start : start + chunk])
+        """Take in the candidates of one block; they are compared, and all but the best dropped, a few at a time."""
+        for candidate in found:
+            waiting = self._waiting.setdefault(candidate.kind, [])
+            waiting.append(candidate)
+            if (len(waiting) + 1) * candidate.hidden.numel() > HELD:
+                self._compare(candidate.kind)
 
     def finalists(self) -> list[Finalist]:
         """The best distinct tensors, best first; a tensor met twice has the labels of both."""
+        for kind in list(self._waiting):
+            self._compare(kind)
         found: list[Finalist] = []
         kept = [
             (gap, index, hidden)
@@ -128,17 +145,20 @@ class Search:
                 found.append(Finalist(list(self._labels[index]), hidden, gap))
         return found[:FINALISTS]
 
-    def _compare(self, width: int, group: Sequence[Candidate]) -> None:
-        hidden = torch.stack([candidate.hidden for candidate in group])
+    def _compare(self, kind: Kind) -> None:
+        group = self._waiting.pop(kind)
+        width, hidden = kind[0], torch.stack([candidate.hidden for candidate in group])
         wide = hidden.to(torch.float64 if hidden.dtype == torch.float32 else torch.float32)
-        averages = means(wide, self.batch.mask).flatten(1, 2)
-        gaps = [probe.gaps(wide.flatten(1, 2), averages) for probe in self.probes if probe.width <= width]
+        if self._shares is None or self._shares.dtype != wide.dtype:
+            self._shares = shares(self.batch.mask, wide.dtype)
+        rows, averages = wide.flatten(1, 2), (self._shares @ wide).flatten(1, 2)
+        gaps = [probe.screen(width, wide.dtype).gaps(rows, averages) for probe in self.probes if probe.width <= width]
         if not gaps:
             return
         ids = torch.arange(len(self._labels), len(self._labels) + len(group), device=hidden.device)
         self._labels += [candidate.labels for candidate in group]
         fresh = _Pool(torch.stack(gaps).amin(0), ids, hidden)
-        self._pools[width] = _best_of(self._pools[width], fresh) if width in self._pools else _best_of(fresh)
+        self._pools[kind] = _best_of(self._pools[kind], fresh) if kind in self._pools else _best_of(fresh)
 
 
 def _best_of(*pools: _Pool) -> _Pool:
@@ -150,9 +170,3 @@ def _best_of(*pools: _Pool) -> _Pool:
 
 def _same(left: Tensor, right: Tensor) -> bool:
     return left.shape == right.shape and torch.equal(left, right)
-
-
-def _sizes(rows: Tensor, parts: Sequence[slice]) -> Tensor:
-    """rows: [candidates, m, width] -> [candidates, parts, m]: norm of the centred part of each row."""
-    spread = [rows[..., columns].var(-1, unbiased=False) * rows[0, 0, columns].numel() for columns in parts]
-    return torch.stack(spread, 1).sqrt()

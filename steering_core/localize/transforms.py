@@ -11,8 +11,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from steering_core.localize.rows import finite
+
 _FAR_BETTER = 30.0
-_ROUNDING = 1e-6
+_ROUNDING, _ROUNDED = 1e-6, 0.1
 _FITTED = 32
 _CASTS = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
@@ -39,14 +41,17 @@ def explain_values(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Matc
     """
     some = torch.linspace(0, len(source) - 1, min(len(source), _FITTED)).long()
     few, few_source = returned[some], source[some]
-    guesses = list(_guesses(few.double(), few_source))
-    for words, change in guesses:
+    guesses = list(_guesses(finite(few), few_source))
+    apart = [finite(few.double() - change(few_source)).norm() for _, change in guesses]
+    size, *remainders = torch.stack([finite(few).norm(), *apart]).tolist()
+    for (words, change), remainder in zip(guesses, remainders, strict=True):
+        if words and remainder > _ROUNDED * size:
+            continue
         for cast, rounded in _rounded(dtype, returned.dtype):
             if torch.equal(rounded(change(few_source)), few) and torch.equal(rounded(change(source)), returned):
                 return Match((*words, *cast), 0.0, exact=True)
     if mostly := _partly(returned, source, dtype):
         return mostly
-    remainders = [float((few.double() - change(few_source)).norm()) for _, change in guesses]
     best = min(range(len(guesses)), key=lambda index: remainders[index])
     words, change = guesses[best if remainders[best] * _FAR_BETTER < remainders[0] else 0]
     return Match(words, _gap(returned.double(), change(source)), exact=False)

@@ -13,7 +13,8 @@ from steering_core.tests.random_models import VOCAB, random_model, random_spec
 MARKS = ("<pad>", "<end>", "<user>", "<unknown>", "<answer>")
 """Tokens 0 to 4; the words are `w5` to `w96`."""
 TEMPLATE = (
-    "{% for turn in messages %}<user> {{ turn['content'] }} {% endfor %}{% if add_generation_prompt %}<answer>{% endif %}"
+    "{% for turn in messages %}<user> {{ turn['content'] }} {% endfor %}"
+    "{% if add_generation_prompt %}<answer>{% endif %}"
 )
 PROMPTS = PromptSet(
     harmful=("w10 w11 w12", "w13 w14"),
@@ -29,7 +30,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     """One token per word; the template renders `<user> words <answer>`."""
     vocabulary = [*MARKS, *(f"w{index}" for index in range(len(MARKS), VOCAB))]
     words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(vocabulary)}, unk_token="<unknown>"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # type: ignore[assignment]
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return PreTrainedTokenizerFast(
         tokenizer_object=words, pad_token="<pad>", eos_token="<end>", unk_token="<unknown>", chat_template=TEMPLATE
     )

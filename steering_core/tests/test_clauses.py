@@ -4,7 +4,13 @@ from steering_core.clauses import CLAUSES, Stage
 
 
 def test_each_id_belongs_to_the_stage_of_its_letter() -> None:
-    letters = {"P": Stage.PREFLIGHT, "D": Stage.DIRECTIONS, "S": Stage.STEERING, "B": Stage.BEHAVIOUR, "V": Stage.EVIDENCE}
+    letters = {
+        "P": Stage.PREFLIGHT,
+        "D": Stage.DIRECTIONS,
+        "S": Stage.STEERING,
+        "B": Stage.BEHAVIOUR,
+        "V": Stage.EVIDENCE,
+    }
 
     assert {key: clause.stage for key, clause in CLAUSES.items()} == {key: letters[key[0]] for key in CLAUSES}
     assert all(key == clause.id and clause.name and clause.rule for key, clause in CLAUSES.items())

@@ -61,7 +61,7 @@ def test_leaves_the_same_rows_where_they_are_looked_for(
     with started(request_in(tmp_path, checkpoint, ("hooks", "own.py:Mine", "own.py:Broken"))) as fresh:
         cycle = Cycle(loaded, SETTINGS, prompts, Store(tmp_path / "store"), weights, fresh=fresh)
 
-        rows = [cycle.rows(find_tool(name), 4) for name in ("hooks", "own.py:Mine")]
+        rows = [cycle.direction(find_tool(name), 4) for name in ("hooks", "own.py:Mine")]
         here = [cycle.rows(find_tool(name), 0) for name in ("hooks", "own.py:Mine")]
 
         assert [torch.equal(far, near) for far, near in zip(rows, here, strict=True)] == [True, True]

@@ -11,13 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from steering_core.errors import LoadProblem, ToolUnsupported
+from steering_core.errors import LoadProblem
 from steering_core.models import LoadedModel, LoadRequest
-from steering_core.shapes import check_shape, random_config
 from steering_core.sites import Site
 from steering_core.specs import DTYPES, ModelSpec
 from steering_core.tests.chat_checkpoint import request_of, save_checkpoint
-from steering_core.tests.random_models import FAMILIES, random_model, random_spec
+from steering_core.tests.random_models import random_model, random_spec
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPEC = random_spec("llama")
@@ -62,7 +61,7 @@ def test_the_request_survives_the_way_to_another_process(checkpoint: Path) -> No
     assert LoadRequest(**{**data, "spec": ModelSpec(**data["spec"])}) == request
 
 
-def broken(checkpoint: Path, folder: Path, break_it: Callable[[Path], None]) -> LoadRequest:
+def broken(checkpoint: Path, folder: Path, break_it: Callable[[Path], object]) -> LoadRequest:
     shutil.copytree(checkpoint, folder)
     break_it(folder)
     return request_of(folder, SPEC)
@@ -97,7 +96,7 @@ def only_pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
-BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "cannot be read"),
     "pickled weights": (only_pickled, "cannot be read"),
     "cut weights": (truncate, "cannot be read"),
@@ -127,31 +126,6 @@ def test_a_tokenizer_that_says_nothing_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(LoadProblem, match="a turn becomes no tokens"):
         request_of(tmp_path / "silent", spec).load()
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"layers": 4}, {"hidden": 32}, {"heads": 8}, {"kv_heads": 4}, {"head_dim": 8}, {"vocab": 98}, {"mlp": 81}]
-)
-def test_the_registry_and_the_checkpoint_must_agree(checkpoint: Path, wrong: dict[str, int]) -> None:
-    name, said = next(iter(wrong.items()))
-    spec = replace(SPEC, **wrong)  # type: ignore[arg-type]
-
-    with pytest.raises(LoadProblem, match=f"the registry says {name} = {said}, the loaded config says {getattr(SPEC, name)}"):
-        request_of(checkpoint, spec).load()
-
-
-def test_another_family_is_named_before_anything_is_read(checkpoint: Path) -> None:
-    with pytest.raises(LoadProblem, match="the registry says family = qwen2, the loaded config says llama"):
-        request_of(checkpoint, replace(SPEC, family="qwen2")).load()
-    with pytest.raises(ToolUnsupported, match="no architecture table for family 'mamba'"):
-        request_of(Path("nowhere"), replace(SPEC, family="mamba")).load()
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_random_configs_have_the_shape_of_their_row(family: str) -> None:
-    spec = random_spec(family)
-
-    check_shape(spec, random_config(spec))
 
 
 def test_random_weights_need_no_checkpoint_and_are_always_the_same(checkpoint: Path) -> None:
@@ -185,7 +159,9 @@ def test_decoding_inherits_nothing_by_accident(loaded: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize(("pad", "end", "expected"), [(9, [1, 5], 9), (None, [1, 5], 0), (None, 1, 0)])
-def test_padding_comes_from_the_model_then_from_the_tokenizer(loaded: LoadedModel, pad: Any, end: Any, expected: int) -> None:
+def test_padding_comes_from_the_model_then_from_the_tokenizer(
+    loaded: LoadedModel, pad: Any, end: Any, expected: int
+) -> None:
     loaded.module.generation_config.update(pad_token_id=pad, eos_token_id=end)
 
     assert loaded.decoding(3).pad_token_id == expected

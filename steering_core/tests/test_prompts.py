@@ -58,7 +58,9 @@ def test_a_wrong_shape_is_named(tmp_path: Path, data: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000], ids=["empty", "cut", "bytes", "deep", "long number"]
+    "raw",
+    [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000],
+    ids=["empty", "cut", "bytes", "deep", "long number"],
 )
 def test_a_file_that_is_no_json_is_one_clear_line(tmp_path: Path, raw: bytes) -> None:
     file = tmp_path / "prompts.json"
@@ -76,7 +78,9 @@ def test_a_missing_file_or_a_directory_is_a_usage_problem(tmp_path: Path, name: 
 
 
 def test_repeats_are_found_through_case_and_space(tmp_path: Path) -> None:
-    file = write(tmp_path, {"extraction": {"harmful": ["How  to\nBake"], "harmless": ["c"]}, "evaluation": ["how to bake"]})
+    file = write(
+        tmp_path, {"extraction": {"harmful": ["How  to\nBake"], "harmless": ["c"]}, "evaluation": ["how to bake"]}
+    )
 
     assert read_prompts(file).warnings() == ["prompt occurs 2 times: 'how to bake'"]
     assert normalised(" A\t b ") == "a b"

@@ -40,7 +40,7 @@ class Steering:
             return self.change(output, output.shape[1] > 1, real)
 
         handles = [model.blocks[block].register_forward_hook(hook) for block in self.chosen]
-        ids = model.module.generate(
+        ids: Tensor = model.module.generate(
             batch.ids, attention_mask=batch.mask, generation_config=model.decoding(new), pad_token_id=0
         )
         for handle in handles:
@@ -88,6 +88,24 @@ def test_every_kind_of_edit_is_expected_where_it_belongs(edits: list[Edit]) -> N
     assert (seen.moved > 0) == bool(edits)
 
 
+def reaching(hidden: Tensor, real: Tensor) -> Tensor:
+    """The mask of this call: of the prompt, or one column for a decode step."""
+    return real[:, -hidden.shape[1] :]
+
+
+def times(factor: float) -> Hook:
+    """Right but for the strength."""
+    return lambda h, prompt, real: shifted(h, reaching(h, real), factor * VECTOR)
+
+
+def first_row(h: Tensor, prompt: bool, real: Tensor) -> Tensor:
+    return torch.cat([shifted(h[:1], reaching(h, real)[:1], 2 * VECTOR), h[1:]])
+
+
+def last_token(h: Tensor, prompt: bool, real: Tensor) -> Tensor:
+    return torch.cat([h[:, :-1], h[:, -1:] + 2 * VECTOR], 1)
+
+
 WRONG: dict[str, tuple[Steering, str]] = {
     "nothing": (Steering(lambda h, prompt, real: h), "at block 1 in the prompt: 20 asked tokens not moved, 0 others"),
     "prompt alone": (
@@ -98,36 +116,18 @@ WRONG: dict[str, tuple[Steering, str]] = {
         Steering(lambda h, prompt, real: h if prompt else h + 2 * VECTOR),
         "in the prompt: 20 asked tokens not moved",
     ),
-    "padding too": (Steering(lambda h, prompt, real: h + 2 * VECTOR), "in the prompt: 0 asked tokens not moved, 7 others"),
-    "last token alone": (
-        Steering(lambda h, prompt, real: torch.cat([h[:, :-1], h[:, -1:] + 2 * VECTOR], 1)),
-        "in the prompt: 17 asked tokens not moved",
-    ),
-    "first row alone": (
-        Steering(lambda h, prompt, real: torch.cat([shifted(h[:1], real[:1] if prompt else real[:1, -1:], 2 * VECTOR), h[1:]])),
-        "in the prompt: 13 asked tokens not moved",
-    ),
-    "other strength": (
-        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2.002 * VECTOR)),
-        "moved by the wrong amount",
-    ),
-    "other sign": (
-        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], -2 * VECTOR)),
-        "moved by the wrong amount",
-    ),
+    "padding too": (Steering(lambda h, prompt, real: h + 2 * VECTOR), "0 asked tokens not moved, 7 others"),
+    "last token alone": (Steering(last_token), "in the prompt: 17 asked tokens not moved"),
+    "first row alone": (Steering(first_row), "in the prompt: 13 asked tokens not moved"),
+    "other strength": (Steering(times(2.002)), "moved by the wrong amount"),
+    "other sign": (Steering(times(-2)), "moved by the wrong amount"),
+    "no number": (Steering(times(torch.nan)), "moved by the wrong amount"),
     "one block more": (
-        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR), (0, 1, 2)),
+        Steering(times(2), (0, 1, 2)),
         "at block 0 in the prompt: 0 asked tokens not moved, 20 others moved (3 boundaries differ)",
     ),
-    "one block less": (
-        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR), (1,)),
-        "at block 2 in the prompt: 20 asked tokens not moved",
-    ),
-    "no number": (
-        Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR + torch.nan)),
-        "moved by the wrong amount",
-    ),
-}  # fmt: skip
+    "one block less": (Steering(times(2), (1,)), "at block 2 in the prompt: 20 asked tokens not moved"),
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -139,9 +139,7 @@ def test_each_wrong_steering_is_told(name: str) -> None:
 
 def test_the_answer_of_a_right_hand_made_tool_passes() -> None:
     """The zoo above is wrong in one thing only: without its defect the same code is right."""
-    right = Steering(lambda h, prompt, real: shifted(h, real if prompt else real[:, -1:], 2 * VECTOR))
-
-    assert seen_of(right).wrong == []
+    assert seen_of(Steering(times(2))).wrong == []
 
 
 class Canned:

@@ -161,8 +161,18 @@ def test_the_settings_are_those_of_the_sources() -> None:
     qwen, gemma = models["qwen7b"], models["gemma9b"]
     phase1, as_run, closeout = (resolve(qwen, known[name]) for name in ("phase1", "as_run", "closeout"))
 
-    assert (phase1.layer, phase1.strength, phase1.max_new_tokens, phase1.blocks) == (16, 15.0, 256, tuple(range(16, 28)))
-    assert (as_run.layer, as_run.strength, as_run.max_new_tokens, as_run.blocks) == (16, 15.0, 100, tuple(range(16, 28)))
+    assert (phase1.layer, phase1.strength, phase1.max_new_tokens, phase1.blocks) == (
+        16,
+        15.0,
+        256,
+        tuple(range(16, 28)),
+    )
+    assert (as_run.layer, as_run.strength, as_run.max_new_tokens, as_run.blocks) == (
+        16,
+        15.0,
+        100,
+        tuple(range(16, 28)),
+    )
     assert (closeout.layer, closeout.strength, closeout.max_new_tokens, closeout.blocks) == (15, 3.0, 128, (15,))
     assert resolve(gemma, known["phase1"]).strength == 25.0
     assert [known[name].seeds for name in ("phase1", "as_run")] == [(42,) * 5, (42, 43, 44, 45, 46)]

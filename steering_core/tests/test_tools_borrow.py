@@ -146,6 +146,14 @@ def test_only_the_reference_tool_uses_hooks_of_its_own(tool: Any, call: Call, mo
     assert ours == ({"steering_core.tools.hooks"} if tool.name == "hooks" else set())
 
 
+def test_hooks_edit_nothing_in_place() -> None:
+    model, seen = random_model("qwen2"), list[tuple[torch.Tensor, torch.Tensor]]()
+    model.blocks[1].register_forward_hook(lambda module, args, output: seen.append((output, output.clone())))
+    generate(find_tool("hooks"), model)
+    assert len(seen) == 3
+    assert all(torch.equal(output, copy) for output, copy in seen)
+
+
 def test_nnsight_takes_a_model_placed_by_a_device_map() -> None:
     model = random_model("qwen2")
     model.module.hf_device_map = {"": "cpu"}

@@ -5,7 +5,7 @@ from math import nextafter
 import pytest
 
 from steering_core.record import Run, Value
-from steering_core.tests.verdict_runs import MODELS, full_run, measured, rate
+from steering_core.tests.verdict_runs import MODELS, diverged, full_run, measured, rate
 from steering_core.verdicts import Conclusion, ModelNumbers, judge
 
 QWEN, GEMMA = MODELS
@@ -129,9 +129,16 @@ def test_every_hole_is_outcome_3_with_the_quantity_named(
     assert verdict.conclusion is Conclusion.OUTCOME_3
     assert f"{model}: " in verdict.headline
     assert words in verdict.headline
+    assert [len(found.holes) for found in verdict.numbers if found.model == model] == [1]
     relations = {found.model: found.relation for found in verdict.numbers}
     assert sorted(relations.values()) == ["agrees", "in a hole"]
     assert relations[model] == "in a hole"
+
+
+def test_the_relation_of_a_model_is_named() -> None:
+    verdict = judge(diverged(full_run(), QWEN))
+    assert [found.relation for found in verdict.numbers] == ["diverges", "agrees"]
+    assert [found.holes for found in verdict.numbers] == [(), ()]
 
 
 def test_a_model_with_two_quantities_in_holes_lists_both() -> None:

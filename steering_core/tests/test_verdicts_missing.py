@@ -67,7 +67,7 @@ def test_the_larger_group_comes_first() -> None:
     run = ended(run, f"S1 {QWEN} *", Outcome.ERRORED, "frequent", measured={})
     verdict = judge(run)
     assert [line.split(": ")[1] for line in verdict.missing] == ["frequent", "rare"]
-    assert "tiny_qwen2 (and 1 more gaps)" in verdict.headline
+    assert "tiny_qwen2 (and 1 more)" in verdict.headline
 
 
 def test_fewer_than_two_models_is_incomplete() -> None:

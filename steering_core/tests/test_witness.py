@@ -23,7 +23,8 @@ def received_by_hooks(model: LoadedModel, inputs: dict[str, Tensor]) -> list[Ten
     modules: list[nn.Module] = [*model.blocks, model.module_at(model.architecture.final_norm)]
     handles = [
         each.register_forward_pre_hook(
-            lambda _, args, kwargs: seen.append((args[0] if args else kwargs["hidden_states"]).clone()), with_kwargs=True
+            lambda _, args, kwargs: seen.append((args[0] if args else kwargs["hidden_states"]).clone()),
+            with_kwargs=True,
         )
         for each in modules
     ]

@@ -109,7 +109,7 @@ TOKENS = [
     Wrong("reversed", lambda r: r.before.flip(1), ("[reversed]", "bit-equal")),
     Wrong("truncated", lambda r: r.before[:, :-1], ("[tokens 0 to ", "tokens were asked")),
     Wrong("repadded", lambda r: torch.stack([h.roll(-int(f), 0) for h, f in zip(r.before, r.first, strict=True)]),
-          ("[padding moved to the right]", EARLY), MANY, "left"),
+          ("[padding moved to the right]", f"{EARLY}, padding moved"), MANY, "left"),
 ]  # fmt: skip
 
 ROWS = [
@@ -137,6 +137,7 @@ VALUES = [
     Wrong("through-float16", lambda r: r.before.half().float(), (f"{EARLY}, float16 round trip", "bit-equal")),
     Wrong("through-bfloat16", lambda r: r.before.bfloat16().float(), ("bfloat16 round trip", "bit-equal")),
     Wrong("as-bfloat16", lambda r: r.before.bfloat16(), ("cast to bfloat16", "bit-equal")),
+    Wrong("as-integers", lambda r: r.before.long(), ("cast to int64", "bit-equal")),
     Wrong("doubled", lambda r: 2 * r.before, (f"{EARLY}, scaled by 2.000", "bit-equal")),
     Wrong("scaled-by-1.3", lambda r: -1.3 * r.before, ("scaled by -1.300",)),
     Wrong("negated", lambda r: -r.before, (f"{EARLY}, sign-flipped", "bit-equal")),

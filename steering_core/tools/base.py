@@ -39,9 +39,7 @@ class Tool(Protocol):
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
 
-    def generate(
-        self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int
-    ) -> Tensor:
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
         """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end. [] = unsteered."""
 
 

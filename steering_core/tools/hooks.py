@@ -9,6 +9,7 @@ from torch.utils.hooks import RemovableHandle
 
 from steering_core.edits import Edit
 from steering_core.models import LoadedModel
+from steering_core.positions import Schedule
 from steering_core.sites import Site
 from steering_core.specs import ModelSpec
 from steering_core.tokens import TokenBatch
@@ -52,7 +53,7 @@ class Hooks:
         handles: list[RemovableHandle] = []
         try:
             for path, group in grouped.items():
-                handles.append(model.module_at(path).register_forward_hook(_Steer(group, batch.mask)))
+                handles.append(model.module_at(path).register_forward_hook(_Steer(group, batch.mask, model.use_cache)))
             ids = model.module.generate(
                 input_ids=batch.ids, attention_mask=batch.mask, generation_config=model.decoding(max_new_tokens)
             )
@@ -63,19 +64,15 @@ class Hooks:
 
 
 class _Steer:
-    """A forward hook: the first call of a generation is the prompt, every later one a decode step."""
+    """A forward hook that edits the scheduled tokens of every call of one generation."""
 
-    def __init__(self, edits: Sequence[Edit], mask: Tensor) -> None:
-        self.edits, self.real, self.on_prompt = edits, mask.bool().unsqueeze(-1), True
+    def __init__(self, edits: Sequence[Edit], mask: Tensor, cached: bool) -> None:
+        self.edits = [(edit, Schedule(mask, edit.phase, cached)) for edit in edits]
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         hidden = output[0] if isinstance(output, tuple) else output
-        for edit in self.edits:
-            if self.on_prompt and edit.phase != "decode":
-                hidden = torch.where(self.real, edit.apply(hidden), hidden)
-            elif not self.on_prompt and edit.phase != "prefill":
-                hidden = edit.apply(hidden)
-        self.on_prompt = False
+        for edit, schedule in self.edits:
+            hidden = torch.where(schedule.next(hidden.shape[1]), edit.apply(hidden), hidden)
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from steering_core.edits import Edit
 from steering_core.models import LoadedModel
+from steering_core.positions import Schedule
 from steering_core.sites import Site
 from steering_core.specs import ModelSpec
 from steering_core.tokens import TokenBatch
@@ -49,19 +50,24 @@ class Nnsight:
         """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
         check_prompts(batch)
         batch = batch.to(model.device)
-        grouped = sorted(edits_by_module(model, edits).items(), key=lambda item: _moment(item[1][0].site))
+        grouped = [
+            (path, [(edit, Schedule(batch.mask, edit.phase, model.use_cache)) for edit in group])
+            for path, group in sorted(edits_by_module(model, edits).items(), key=lambda item: _moment(item[1][0].site))
+        ]
         config = model.decoding(max_new_tokens)
         prompt = {"input_ids": batch.ids, "attention_mask": batch.mask}
-        real, running = batch.mask.bool().unsqueeze(-1), _Running(config.eos_token_id)
-        wrapped = _wrap(model)
+        # A prompt fed in chunks takes several calls; the last of them chooses the first token.
+        chunks = math.ceil(batch.ids.shape[1] / (model.prefill_chunk or batch.ids.shape[1]))
+        running, wrapped = _Running(config.eos_token_id), _wrap(model)
         with wrapped.generate(**prompt, generation_config=config) as tracer:
-            for step in tracer.iter[:max_new_tokens]:
-                # The streamer's first value is the prompt, each later one the tokens chosen by the step before.
-                chosen = wrapped.generator.streamer.output
-                if step and not running.after(chosen):
+            for step in tracer.iter[: chunks - 1 + max_new_tokens]:
+                # The streamer's first value is the prompt, each later one the tokens chosen by the call before.
+                if chunks == 1 and step and not running.after(wrapped.generator.streamer.output):
                     break
                 for path, group in grouped:
-                    _steer(wrapped.get(path), group, None if step else real)
+                    _steer(wrapped.get(path), group)
+                if chunks > 1 and step >= chunks - 1 and not running.after(_chosen(wrapped)):
+                    break
             ids = tracer.result.save()
         new: Tensor = ids[:, batch.ids.shape[1] :]
         return new
@@ -80,16 +86,19 @@ class _Running:
         return bool(self.rows.any())
 
 
-def _steer(envoy: Any, edits: Sequence[Edit], real: Tensor | None) -> None:
-    """Replace the module's output of this step; real: bool [batch, seq, 1] on the prompt, None at a decode step."""
+def _steer(envoy: Any, edits: Sequence[tuple[Edit, Schedule]]) -> None:
+    """Replace the module's output of this call where the edits are scheduled."""
     output = envoy.output
     hidden = output[0] if isinstance(output, tuple) else output
-    for edit in edits:
-        if real is not None and edit.phase != "decode":
-            hidden = torch.where(real, edit.apply(hidden), hidden)
-        elif real is None and edit.phase != "prefill":
-            hidden = edit.apply(hidden)
+    for edit, schedule in edits:
+        hidden = torch.where(schedule.next(hidden.shape[1]), edit.apply(hidden), hidden)
     envoy.output = (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+
+def _chosen(wrapped: Any) -> Tensor:
+    """The tokens that greedy decoding takes after this call: int64 [batch], on the CPU."""
+    chosen: Tensor = wrapped.output.logits[:, -1].argmax(-1).cpu()
+    return chosen
 
 
 def _value(wrapped: Any, model: LoadedModel, site: Site) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from steering_core.edits import Ablate, Add, Edit
 from steering_core.models import LoadedModel
+from steering_core.positions import Schedule
 from steering_core.sites import Site
 from steering_core.specs import ModelSpec
 from steering_core.tokens import TokenBatch
@@ -38,8 +39,8 @@ class Pyvene:
         check_sites(model, sites)
         inputs = batch.to(model.device).inputs()
         taps = [model.architecture.tap(site) for site in sites]
-        # Without keep_last_dim the collected positions are flattened into one axis.
-        collecting = [_at(f"{tap.path}.{tap.side}", pyvene.CollectIntervention(keep_last_dim=True)) for tap in taps]
+        # Made here, not by pyvene, they have no embed_dim: by it, several positions are cut to the width of one.
+        collecting = [_at(f"{tap.path}.{tap.side}", pyvene.CollectIntervention()) for tap in taps]
         intervenable = _intervenable(model, collecting)
         with model.inference():
             (_, collected), _ = intervenable({**inputs, "logits_to_keep": 1}, unit_locations=None)
@@ -53,7 +54,7 @@ class Pyvene:
         check_prompts(batch)
         batch = batch.to(model.device)
         steering = [
-            _at(f"{path}.output", _intervention(edit, batch.mask, model.dtype))
+            _at(f"{path}.output", _intervention(edit, batch.mask, model))
             for path, group in edits_by_module(model, edits).items()
             for edit in group
         ]
@@ -68,47 +69,34 @@ class Pyvene:
         return new
 
 
-class _Schedule:
-    """Which tokens of a call are edited: real ones of the prompt, then every decode step; `phase` may leave one out."""
-
-    def __init__(self, phase: str, mask: Tensor) -> None:
-        self.phase, self.real, self.on_prompt = phase, mask.bool().unsqueeze(-1), True
-
-    def choose(self, base: Tensor, edited: Tensor) -> Tensor:
-        """[batch, seq, hidden]: `edited` where this call is scheduled, `base` elsewhere."""
-        on_prompt, self.on_prompt = self.on_prompt, False
-        if self.phase == ("decode" if on_prompt else "prefill"):
-            return base
-        return torch.where(self.real, edited, base) if on_prompt else edited
-
-
 class _Addition(pyvene.AdditionIntervention):  # type: ignore[misc]  # pyvene has no types
     """pyvene's addition of a constant vector, on schedule."""
 
-    def __init__(self, shift: Tensor, schedule: _Schedule) -> None:
+    def __init__(self, shift: Tensor, schedule: Schedule) -> None:
         super().__init__(source_representation=shift)
         self.schedule = schedule
 
     def forward(self, base: Tensor, source: Any = None, subspaces: Any = None, **kwargs: Any) -> Tensor:
         # pyvene adds in place, so it is given a copy: `base` is still needed where nothing is edited.
-        return self.schedule.choose(base, super().forward(base.clone(), source, subspaces))
+        edited = super().forward(base.clone(), source, subspaces)
+        return torch.where(self.schedule.next(base.shape[1]), edited, base)
 
 
 class _Ablation(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationIntervention):  # type: ignore[misc]
     """Directional ablation, which pyvene does not ship, as one of its constant-source interventions."""
 
-    def __init__(self, edit: Ablate, schedule: _Schedule) -> None:
+    def __init__(self, edit: Ablate, schedule: Schedule) -> None:
         super().__init__()
         self.edit, self.schedule = edit, schedule
 
     def forward(self, base: Tensor, source: Any = None, subspaces: Any = None, **kwargs: Any) -> Tensor:
-        return self.schedule.choose(base, self.edit.apply(base))
+        return torch.where(self.schedule.next(base.shape[1]), self.edit.apply(base), base)
 
 
-def _intervention(edit: Edit, mask: Tensor, dtype: torch.dtype) -> nn.Module:
-    schedule = _Schedule(edit.phase, mask)
+def _intervention(edit: Edit, mask: Tensor, model: LoadedModel) -> nn.Module:
+    schedule = Schedule(mask, edit.phase, model.use_cache)
     if isinstance(edit, Add):
-        return _Addition(edit.shift(torch.empty(0, dtype=dtype, device=edit.vector.device)), schedule)
+        return _Addition(edit.shift(torch.empty(0, dtype=model.dtype, device=edit.vector.device)), schedule)
     return _Ablation(edit, schedule)
 
 

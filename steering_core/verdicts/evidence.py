@@ -60,6 +60,8 @@ def gather(run: Run) -> Evidence:
 
 def _list_notes(sheet: Sheet, models: tuple[ModelEvidence, ...]) -> Iterable[str]:
     for cell, record in sheet.records.items():
+        if record.declared:
+            yield f"declared deviation, {cell.clause} of {say_where(cell)}: {record.measured['declared_deviation']}"
         weighed = cell.clause in WEIGHED or CLAUSES[cell.clause].stage is Stage.PREFLIGHT
         if record.outcome is Outcome.DIFFERS and not weighed:
             yield f"{cell.clause} fails for {say_where(cell)}: {record.sentence}"

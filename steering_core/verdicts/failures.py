@@ -13,7 +13,11 @@ def list_failures(sheet: Sheet) -> tuple[Cause, ...]:
 
     A missing library or an unsupported family is no cause of anything: those are missing evidence.
     """
-    failed = [record for cell, record in sheet.records.items() if is_gate(cell) and record.outcome in VERBS]
+    failed = [
+        record
+        for cell, record in sheet.records.items()
+        if is_gate(cell) and record.outcome in VERBS and not record.declared
+    ]
     return tuple(_cause(record) for record in sorted(failed, key=lambda record: _rank(sheet, record)))
 
 
@@ -24,7 +28,7 @@ def list_passing(sheet: Sheet, model: str) -> tuple[str, ...]:
     then nothing says which of them is wrong. A failure of the model itself (no tool named) leaves no tool passing.
     """
     cells = [cell for cell in sheet.cells if cell.model == model and is_preflight(cell)]
-    failed = [cell for cell in cells if not sheet.agrees(cell)]
+    failed = [cell for cell in cells if not sheet.stands(cell)]
     alone = {cell.tool for cell in failed if cell.other is None}
     charged = {name for cell in failed for name in _charge(cell, alone)}
     named = {name for cell in cells for name in (cell.tool, cell.other)}

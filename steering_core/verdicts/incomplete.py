@@ -16,7 +16,7 @@ def apply(evidence: Evidence) -> Finding | None:
     if not evidence.missing:
         return None
     first, *others = evidence.missing
-    more = f" (and {len(others)} more gaps)" if others else ""
+    more = f" (and {len(others)} more)" if others else ""
     known = f"; already known: {evidence.failures[0].text}" if evidence.failures else ""
     return Finding(
         Conclusion.INCOMPLETE,

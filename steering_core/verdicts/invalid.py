@@ -18,6 +18,6 @@ def apply(evidence: Evidence) -> Finding | None:
     if not (evidence.plan.gated and evidence.failed):
         return None
     first, *others = evidence.failed
-    more = f" (and {len(others)} more failed checks)" if others else ""
+    more = f" (and {len(others)} more)" if others else ""
     action = PREMISE if first.clause == GATES else EXTRACTION
     return Finding(Conclusion.INVALID, f"{first.text}{more}", RULE, action)

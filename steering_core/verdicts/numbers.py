@@ -1,7 +1,7 @@
 """The rules' inputs as printed: every number with its band, where it comes from, and how far it is from each line."""
 
 from steering_core.verdicts.model_evidence import Angle, ModelEvidence
-from steering_core.verdicts.rates import Gap, pooled_percent
+from steering_core.verdicts.rates import Gap, pool_percents
 from steering_core.verdicts.thresholds import (
     AGREE,
     AGREE_PP,
@@ -17,7 +17,6 @@ from steering_core.verdicts.verdict import ModelNumbers, Quantity, Reach
 
 def number_model(model: ModelEvidence) -> ModelNumbers:
     """All numbers of one model."""
-    percents = {tool: pooled_percent(model.rates, tool) for tool in dict.fromkeys(rate.tool for rate in model.rates)}
     return ModelNumbers(
         model=model.model,
         w=_number_within(model.within) if model.within else None,
@@ -25,7 +24,7 @@ def number_model(model: ModelEvidence) -> ModelNumbers:
         g=_number_gap(model.gap) if model.gap else None,
         relation=_relate(model),
         holes=list_holes(model),
-        rates={tool: float(percent) for tool, percent in percents.items() if percent is not None},
+        rates={tool: float(percent) for tool, percent in pool_percents(model.rates).items()},
         passing=model.passing,
         token_identical=model.token_identical,
     )

@@ -48,10 +48,11 @@ def _say_passed(evidence: Evidence, checked: list[Cell]) -> str:
 
 
 def _fail(failed: list[Cause]) -> Finding:
-    more = f" (and {len(failed) - 1} more failed checks)" if len(failed) > 1 else ""
+    first, *others = failed
+    more = f" (and {len(others)} more)" if others else ""
     return Finding(
         Conclusion.PREFLIGHT_FAILED,
-        f"{failed[0].text}{more}",
+        f"{first.text}{more}",
         RULE,
         "Put the extraction right before any direction is computed; the first failed clause is where to look.",
     )

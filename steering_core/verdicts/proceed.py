@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Outcome
 from steering_core.verdicts.model_evidence import ModelEvidence
-from steering_core.verdicts.rates import pooled_percent
+from steering_core.verdicts.rates import pool_percents
 from steering_core.verdicts.sheet import Sheet
 from steering_core.verdicts.verdict import Cause
 
@@ -30,13 +30,11 @@ def decide(sheet: Sheet, models: Sequence[ModelEvidence], failures: Sequence[Cau
     """
     if obstacle := _find_obstacle(sheet, models, failures, missing):
         return Proceed(None, (), obstacle)
-    rates = [rate for model in models for rate in model.rates]
-    pooled = {tool: pooled_percent(rates, tool) for tool in _list_candidates(sheet, models)}
-    percents = {tool: percent for tool, percent in pooled.items() if percent is not None}
-    if not percents:
+    if not (candidates := _list_candidates(sheet, models)):
         return Proceed(None, (), "no tool passes every preflight and steering clause on every model")
-    best = max(percents.values())
-    leaders = tuple(tool for tool, percent in percents.items() if percent == best)
+    percents = pool_percents(rate for model in models for rate in model.rates)
+    best = max(percents[tool] for tool in candidates)
+    leaders = tuple(tool for tool in candidates if percents[tool] == best)
     reason = f"{leaders[0]} passes every preflight check on every model, with a coherent rate of {float(best):.1f} %"
     return Proceed(leaders[0], leaders if len(leaders) > 1 else (), reason)
 

@@ -101,10 +101,13 @@ def same_tokens(rates: Iterable[Rate]) -> bool:
     )
 
 
-def pooled_percent(rates: Iterable[Rate], tool: str) -> Fraction | None:
-    """Coherent rate of one tool over all its answers, in percent; None without any."""
-    own = [rate for rate in rates if rate.tool == tool]
-    return Fraction(100 * sum(rate.coherent for rate in own), sum(rate.total for rate in own)) if own else None
+def pool_percents(rates: Iterable[Rate]) -> dict[str, Fraction]:
+    """{tool: coherent rate over all its answers, in percent}."""
+    answers: dict[str, tuple[int, int]] = {}
+    for rate in rates:
+        coherent, total = answers.get(rate.tool, (0, 0))
+        answers[rate.tool] = coherent + rate.coherent, total + rate.total
+    return {tool: Fraction(100 * coherent, total) for tool, (coherent, total) in answers.items()}
 
 
 def _comparable(rates: Iterable[Rate]) -> list[list[Rate]]:

@@ -42,9 +42,10 @@ class Sheet:
             if cell.clause == clause and cell.model == model and was_measured(record):
                 yield record
 
-    def agrees(self, cell: Cell) -> bool:
-        """Whether the cell was measured and holds; a cell without a record does not."""
-        return cell in self.records and self.records[cell].outcome is Outcome.AGREES
+    def stands(self, cell: Cell) -> bool:
+        """Whether the cell was measured and holds, or differs as declared; a cell without a record does not."""
+        record = self.records.get(cell)
+        return record is not None and (record.outcome is Outcome.AGREES or record.declared)
 
     @cached_property
     def _by_id(self) -> dict[str, Record]:

@@ -1,0 +1,125 @@
+"""Real runs that start in a fraction of a second: each is forked from a process that has imported the libraries.
+
+As a program it is that process. It reads one command line per line (JSON), forks a process that runs pytest with it,
+prints its process id, which is that of its process group too, and when it has ended its exit status; a negative one is
+the signal.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIBRARIES = (
+    "torch", "transformers.models.qwen2.modeling_qwen2", "transformers.models.auto.tokenization_auto", "nnsight",
+    "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock",
+)  # fmt: skip
+LONGEST = 120.0
+CRASHED = 70
+KNOWN = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+
+
+class ForkedRuns:
+    """Starts runs one at a time; a context manager."""
+
+    def __enter__(self) -> "ForkedRuns":
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__], cwd=ROOT, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def start(self, *arguments: str, log: Path, largest: int = 0) -> int:
+        """Begin a run that prints to a file; the id of its process and process group. largest: bytes per file."""
+        self._say({"arguments": arguments, "log": str(log), "largest": largest})
+        return int(self._hear())
+
+    def wait(self) -> int:
+        """The exit status of the run."""
+        return int(self._hear())
+
+    def run(self, *arguments: str, log: Path, largest: int = 0) -> int:
+        """A whole run."""
+        self.start(*arguments, log=log, largest=largest)
+        return self.wait()
+
+    def kill(self, run: int) -> int:
+        """End a run as kill -9 would, with all its children; what it has become."""
+        os.killpg(run, signal.SIGKILL)
+        return self.wait()
+
+    def _say(self, value: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(value) + "\n")
+        self.process.stdin.flush()
+
+    def _hear(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline()
+
+
+def wait_for(condition: Callable[[], bool], run: int) -> bool:
+    """Until something holds (True), or the run has ended without it (False)."""
+    deadline = time.monotonic() + LONGEST
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        if Path(f"/proc/{run}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return False
+        time.sleep(0.002)
+    raise TimeoutError("the run does not get that far")
+
+
+def serve() -> None:
+    """The program: fork a process group per line."""
+    for name in LIBRARIES:
+        __import__(name)
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            become(json.loads(line))
+        os.setpgid(child, child)
+        print(child, flush=True)
+        status = os.waitpid(child, os.WUNTRACED)[1]
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def become(request: dict[str, Any]) -> None:
+    """In the fork: run pytest, print to the log, and never come back."""
+    import pytest
+
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
+        os.dup2(stream, target)
+    if largest := request["largest"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    status = CRASHED
+    try:
+        status = int(pytest.main(["-p", "no:anyio", "-W", KNOWN, *request["arguments"]]))
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,153 @@
+"""A run that is killed at any moment goes on where it was: no finished cell is lost, none is run again."""
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.meta.forked_runs import ForkedRuns, wait_for
+from steering_core.errors import UsageProblem
+from steering_core.journal import Journal
+
+KILLS = 20
+SEED = 20
+SHORT, LONG = 0.03, 1.5
+TIMES = ("started", "wall_seconds", "peak_memory_bytes")
+ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", "(site or tokens or agreement or directions) and not r1", "--tools",
+       "hooks,nnsight", "--repeats", "1")  # fmt: skip
+WAIT = "wait for it, or choose another --run-dir"
+TWO = ("parity", "-m", "tiny", "-q", "-k", "preflight_site", "--tools", "hooks")
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[ForkedRuns]:
+    with ForkedRuns() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def whole(runs: ForkedRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    status = runs.run(*ONE, "--run-dir", str(folder / "run"), log=folder / "log")
+    assert status == 0, (folder / "log").read_text()
+    return folder / "run"
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def timeless(folder: Path) -> list[dict[str, Any]]:
+    """The records of a run without what two runs of one thing need not share."""
+    rows = lines(folder / "records.jsonl")[1:-1]
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def names(rows: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(json.dumps(row["cell"]) for row in rows if "cell" in row)
+
+
+def recorded(run: Path) -> int:
+    """How many records the journal holds."""
+    journal = run / "journal.jsonl"
+    return journal.read_bytes().count(b'\n{"cell":') if journal.exists() else 0
+
+
+def kill_and_go_on(runs: ForkedRuns, run: Path, length: int, share: float) -> bool:
+    """Start or resume, and kill it a moment after the journal has so many records; whether that was amid its cells.
+
+    share: how much of the longest delay passes. Where the journal is that long already, the kill hits the start.
+    """
+    before, log = recorded(run), run.parent / "log"
+    started = runs.start(*ONE, "--resume" if (run / "plan.json").exists() else "--run-dir", str(run), log=log)
+    assert wait_for(lambda: recorded(run) >= length, started), log.read_text()
+    time.sleep(share * (LONG if before >= length else SHORT))
+    assert runs.kill(started) == -9, log.read_text()
+    return recorded(run) > before
+
+
+def test_twenty_kills_lose_nothing(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+    cells, run, chance = len(timeless(whole)), tmp_path / "run", random.Random(SEED)
+    amid = 0
+    for length in sorted(chance.choices(range(cells - 6), k=KILLS)):
+        amid += kill_and_go_on(runs, run, length, chance.random())
+    status = runs.run(*ONE, "--resume", str(run), log=tmp_path / "log")
+
+    assert status == 0, (tmp_path / "log").read_text()
+    assert timeless(run) == timeless(whole)
+    assert set(names(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
+    assert lines(run / "records.jsonl")[-1]["tensors"] == lines(whole / "records.jsonl")[-1]["tensors"]
+    assert amid >= KILLS // 4, "too few of the kills fell between two cells of one process"
+
+
+def test_workers_go_on_together(runs: ForkedRuns, tmp_path: Path) -> None:
+    log, run = tmp_path / "log", tmp_path / "run"
+    assert runs.run(*TWO, "--run-dir", str(tmp_path / "whole"), log=log) == 0, log.read_text()
+    started = runs.start(*TWO, "-n", "2", "--run-dir", str(run), log=log)
+    assert wait_for(lambda: recorded(run) >= 3, started), log.read_text()
+    assert runs.kill(started) == -9, log.read_text()
+    kept = names(lines(run / "journal.jsonl"))
+    assert runs.run(*TWO, "-n", "2", "--resume", str(run), log=log) == 0, log.read_text()
+
+    assert timeless(run) == timeless(tmp_path / "whole")
+    assert set(names(lines(run / "journal.jsonl")).values()) == {1}
+    assert kept.total() < len(timeless(run)), "nothing was left to do"
+
+
+def test_a_whole_run_is_judged_again_and_not_run(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+    before = {file: file.read_bytes() for file in whole.iterdir() if file.is_file()}
+    (whole / "verdict.json").unlink()
+
+    assert runs.run(*ONE, "--resume", str(whole), log=tmp_path / "log") == 0
+    assert {file: file.read_bytes() for file in whole.iterdir() if file.is_file()} == before
+    assert "PREFLIGHT PASSED" in (tmp_path / "log").read_text()
+    assert "deselected in" in (tmp_path / "log").read_text().splitlines()[-1]
+
+
+def test_another_request_is_refused_by_name(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+    before = (whole / "records.jsonl").read_bytes()
+    status = runs.run(*ONE, "--batch-size", "7", "--resume", str(whole), log=tmp_path / "log")
+
+    said = (tmp_path / "log").read_text().strip()
+    assert (status, said.count("\n")) == (4, 0), said
+    assert "batch size was 30, is 7 (resume-differs); it was started with: pytest " in said
+    assert (whole / "records.jsonl").read_bytes() == before
+
+
+def test_a_run_directory_has_one_owner(runs: ForkedRuns, tmp_path: Path) -> None:
+    log, run = tmp_path / "log", tmp_path / "run"
+    started = runs.start(*ONE, "--run-dir", str(run), log=log)
+    assert wait_for(lambda: recorded(run) >= 1, started), log.read_text()
+    with pytest.raises(UsageProblem, match="is in use by another process"):
+        Journal(run).open()
+    assert runs.kill(started) == -9
+
+    mine = Journal(run)
+    mine.open()
+    log.unlink()
+    assert runs.run(*ONE, "--resume", str(run), log=log) == 4
+    assert log.read_text().strip() == f"ERROR: {run} is in use by another process (run-held); " + WAIT
+    mine.close()
+    assert runs.run(*ONE, "--resume", str(run), log=log) == 0
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+    log, run = tmp_path / "log", tmp_path / "run"
+    status = runs.run(*ONE, "--run-dir", str(run), log=log, largest=30_000)
+
+    said = log.read_text()
+    assert status == 3, said
+    assert said.count("journal.jsonl cannot be written: File too large (journal-write)") == 1
+    assert "Traceback" not in said
+    assert "INTERNALERROR" not in said
+    kept = names(lines(run / "journal.jsonl"))
+    assert 0 < kept.total() < len(timeless(whole))
+    assert runs.run(*ONE, "--resume", str(run), log=log) == 0, log.read_text()
+    assert timeless(run) == timeless(whole)
+    assert set(names(lines(run / "journal.jsonl")).values()) == {1}

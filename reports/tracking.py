@@ -1,0 +1,69 @@
+"""`--wandb PROJECT`: the rates of a run under the field names of the V3 plan (section 4.2). Off unless asked for."""
+
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from reports.untrusted import plain
+from reports.v3 import V3Condition, V3Result, build_v3
+from steering_core.errors import ArtifactProblem, UsageProblem
+from steering_core.record import Run
+from steering_core.verdicts import Verdict
+
+
+def require_wandb(project: str | None) -> None:
+    """UsageProblem when tracking is asked for and its library is not there; imports nothing."""
+    if project and find_spec("wandb") is None:
+        raise UsageProblem("wandb", "--wandb needs the library wandb, which is not installed", "pip install wandb")
+
+
+def track(project: str, folder: Path, run: Run, verdict: Verdict) -> str:
+    """Log one row per model, tool and arm; returns a line to show, empty when all went well.
+
+    The run is on disk by now: whatever goes wrong here is said and changes nothing else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _log(project, folder, run, verdict)
+    except Exception as error:
+        return f"\nnot tracked by wandb: {plain(f'{type(error).__name__}: {error}', 160)}"
+    return ""
+
+
+def tracked_rows(run: Run) -> Iterator[dict[str, Any]]:
+    """The fields of the plan, then tool and arm; a model without measured rates has none."""
+    for model in run.plan.models:
+        try:
+            result = build_v3(run, model)
+        except ArtifactProblem:
+            continue
+        yield from (_row(result, condition) for condition in result.conditions)
+
+
+def _row(result: V3Result, condition: V3Condition) -> dict[str, Any]:
+    named = (
+        "layer_idx", "layer_pct", "multiplier", "refusal_rate", "coherent_refusal_rate", "garbled_refusal_rate",
+        "direction_norm", "n_samples", "output_quality", "tool", "arm",
+    )  # fmt: skip
+    return {
+        "model_id": result.model_id, "method": result.method, "quantization": result.quantization,
+        **{name: getattr(condition, name) for name in named},
+        "sample_outputs": [[sample.prompt, sample.response, sample.quality] for sample in condition.samples],
+    }  # fmt: skip
+
+
+def _log(project: str, folder: Path, run: Run, verdict: Verdict) -> None:
+    import wandb
+
+    config = {"preset": run.plan.preset, "repeats": run.plan.repeats, **run.environment}
+    with wandb.init(
+        project=project, name=folder.name, dir=str(folder), config=config, settings=wandb.Settings(silent=True)
+    ) as tracked:
+        for row in tracked_rows(run):
+            samples = wandb.Table(columns=["prompt", "response", "quality"], data=row["sample_outputs"])
+            tracked.log({**row, "sample_outputs": samples})
+        tracked.summary["conclusion"] = verdict.conclusion.value
+        tracked.summary["cells"] = len(run.records)

@@ -1,0 +1,94 @@
+"""What a tool does besides answering: is it live, does it own its values, does it hand the model back."""
+
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from steering_core import borrow
+from steering_core.cycle import Cycle
+from steering_core.errors import EmptyMeasurement
+from steering_core.interference import PlannedFailure, failing_at, overwriting_at
+from steering_core.liveness import counting, machinery
+from steering_core.models import LoadedModel
+from steering_core.tools.base import Tool
+
+NEW_TOKENS = 3
+
+
+@dataclass(eq=False)
+class Purity:
+    """Measurements of one model's tools. left: per tool, what a read and a steered generation left changed."""
+
+    cycle: Cycle
+    left: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def act(self, tool: Tool, action: str, model: LoadedModel | None = None) -> object:
+        """One read, or one short steered generation along the true direction."""
+        cycle = self.cycle
+        model = model or cycle.model
+        if action == "read":
+            return tool.read(model, cycle.extraction, [cycle.site])
+        return tool.generate(model, cycle.extraction, cycle.edits(cycle.true_direction()), NEW_TOKENS)
+
+    def fired(self, tool: Tool) -> dict[str, int]:
+        """action -> calls of the tool's own library from within the model."""
+        counts = {}
+        for action in ("read", "generate"):
+            with counting(tool) as seen:
+                self.act(tool, action)
+            counts[action] = seen.frames
+        return counts
+
+    def machinery(self, tool: Tool) -> str:
+        """The library that the tool says it is."""
+        return machinery(tool)
+
+    def overwritten(self, tool: Tool) -> Tensor:
+        """The tool's value for the tested site, in a forward whose next block writes over its input."""
+        cycle = self.cycle
+        following = min(cycle.settings.layer + 1, cycle.model.spec.layers - 1)
+        with overwriting_at(cycle.model, following):
+            return tool.read(cycle.model, cycle.extraction, [cycle.site])[cycle.site]
+
+    def untouched(self) -> LoadedModel:
+        """The same weights in modules that no tool has seen."""
+        return replace(self.cycle.model, module=borrow.sharing_copy(self.cycle.pristine))
+
+    def left_changed(self, tool: Tool) -> dict[str, str]:
+        """aspect -> what a read and a steered generation left changed; measured once per tool."""
+        if tool.name not in self.left:
+            model = self.untouched()
+            with borrow.lent(model):
+                before = borrow.state_of(model)
+                self.act(tool, "read", model)
+                self.act(tool, "generate", model)
+                self.left[tool.name] = borrow.changed(before, borrow.state_of(model))
+        return self.left[tool.name]
+
+    def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
+        """(kind of exception that reached the caller, aspect -> what was left changed)."""
+        model = self.untouched()
+        with borrow.lent(model):
+            before = borrow.state_of(model)
+            caught = self._caught(tool, action, model)
+            return caught, borrow.changed(before, borrow.state_of(model))
+
+    def _caught(self, tool: Tool, action: str, model: LoadedModel) -> str:
+        with failing_at(model, self.cycle.settings.layer):
+            try:
+                self.act(tool, action, model)
+            except PlannedFailure:
+                return PlannedFailure.__name__
+            except Exception as error:
+                return type(error).__name__
+        return "none"
+
+    def unsteered(self, prompts: tuple[str, ...], tokens: int) -> list[list[int]]:
+        """The reference's unsteered ids; EmptyMeasurement without prompts."""
+        from steering_core import reference
+
+        if not prompts:
+            raise EmptyMeasurement("no-prompts", "no prompts to answer", "give at least one")
+        return [
+            list(row) for row in reference.generate(self.cycle.model, self.cycle.batch(prompts), [], tokens).tolist()
+        ]

@@ -1,0 +1,143 @@
+"""Trials of one model's tools: steering under a witness, other ways of feeding it, planted directions, controls."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from steering_core import reference
+from steering_core.compare import first_difference, unit
+from steering_core.cycle import Cycle
+from steering_core.directions import random_direction
+from steering_core.edits import Ablate, Add, Edit
+from steering_core.floor import Floor, measure_floor
+from steering_core.interference import planted_at
+from steering_core.models import LoadedModel
+from steering_core.shift import Watched, watch
+from steering_core.sites import Site
+from steering_core.tools.base import Tool
+from steering_core.witness import witness
+from steering_core.witness import witness
+
+Feeding = Literal["cache", "no-cache", "chunked"]
+CHUNK = 7
+"""Tokens per chunk of a chunked prompt: fewer than a prompt has, and no divisor of a usual length."""
+
+
+@dataclass(eq=False)
+class Trials:
+    """Measurements beyond the plain cycle; `watched` keeps generations that several checks look at."""
+
+    cycle: Cycle
+    watched: dict[tuple[str, str], Watched] = field(default_factory=dict)
+
+    def fed(self, feeding: Feeding) -> LoadedModel:
+        """The model, generating with its KV cache, without, or with the prompt in chunks."""
+        chunk = CHUNK if feeding == "chunked" else None
+        return replace(self.cycle.model, use_cache=feeding != "no-cache", prefill_chunk=chunk)
+
+    def watch(self, tool: Tool, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache") -> Watched:
+        """A short steered generation of the extraction prompts by the tool, under an independent witness."""
+        return watch(tool, self.fed(feeding), self.cycle.extraction, edits, new_tokens)
+
+    def steered(self, tool: Tool, new_tokens: int, feeding: Feeding = "cache") -> Watched:
+        """The preset's steering along the true direction, watched once per tool and feeding."""
+        key = (tool.name, feeding)
+        if key not in self.watched:
+            edits = self.cycle.edits(self.cycle.true_direction())
+            self.watched[key] = self.watch(tool, edits, new_tokens, feeding)
+        return self.watched[key]
+
+    def zero(self) -> list[Edit]:
+        """Steering at the preset's strength along a zero vector."""
+        cycle = self.cycle
+        return [Add(cycle.site, torch.zeros(cycle.model.spec.hidden), cycle.settings.strength)]
+
+    def ablations(self) -> list[Edit]:
+        """Directional ablation of the true direction at every block that the preset steers."""
+        direction = unit(self.cycle.true_direction()).float()
+        return [Ablate(Site("resid_post", block), direction) for block in self.cycle.settings.blocks]
+
+    def reference_ids(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache") -> Tensor:
+        """What the reference generates from the extraction prompts."""
+        return reference.generate(self.fed(feeding), self.cycle.extraction, edits, new_tokens)
+
+    def realised(self, tool: Tool) -> dict[str, Any]:
+        """How the asked shift arrives at the first steered block, in the prompt's forward, over real tokens.
+
+        declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit. ratio: the
+        part of the asked shift that arrives (1 in exact arithmetic); unchanged: share of components that did not move.
+        """
+        cycle = self.cycle
+        edit = cycle.edits(cycle.true_direction())[0]
+        with witness(cycle.model) as seen:
+            tool.generate(cycle.model, cycle.extraction, [edit], 1)
+        real, block = cycle.extraction.mask.bool(), edit.site.layer
+        before, after = seen.returned[0][block][real], seen.received[0][block + 1][real]
+        asked = edit.vector.double().to(before.device) * self.cycle.settings.strength
+        moved = after.double() - before.double()
+        gap = (after.double() - edit.apply(before).double()).abs().max()
+        return {
+            "dtype": str(cycle.model.dtype).removeprefix("torch."), "declared": bool(gap == 0), "max_abs": float(gap),
+            "ratio": float((moved @ asked).mean() / asked.square().sum()),
+            "unchanged": float((moved == 0).double().mean()),
+        }  # fmt: skip
+
+    def repeat_floor(self, direction: Tensor) -> list[int] | None:
+        """[row, step] of the earliest step at which the reference differs from itself over three draws; None if never."""
+        answers = [self.cycle.reference_answers(direction, draw) for draw in (0, -1, -2)]
+        return earliest(first_difference(answers[0], other) for other in answers[1:])
+
+    def cache_floor(self, new_tokens: int) -> list[int] | None:
+        """[row, step] at which the reference with cache parts from the reference without; None if never."""
+        edits = self.cycle.edits(self.cycle.true_direction())
+        made = [self.reference_ids(edits, new_tokens, feeding) for feeding in ("cache", "no-cache")]
+        return first_difference(*made)
+
+    def rows_alone(self, tool: Tool) -> Tensor:
+        """Last-token rows of the extraction prompts, each read by itself: [prompts, hidden]."""
+        cycle = self.cycle
+        batches = [cycle.batch((prompt,)) for prompt in cycle.prompts.extraction]
+        return torch.cat([batch.at_last(tool.read(cycle.model, batch, [cycle.site])[cycle.site]) for batch in batches])
+
+    def rows_together(self, tool: Tool) -> Tensor:
+        """The same rows, read as one batch."""
+        return self.cycle.extraction.at_last(self.cycle.read(tool, self.cycle.extraction)[self.cycle.site])
+
+    @cached_property
+    def floor(self) -> Floor:
+        """How far harmless changes move this model's rows and direction."""
+        cycle = self.cycle
+        rows = [cycle.model.chat_ids(prompt) for prompt in cycle.prompts.extraction]
+        return measure_floor(cycle.model, rows, cycle.site, harmful=len(cycle.prompts.harmful))
+
+    def planted(self, tool: Tool) -> tuple[Tensor, Tensor]:
+        """(what was planted, what the tool's direction gained): both float32 [hidden].
+
+        A random vector as long as the true direction is added to the tested block's output, for harmful rows only.
+        """
+        cycle = self.cycle
+        norm = float(cycle.true_direction().norm())
+        vector = random_direction(cycle.model.spec.hidden, norm, seed=1)
+        before = cycle.extract(tool)
+        with planted_at(cycle.model, cycle.settings.layer, vector, slice(0, len(cycle.prompts.harmful))):
+            after = cycle.extract(tool)
+        return vector, after - before
+
+    def random_answers(self, seed: int) -> list[str]:
+        """Answers to the evaluation prompts, steered by the reference along a random direction of the same norm."""
+        cycle = self.cycle
+        direction = random_direction(cycle.model.spec.hidden, float(cycle.true_direction().norm()), seed)
+        return cycle.model.text(cycle.reference_answers(direction, 0))
+
+    def true_answers(self) -> list[str]:
+        """Answers steered by the reference along the true direction."""
+        return self.cycle.model.text(self.cycle.reference_answers(self.cycle.true_direction(), 0))
+
+
+def earliest(places: Iterable[list[int] | None]) -> list[int] | None:
+    """The place with the smallest step."""
+    return min((place for place in places if place), key=lambda place: place[1], default=None)
