@@ -5,15 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from parity.hub import SMALL, cached_folder, fetch
 from steering_core.errors import UsageProblem
+from steering_core.shapes import NAMES, whole_shape
 from steering_core.specs import ModelSpec
 
-NAMES = {
-    "layers": ("num_hidden_layers", "n_layer"),
-    "hidden": ("hidden_size", "n_embd"),
-    "heads": ("num_attention_heads", "n_head"),
-    "vocab": ("vocab_size",),
-}
+REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+ELSEWHERE = "a Hugging Face directory, or the id of a repository of the hub, OWNER/NAME"
 
 
 def adhoc_models(sources: list[str], options: Any) -> dict[str, ModelSpec]:
@@ -34,19 +32,12 @@ def adhoc_models(sources: list[str], options: Any) -> dict[str, ModelSpec]:
 def spec_of(source: str, options: Any) -> ModelSpec:
     """A directory or a cached hub id -> its row."""
     config = _config(source)
-    layers, hidden, heads, vocab = (_first(config, keys, source) for keys in NAMES.values())
+    for name in ("family", "layers", "hidden", "heads", "vocab"):
+        _require(config, NAMES[name], source)
     return ModelSpec(
         key=_key(source),
         source=str(Path(source).resolve()) if Path(source).is_dir() else source,
-        family=str(config.get("model_type", "unknown")),
-        layers=layers,
-        hidden=hidden,
-        mlp=config.get("intermediate_size") or config.get("n_inner") or 4 * hidden,
-        heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads,
-        head_dim=config.get("head_dim") or hidden // heads,
-        vocab=vocab,
-        tied=bool(config.get("tie_word_embeddings", True)),
+        **whole_shape(config),
         dtype=options.dtype or config.get("dtype") or config.get("torch_dtype") or "float32",
         layer=options.layer,
         multiplier=options.multiplier,
@@ -60,20 +51,9 @@ def _key(source: str) -> str:
 
 
 def _config(source: str) -> dict[str, Any]:
-    path = Path(source) / "config.json"
+    path = _folder(source) / "config.json"
     if not path.is_file():
-        from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.errors import HFValidationError
-
-        try:
-            found = try_to_load_from_cache(source, "config.json")
-        except HFValidationError:
-            found = None
-        if not isinstance(found, str):
-            raise UsageProblem(
-                "model", f"--model {source}: no config.json there", "a Hugging Face directory, or a cached hub id"
-            )
-        path = Path(found)
+        raise UsageProblem("model", f"--model {source}: no config.json there", ELSEWHERE)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -83,10 +63,23 @@ def _config(source: str) -> dict[str, Any]:
     return config
 
 
-def _first(config: dict[str, Any], keys: tuple[str, ...], source: str) -> int:
-    for key in keys:
-        if isinstance(value := config.get(key), int) and value > 0:
-            return value
-    raise UsageProblem(
-        "model", f"--model {source}: config.json has no {' or '.join(keys)}", "a decoder-only language model"
-    )
+def _folder(source: str) -> Path:
+    """The directory, or where the hub's cache holds the repository; its small files are fetched if need be."""
+    if Path(source).is_dir():
+        return Path(source)
+    if not REPOSITORY.fullmatch(source):
+        raise UsageProblem("model", f"--model {source}: no such directory", ELSEWHERE)
+    found = cached_folder(source, "main", SMALL)
+    return found if found and (found / "config.json").is_file() else fetch(source, source, "main", SMALL)
+
+
+def _require(config: dict[str, Any], names: tuple[str, ...], source: str) -> None:
+    values = [config[name] for name in names if name in config]
+    if not any(isinstance(value, str) if names == NAMES["family"] else _counts(value) for value in values):
+        raise UsageProblem(
+            "model", f"--model {source}: config.json has no {' or '.join(names)}", "a decoder-only language model"
+        )
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and value > 0

@@ -43,7 +43,7 @@ class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
         """Within tolerance: an agreeing file is left as it is, byte for byte."""
         gap, ratio = distance(load(serialized_data)["direction"], load(snapshot_data)["direction"])
-        return gap <= TOLERANCES[self.machine.partition("-")[2]] and abs(ratio - 1) <= NORM_TOLERANCE
+        return gap <= TOLERANCES[self.machine.split("-")[1]] and abs(ratio - 1) <= NORM_TOLERANCE
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
         """Cosine, norm ratio and the components that moved most."""
@@ -64,8 +64,9 @@ def distance(now: Any, canon: Any) -> tuple[float, float]:
 
 
 def machine_class(cycle: Any) -> str:
-    """`cpu-float32`, `cuda-bfloat16`: what a canonical direction is valid for."""
-    return f"{cycle.model.device.type}-{str(cycle.model.dtype).removeprefix('torch.')}"
+    """`cpu-float32`, `cuda-bfloat16`, `cuda-bfloat16-nf4`: what a canonical direction is valid for."""
+    parts = (cycle.model.device.type, str(cycle.model.dtype).removeprefix("torch."), cycle.model.quantize)
+    return "-".join(filter(None, parts))
 
 
 def to_bytes(cycle: Any, direction: Any) -> bytes:

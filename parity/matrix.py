@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def build_matrix(options: Any) -> Matrix:
         raise UsageProblem(
             "model", f"--model {both[0]} is a registered model", f"-m {both[0]}, with --model-path if need be"
         )
-    registry = {**known, **adhoc}
+    registry = pinned({**known, **adhoc}, options.revision)
     presets = read_presets(FIXTURES / "presets.toml")
     sources = model_paths(options.model_path, registry)
     positive(options.batch_size, "batch-size")
@@ -118,7 +118,21 @@ def model_paths(pairs: list[str], registry: Mapping[str, ModelSpec]) -> dict[str
             raise UsageProblem(
                 "model-path", f"--model-path {key}: {folder} is not a directory", "a Hugging Face directory"
             )
-        found[key] = folder
+        found[key] = str(Path(folder).resolve())
+    return found
+
+
+def pinned(registry: dict[str, ModelSpec], pairs: list[str]) -> dict[str, ModelSpec]:
+    """The registry with the revisions of ["qwen7b=a09a354"] in place."""
+    found = dict(registry)
+    for pair in pairs:
+        key, sign, revision = pair.partition("=")
+        if not sign or not revision:
+            raise UsageProblem("revision", f"--revision {pair!r} is not KEY=REV", "for example qwen7b=a09a354")
+        spec = pick(found, key, "model")
+        if (ROOT / spec.source).is_dir():
+            raise UsageProblem("revision", f"--revision {key}: its weights are a directory", "a model of the hub")
+        found[key] = replace(spec, revision=revision)
     return found
 
 
@@ -135,13 +149,13 @@ def marks_of(spec: ModelSpec) -> set[str]:
 
 
 def selects(expression: str, spec: ModelSpec, registry: Mapping[str, ModelSpec], only_named: bool = False) -> bool:
-    """Whether `-m EXPRESSION` asks for this model; an expression that names no model asks for the tiny ones."""
+    """Whether `-m EXPRESSION` asks for this model; an expression that names no model asks for the default ones."""
     known = set().union(*(marks_of(row) for row in registry.values()))
     named = set(re.findall(r"\w+", expression)) - {"and", "or", "not"}
     if unknown := named - known - OTHER_MARKERS:
         raise UsageProblem("unknown-model", f"-m names {min(unknown)!r}", f"known: {', '.join(sorted(known))}")
     if not named & known:
-        return spec.tiny and not only_named
+        return spec.default and not only_named
     try:
         return _holds(ast.parse(expression.strip(), mode="eval").body, marks_of(spec), known)
     except (SyntaxError, KeyError):

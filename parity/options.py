@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steering_core.footprint import QUANTIZED
 from steering_core.specs import DTYPES
 
 
@@ -29,6 +30,8 @@ def add_options(parser: Any) -> None:
         metavar="DIR_OR_ID",
         help="run an unregistered model; needs --layer, --multiplier",
     )
+    add("--revision", action="append", default=[], metavar="KEY=REV",
+        help="branch, tag or commit of a model of the hub (default: its row's)")  # fmt: skip
     add("--layer", type=int, metavar="N", help="tested block, 0-based; overrides every model's")
     add("--multiplier", type=float, metavar="X", help="strength of the unit direction (as --layer)")
     add("--random-weights", action="store_true",
@@ -48,6 +51,9 @@ def add_options(parser: Any) -> None:
         choices=("sdpa", "eager"),
         help="attention implementation (default: the family's own)",
     )
+    add("--quantize", default="", choices=tuple(QUANTIZED),
+        help="quantise the weights while loading, by bitsandbytes; activations keep the dtype")  # fmt: skip
+    add("--device-map", default="", choices=("auto",), help="spread each model over all GPUs, by accelerate")
     add("--no-gate", action="store_true",
         help="go on after a failed preflight; the verdict names the failed clause as its likely cause")  # fmt: skip
     add(

@@ -77,14 +77,17 @@ def _wanted(item: pytest.Item, matrix: Matrix, config: pytest.Config) -> bool:
         config.getoption("random_weights") and cell.clause in NEEDS_TRAINED_WEIGHTS
     ):
         return False
-    return cell.clause != "D5" or matrix.registry[cell.model].tiny or _has_canon(config, matrix, cell.model)
+    spec = matrix.registry[cell.model]
+    if not spec.tuned and CLAUSES[cell.clause].stage is Stage.BEHAVIOUR:
+        return False
+    return cell.clause != "D5" or (spec.tiny and not config.getoption("quantize")) or _has_canon(config, matrix, spec.key)
 
 
 def _has_canon(config: pytest.Config, matrix: Matrix, key: str) -> bool:
     """Models of the world are compared with a canonical direction once one is locked for this machine class."""
-    machine = "cuda" if config.getoption("gpu") else "cpu"
     dtype = config.getoption("dtype") or matrix.registry[key].dtype
-    return bool(config.getoption("update_snapshots")) or location(key, f"{machine}-{dtype}").exists()
+    parts = ("cuda" if config.getoption("gpu") else "cpu", dtype, config.getoption("quantize"))
+    return bool(config.getoption("update_snapshots")) or location(key, "-".join(filter(None, parts))).exists()
 
 
 def _cells(items: Sequence[pytest.Item]) -> tuple[Cell, ...]:

@@ -26,7 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Called once the options are known: refuses bad ones, registers a marker per model and family."""
     try:
         matrix = build_matrix(config.option)
-        check_sources(matrix, config.option)
+        if not hasattr(config, "workerinput"):
+            check_sources(matrix, config.option)
         settle_request(config, matrix)
     except SuiteError as problem:
         raise pytest.UsageError(str(problem)) from None

@@ -7,19 +7,23 @@ from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from parity.matrix import ROOT, Matrix
+from parity.options import add_options
 from parity.sources import source_of
 from steering_core.errors import UsageProblem
 from steering_core.journal import REQUEST
 from steering_core.provenance import source_digest
 
-PACKAGES = ("torch", "transformers", "nnsight", "pyvene")
+PACKAGES = ("torch", "transformers", "nnsight", "pyvene", "bitsandbytes")
 SAMPLES, SAMPLE = 16, 1 << 16
 COMMAND = "command"
+PLACES = {"--model", "--model-path", "--prompts", "--force-snapshot"}
+"""Options that say where things are; what is there is compared instead."""
 
 
 def describe_request(config: pytest.Config, matrix: Matrix) -> dict[str, str]:
@@ -27,10 +31,9 @@ def describe_request(config: pytest.Config, matrix: Matrix) -> dict[str, str]:
     option = config.getoption
     found: dict[str, Any] = {
         "models": matrix.selected, "tools": matrix.tools, "repeats": matrix.repeats, "preset": matrix.preset,
-        "prompts": matrix.prompts.digest, "device": device(config), "attention": option("attention"),
-        "batch size": option("batch_size"), "random weights": option("random_weights"), "no gate": option("no_gate"),
-        "snapshot update": option("update_snapshots"), "-m": option("markexpr"), "-k": option("keyword"),
-        "paths": paths(config), "source of the suite": suite_digest(),
+        "prompts": matrix.prompts.digest, "device": device(config), "-m": option("markexpr"), "-k": option("keyword"),
+        "--snapshot-update": option("update_snapshots"), "paths": paths(config), "source of the suite": suite_digest(),
+        **{flag: option(flag.removeprefix("--").replace("-", "_")) for flag in flags() if flag not in PLACES},
         COMMAND: shlex.join(["pytest", *map(str, config.invocation_params.args)]),
     }  # fmt: skip
     for key in matrix.selected:
@@ -66,6 +69,14 @@ def check_request(now: dict[str, str], folder: Path) -> None:
         raise UsageProblem(
             "resume-differs", f"--resume {folder}: {changes}{rest}", f"it was started with: {then.get(COMMAND)}"
         )
+
+
+def flags() -> list[str]:
+    """Every option that decides what is measured, so that a new one is compared without being named here."""
+    found: list[str] = []
+    recorder = SimpleNamespace(addoption=lambda flag, **_: found.append(flag))
+    add_options(SimpleNamespace(getgroup=lambda *_: recorder))
+    return found
 
 
 def device(config: pytest.Config) -> str:

@@ -1,115 +1,106 @@
-"""Where each selected model's weights are, found before anything runs: one clear line when they are not there."""
+"""Where each selected model's weights are, and whether they can be used: found before anything runs, one clear line when
+not. Small files and headers are read; torch is imported only when --gpu asks about one."""
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.matrix import ROOT, Matrix
+from parity.hub import SMALL, WEIGHTS, cached_folder, fetch
+from parity.machine import check_machine
+from parity.matrix import FIXTURES, ROOT, Matrix
+from steering_core.architectures import architecture_of
+from steering_core.checkpoint import check_checkpoint, check_tokenizer, is_whole
 from steering_core.errors import LoadProblem, UsageProblem
 from steering_core.specs import ModelSpec
 
+RANDOM_TOKENIZER = FIXTURES / "checkpoints" / "tiny_qwen2"
+"""The tokenizer of random weights: every real model's vocabulary is larger."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What files are read from: a directory of this machine, or a repository of the hub at a revision."""
+
+    name: str
+    revision: str = "main"
+    patterns: tuple[str, ...] = SMALL + WEIGHTS
+
+    @property
+    def local(self) -> Path | None:
+        """The directory, if it is one; relative names start at the root of the project."""
+        return folder if (folder := ROOT / self.name).is_dir() else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The directory, or where the hub's cache holds the repository, complete or not."""
+        return self.local or cached_folder(self.name, self.revision, self.patterns)
+
+    def is_here(self, spec: ModelSpec) -> bool:
+        """Whether nothing has to be fetched; a directory is taken as it is."""
+        if self.local:
+            return True
+        return (found := self.folder) is not None and (self.patterns == SMALL or is_whole(spec, found))
+
 
 def check_sources(matrix: Matrix, options: Any) -> None:
-    """UsageProblem or LoadProblem for the first thing that is missing: CUDA, then weights."""
+    """UsageProblem or LoadProblem for what is missing: a family's table, CUDA, memory, weights, a tokenizer."""
     if options.collectonly:
         return
-    lacking = [] if not options.gpu or has_cuda() else ["no CUDA device for --gpu"]
+    for key in matrix.selected:
+        architecture_of(matrix.registry[key].family)
+    lacking = check_machine([matrix.registry[key] for key in matrix.selected], options)
     if not options.random_weights:
-        lacking += [reason for key in matrix.selected if (reason := missing_weights(matrix, key))]
+        lacking += [words for key in matrix.selected if (words := absent(matrix, key, fetching=not lacking))]
     if lacking:
         raise UsageProblem(
-            "missing",
-            "; ".join(lacking),
+            "missing", "; ".join(lacking),
             "give --model-path KEY=DIR or --random-weights for weights, run on a CUDA machine for --gpu",
-        )
+        )  # fmt: skip
+    for key in matrix.selected:
+        check_model(matrix, key, options.random_weights)
 
 
-def has_cuda() -> bool:
-    """Whether torch sees a GPU; torch is imported only when --gpu asks for one."""
-    import torch
+def check_model(matrix: Matrix, key: str, random_weights: bool) -> None:
+    """LoadProblem unless everything that a model is loaded from is there, whole, and as its row says."""
+    spec = matrix.registry[key]
+    if random_weights:
+        check_tokenizer(spec, RANDOM_TOKENIZER)
+    else:
+        check_checkpoint(spec, Path(source_of(matrix, key)), Path(tokenizer_of(spec)) if spec.tokenizer else None)
 
-    return torch.cuda.is_available()
+
+def absent(matrix: Matrix, key: str, fetching: bool) -> str | None:
+    """None when a model's files are on this machine, or after they were fetched; else the reason in words."""
+    spec = matrix.registry[key]
+    for origin in (weights_of(matrix, key), *([tokenizer_origin(spec)] if spec.tokenizer else [])):
+        if origin.is_here(spec):
+            continue
+        if not fetching:
+            return f"no weights of {key} ({origin.name}) in the local Hugging Face cache"
+        try:
+            fetch(key, origin.name, origin.revision, origin.patterns)
+        except LoadProblem as problem:
+            return f"{problem.sentence}: {problem.hint}"
+    return None
+
+
+def weights_of(matrix: Matrix, key: str) -> Origin:
+    """Where a model's weights come from: --model-path, else its row."""
+    spec = matrix.registry[key]
+    return Origin(matrix.sources.get(key, spec.source), spec.revision)
+
+
+def tokenizer_origin(spec: ModelSpec) -> Origin:
+    """Where the tokenizer comes from, for a row that names another repository for it."""
+    return Origin(spec.tokenizer, patterns=SMALL)
 
 
 def source_of(matrix: Matrix, key: str) -> str:
-    """A directory if there is one, else the hub id."""
-    if key in matrix.sources:
-        return matrix.sources[key]
-    local = ROOT / matrix.registry[key].source
-    return str(local) if local.is_dir() else matrix.registry[key].source
+    """The directory of a model's weights, in the project, on this machine or in the hub's cache; else the hub id."""
+    origin = weights_of(matrix, key)
+    return str(origin.folder or origin.name)
 
 
-def missing_weights(matrix: Matrix, key: str) -> str | None:
-    """None, or why the weights of a model cannot be used."""
-    source = source_of(matrix, key)
-    folder = Path(source)
-    if folder.is_dir():
-        check_folder(matrix.registry[key], folder)
-        return None
-    return (
-        None
-        if in_hub_cache(matrix.registry[key])
-        else f"no weights of {key} ({source}) in the local Hugging Face cache"
-    )
-
-
-def in_hub_cache(spec: ModelSpec) -> bool:
-    """Whether the hub's cache on this machine holds the config of a model at the asked revision."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(spec.source, "config.json", revision=spec.revision), str)
-
-
-def check_folder(spec: ModelSpec, folder: Path) -> None:
-    """LoadProblem when a checkpoint directory lacks a file, or a file in it does not read; reads no weights."""
-    for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise LoadProblem(
-                "checkpoint", f"{spec.key}: {folder} has no {name}", "a complete Hugging Face directory is expected"
-            )
-    _object(spec, folder / "config.json")
-    files = {*folder.glob("*.safetensors"), *_shards(spec, folder)}
-    if not files:
-        raise LoadProblem(
-            "checkpoint", f"{spec.key}: {folder} has no safetensors file", "pickled weights are never read"
-        )
-    for file in sorted(files):
-        if (problem := torn(file)) is not None:
-            raise LoadProblem(
-                "checkpoint", f"{spec.key}: {file.name} {problem}", "download or build the checkpoint again"
-            )
-
-
-def _shards(spec: ModelSpec, folder: Path) -> set[Path]:
-    """The files that the index of a checkpoint in several parts names."""
-    index = folder / "model.safetensors.index.json"
-    parts = _object(spec, index).get("weight_map") if index.is_file() else None
-    return {folder / str(name) for name in parts.values()} if isinstance(parts, dict) else set()
-
-
-def _object(spec: ModelSpec, file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise LoadProblem("checkpoint", f"{spec.key}: {file} does not read: {error}", "a JSON object") from None
-    if not isinstance(value, dict):
-        raise LoadProblem("checkpoint", f"{spec.key}: {file} does not hold an object", "a JSON object")
-    return value
-
-
-def torn(file: Path) -> str | None:
-    """None, or what is wrong with a safetensors file's header or length; reads the header only."""
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if length > size:
-                return "is not a safetensors file"
-            header = json.loads(stream.read(length))
-        ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
-        whole = 8 + length + max(ends, default=0)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return "has a header that does not read"
-    return None if size == whole else f"is {size} bytes long, its header says {whole}"
+def tokenizer_of(spec: ModelSpec) -> str:
+    """The same for its tokenizer; empty when it comes with the weights."""
+    return str((origin := tokenizer_origin(spec)).folder or origin.name) if spec.tokenizer else ""

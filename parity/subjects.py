@@ -3,14 +3,15 @@
 import resource
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from parity.drafts import draft_of
-from parity.matrix import ROOT, Matrix
-from parity.sources import source_of
+from parity.matrix import Matrix
+from parity.sources import RANDOM_TOKENIZER, source_of, tokenizer_of
 from parity.stash import MATRIX
 from steering_core.draft import Draft
 
@@ -97,10 +98,11 @@ def load_request(config: pytest.Config, matrix: Matrix, key: str) -> Any:
     spec, option = matrix.registry[key], config.getoption
     random_weights = bool(option("random_weights"))
     return LoadRequest(
-        spec=spec, source=source_of(matrix, key), dtype=option("dtype") or spec.dtype,
+        spec=spec, source=spec.source if random_weights else source_of(matrix, key), dtype=option("dtype") or spec.dtype,
         device=gpu_name() if option("gpu") else "cpu", attention=option("attention"),
         inherit_defaults=matrix.settings[key].inherit_generation_defaults, random_weights=random_weights,
-        tokenizer=str(ROOT / "fixtures" / "checkpoints" / "tiny_qwen2") if random_weights else "",
+        tokenizer=str(RANDOM_TOKENIZER) if random_weights else tokenizer_of(spec),
+        device_map=option("device_map"), quantize=option("quantize"),
     )  # fmt: skip
 
 
@@ -131,7 +133,7 @@ def cell(request: pytest.FixtureRequest) -> Draft:
 
 
 @pytest.fixture
-def cycle(laboratory: Laboratory, model_key: str, cell: Draft) -> Iterator[Any]:
+def cycle(laboratory: Laboratory, model_key: str, cell: Draft) -> Any:
     """One model with its settings, prompts and store."""
     import torch
 
@@ -139,10 +141,17 @@ def cycle(laboratory: Laboratory, model_key: str, cell: Draft) -> Iterator[Any]:
     cell.provenance.update(opened.provenance())
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    yield opened
-    on_gpu = opened.model.device.type == "cuda"
-    used = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    cell.peak_memory_bytes = int(used)
+    cell.peak = partial(peak_memory, opened.model.device.type)
+    return opened
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: on a GPU the most that this check had allocated, on a CPU the most that the process ever held."""
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.fixture

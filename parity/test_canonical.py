@@ -41,7 +41,7 @@ def judge(cycle, cell, direction) -> None:
     """Within tolerance of the locked direction."""
     gap, ratio = distance(direction.numpy(), read_canonical(cycle))
     machine = machine_class(cycle)
-    tolerance = TOLERANCES[machine.partition("-")[2]]
+    tolerance = TOLERANCES[machine.split("-")[1]]
     name = location(cycle.model.spec.key, machine).name
     cell.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
     words = (

@@ -16,6 +16,8 @@ def test_zero_vector(cycle, trials, tool, cell):
     assert_holds(cell, not seen.wrong, "a zero vector moved nothing", f"a zero vector moved the stream {seen.words}")
     plain = tool.generate(cycle.model, cycle.extraction, [], NEW_TOKENS)
     assert_equal(cell, "tokens as without steering", seen.ids.equal(plain), True)
+    expected = trials.reference_ids([], NEW_TOKENS)
+    assert_equal(cell, "unsteered tokens as the reference's", plain.equal(expected), True)
 
 
 @pytest.mark.clause("S2")

@@ -11,7 +11,7 @@ from pathlib import Path
 from reports.artifact import read_run, write_run
 from reports.inputs import read_inputs
 from reports.merge import copy_tensors, merge_runs
-from reports.page import write_badge, write_markdown, write_page
+from reports.page import write_views
 from reports.rejudge import Judged, judge_inputs, show_judged, transfer_table
 from reports.schema import json_schemas
 from reports.v3 import write_v3
@@ -101,6 +101,7 @@ def run_merge(options: argparse.Namespace) -> int:
     verdict = judge(run)
     copy_tensors(options.paths, options.into)
     write_run(options.into, run, verdict)
+    write_views(options.into, run, verdict)
     print(show_judged(Judged(str(options.into), run, verdict), _width(), _colour()), end="")
     return DONE
 
@@ -110,9 +111,8 @@ def run_render(options: argparse.Namespace) -> int:
     directory = options.path if options.path.is_dir() else options.path.parent
     run = read_run(options.path)
     verdict = judge(run)
-    print(write_page(directory, run, verdict))
-    print(write_markdown(directory, run, verdict))
-    print(write_badge(directory, verdict))
+    for path in write_views(directory, run, verdict):
+        print(path)
     return DONE
 
 

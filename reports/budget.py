@@ -20,7 +20,7 @@ from steering_core.specs import ModelSpec
 
 @dataclass(frozen=True)
 class Meter:
-    """usd_per_hour: of all GPUs together. started: seconds since the epoch. before: USD of the run's earlier sessions."""
+    """usd_per_hour: of all GPUs together. started: seconds since the epoch. before: USD of earlier sessions."""
 
     usd_per_hour: float
     started: float
@@ -55,7 +55,7 @@ class Brake:
 
     def refuses(self, kind: Kind) -> bool:
         """Whether the cost at the end of this cell would pass the limit; once it would, nothing starts any more."""
-        self.spent = self.spent or self.meter.spent(self.estimate.seconds(kind)) > self.limit
+        self.spent = self.spent or self.meter.spent(self.estimate.next(kind)) > self.limit
         return self.spent
 
 

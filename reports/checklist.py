@@ -4,8 +4,8 @@ from reports.matrix import build_matrix, worst
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Cell, Frozen, Outcome, Record, Run, Value
 
-CHECKS = {clause.name: clause for clause in CLAUSES.values() if clause.stage is Stage.PREFLIGHT}
-"""location, shape, dtype, token position, timing, agreement."""
+CHECKS = {CLAUSES[clause].name: CLAUSES[clause] for clause in ("P1", "P2", "P3", "P4", "P5", "P6")}
+"""location, shape, dtype, token position, timing, agreement: what the protocol's section D lists."""
 
 
 class Entry(Frozen):

@@ -1,9 +1,10 @@
 """How long cells take: a guess from one small table, replaced by measured times as cells finish.
 
 seconds(cell) = mean of the measured cells of the same model, clause and arm; before there is one,
-prior(cell)   = SECONDS[clause] * size * tokens * machine, times the median of measured / prior of all cells so far
+prior(cell)   = table * size * tokens * machine, times the median of measured / prior of all cells so far
+table   = SECONDS of its clause, else OTHERS of its stage, else OTHER
 size    = gigabytes of weights / 14, at least 1 / 50
-tokens  = new tokens per answer / 256, for the clauses that generate answers
+tokens  = new tokens per answer / 256, for the clauses in SECONDS
 machine = 1 on a GPU, 30 on a CPU; tiny models take 1 on both
 A model that has not been loaded yet adds LOAD_SECONDS + LOAD_SECONDS_PER_GB * gigabytes.
 """
@@ -13,17 +14,17 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
 
+from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Cell, Outcome, Plan, Record
 from steering_core.specs import ModelSpec, read_presets, read_registry
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
-SECONDS = {
-    "P1": 1.0, "P2": 0.5, "P3": 0.5, "P4": 1.0, "P5": 0.5, "P6": 0.5, "D1": 3.0, "D2": 0.5, "D3": 0.5, "D4": 0.5,
-    "D5": 1.0, "S1": 2.0, "S2": 1.0, "S4": 30.0, "B1": 15.0, "B2": 1.0, "B3": 20.0,
-}  # fmt: skip
-"""Per cell, for 7 billion parameters in bfloat16 on one H200: about 30 ms a token step, two batches of prompts."""
-OTHER_SECONDS = 1.0
-GENERATING = {"S4", "B1", "B3"}
+SECONDS = {"S4": 30.0, "B1": 15.0, "B3": 20.0, "B4": 60.0}
+"""Of a cell that generates whole answers, for 7 billion parameters in bfloat16 on one H200: about 30 ms a token step,
+two batches of prompts."""
+OTHERS = {Stage.STEERING: 2.0}
+OTHER = 1.0
+"""Of any other cell, by stage."""
 REFERENCE_GB, REFERENCE_TOKENS, SMALLEST, CPU = 14.0, 256, 1 / 50, 30.0
 LOAD_SECONDS, LOAD_SECONDS_PER_GB = 10.0, 4.0
 
@@ -48,14 +49,18 @@ class Estimate:
         self.gpu = gpu
         self.rows = {key: row for key, row in read_registry(FIXTURES / "models.toml").items() if key in plan.models}
         self.preset = read_presets(FIXTURES / "presets.toml").get(plan.preset)
+        self.loaded: set[str] = set()
         self.measured: dict[Kind, list[float]] = {}
         self.ratios: list[float] = []
 
     def observe(self, record: Record) -> None:
-        """Learn from a cell that ran."""
+        """Learn from a cell that ran; a model's first one carries its loading, and says nothing about the next."""
+        kind = kind_of(record.cell)
         if record.outcome is Outcome.ABSENT:
             return
-        kind = kind_of(record.cell)
+        if kind.model not in self.loaded:
+            self.loaded.add(kind.model)
+            return
         self.measured.setdefault(kind, []).append(record.wall_seconds)
         self.ratios.append(record.wall_seconds / self.prior(kind))
 
@@ -65,20 +70,23 @@ class Estimate:
             return fmean(known)
         return self.prior(kind) * (median(self.ratios) if self.ratios else 1.0)
 
+    def next(self, kind: Kind) -> float:
+        """The same, with the loading of a model that no cell of this process has loaded."""
+        return self.seconds(kind) + (0.0 if kind.model in self.loaded else self.load(kind.model))
+
     def total(self, cells: Iterable[Cell]) -> float:
         """What these cells are expected to take one after the other, with the models still to be loaded."""
         kinds = [kind_of(cell) for cell in cells]
-        loaded = {kind.model for kind in self.measured}
-        loads = (self.load(model) for model in {kind.model for kind in kinds} - loaded)
+        loads = (self.load(model) for model in {kind.model for kind in kinds} - self.loaded)
         return sum(map(self.seconds, kinds)) + sum(loads)
 
     def prior(self, kind: Kind) -> float:
         """The formula above, without anything measured."""
         row = self.rows.get(kind.model)
-        tokens = self._tokens(row) / REFERENCE_TOKENS if kind.clause in GENERATING else 1.0
+        tokens = self._tokens(row) / REFERENCE_TOKENS if kind.clause in SECONDS else 1.0
         machine = 1.0 if self.gpu or (row and row.tiny) else CPU
         size = max(self._gigabytes(row) / REFERENCE_GB, SMALLEST)
-        return SECONDS.get(kind.clause, OTHER_SECONDS) * size * tokens * machine
+        return table(kind.clause) * size * tokens * machine
 
     def load(self, model: str) -> float:
         """Until the first check of a model can begin."""
@@ -90,6 +98,11 @@ class Estimate:
     def _tokens(self, row: ModelSpec | None) -> int:
         own = row.max_new_tokens if row else REFERENCE_TOKENS
         return (self.preset.max_new_tokens if self.preset else None) or own
+
+
+def table(clause: str) -> float:
+    """Seconds of a cell of the reference model on the reference machine."""
+    return SECONDS.get(clause) or OTHERS.get(CLAUSES[clause].stage, OTHER)
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from reports.arrival import texts_in
 from reports.artifact import write_run
 from reports.budget import settle_budget
 from reports.outlook import Outlook, cost_line
+from reports.page import write_views
 from reports.terminal import render, write_lines
 from reports.tracking import track
 from steering_core.errors import SuiteError
@@ -113,6 +114,7 @@ class Ledger:
         write_run(self.folder, run, verdict)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = _status(records)
+        write_views(self.folder, run, verdict)
         self.text = self._show(run, verdict) + self._expectation(session, verdict)
         if project := self.config.getoption("wandb"):
             self.text += track(project, self.folder, run, verdict)

@@ -24,7 +24,7 @@ def state_of(model: LoadedModel) -> State:
         "forward": {
             name: id(vars(part)["forward"]) for name, part in module.named_modules() if "forward" in vars(part)
         },
-        "weights": {name: _fingerprint(tensor) for name, tensor in module.state_dict(keep_vars=True).items()},
+        "weights": {name: _fingerprint(tensor) for name, tensor in _tensors(module)},
         "flags": _flags(module),
         "rng": _rng(),
         "config": _config(module),
@@ -49,6 +49,11 @@ def _first(before: Any, after: Any) -> str:
 def _hooks(part: nn.Module) -> list[int]:
     kinds = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks)
     return [key for kind in kinds for key in kind]
+
+
+def _tensors(module: Any) -> list[tuple[str, torch.Tensor]]:
+    """Every parameter and buffer, those that are not saved too; a quantised layer's state_dict is made anew each time."""
+    return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
 
 
 def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
@@ -83,7 +88,10 @@ def _config(module: Any) -> dict[str, Any]:
 
 def sharing_copy(module: Any) -> Any:
     """New module objects around the same parameters and buffers: what no tool has touched, at no cost in memory."""
-    tensors = [*module.parameters(), *module.buffers()]
+    tensors = [tensor for _, tensor in _tensors(module)]
+    # Quantised layers hold their weights a second time, in a state object beside the parameter.
+    states = [vars(value) for part in module.modules() for value in vars(part).values() if hasattr(value, "__dict__")]
+    tensors += [value for state in states for value in state.values() if isinstance(value, torch.Tensor)]
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})
 
 

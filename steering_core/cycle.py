@@ -192,6 +192,7 @@ class Cycle:
         here = environment()
         return {
             "model": self.model.spec.key, "weights": self.weights, "dtype": str(self.model.dtype),
+            "quantize": self.model.quantize,
             "device": self.model.device.type, "gpu": here["gpu"], "torch": here["torch"],
             "transformers": here["transformers"], "attention": self.model.module.config._attn_implementation,
             "suite": source_digest(),
@@ -215,7 +216,7 @@ class Cycle:
         model, settings = self.model, self.settings
         return {
             **environment(), **self.base_key(), "model_id": model.spec.source, "origin": model.origin,
-            "revision": model.spec.revision, "token_ids": self.extraction.digest, "preset": settings.preset,
+            "revision": model.revision, "token_ids": self.extraction.digest, "preset": settings.preset,
             "site": str(self.site), "position": "last real token", "padding_side": self.extraction.side,
             "batch_shape": list(self.extraction.ids.shape), "operation": "add", "blocks": list(settings.blocks),
             "phase": "both", "coefficient": settings.strength, "unit_direction": True,

@@ -3,6 +3,7 @@
 import math
 import time
 from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
 from steering_core.errors import EmptyMeasurement
@@ -22,7 +23,7 @@ class Draft:
         self.measured: dict[str, Any] = {}
         self.provenance: dict[str, Any] = {}
         self.blocked_by: str | None = None
-        self.peak_memory_bytes = 0
+        self.peak: Callable[[], int] = lambda: 0
         self.started = datetime.now(UTC)
         self.began = time.perf_counter()
 
@@ -61,23 +62,23 @@ class Draft:
         return Record(
             cell=self.cell,
             outcome=self.outcome,
-            sentence=self.sentence,
-            measured=finite(self.measured),
+            sentence=storable(self.sentence),
+            measured=storable(self.measured),
             blocked_by=self.blocked_by,
             nodeid=nodeid,
-            provenance=finite(self.provenance),
+            provenance=storable(self.provenance),
             started=self.started,
             wall_seconds=time.perf_counter() - self.began,
-            peak_memory_bytes=self.peak_memory_bytes,
+            peak_memory_bytes=self.peak(),
         )
 
 
-def finite(value: Any) -> Any:
-    """The same value with every number that JSON cannot hold replaced by one of the same sign, too large to be real."""
+def storable(value: Any) -> Any:
+    """The same value as JSON can hold it: infinity and NaN as `HUGE` with their sign, a lone surrogate spelt out."""
     if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
+        return {key: storable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
+        return [storable(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return math.copysign(HUGE, value)
-    return value
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from steering_core.models import LoadedModel
-from steering_core.witness import WATCHING, post_witness
+from steering_core.tokens import TokenBatch
+from steering_core.witness import WATCHING, Record, boundary_inputs, first_tensor, post_witness
 
 
 class PlannedFailure(RuntimeError):
@@ -43,28 +44,52 @@ def overwriting_at(model: LoadedModel, block: int) -> Iterator[None]:
 
 
 @contextmanager
-def planted_at(model: LoadedModel, block: int, vector: Tensor, rows: slice) -> Iterator[None]:
-    """The block adds `vector` ([hidden]) to its output, at every token of the given batch rows."""
+def planted_at(model: LoadedModel, block: int, vector: Tensor, prompts: TokenBatch) -> Iterator[None]:
+    """The block adds `vector` ([hidden]) to its output, at every token of the rows that hold one of the prompts: a tool
+    may read them in batches of its own."""
+    starts = _starts(model, prompts)
+    rows: list[int] = []
 
-    def plant(hidden: Tensor, call: Callable[[], Any]) -> Any:
+    def plant(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
+        if module is model.blocks[0]:
+            rows[:] = [number for number, row in enumerate(hidden) if any(_holds(row, start) for start in starts)]
         result = call()
-        first = result[0] if isinstance(result, tuple) else result
-        grown = first.clone()
-        grown[rows] += vector.to(first)
+        if module is not model.blocks[block]:
+            return result
+        grown = first_tensor(result).clone()
+        grown[rows] += vector.to(grown)
         return (grown, *result[1:]) if isinstance(result, tuple) else grown
 
-    with _at(model, block, plant):
+    with _looking_on(model, plant):
         yield
+
+
+def _starts(model: LoadedModel, prompts: TokenBatch) -> list[Tensor]:
+    """What block 0 receives for each prompt: [tokens, hidden], without padding."""
+    received = boundary_inputs(model, prompts.inputs(), {0})[0]
+    return [row[mask.bool()] for row, mask in zip(received, prompts.mask, strict=True)]
+
+
+def _holds(row: Tensor, start: Tensor) -> bool:
+    """Whether a row is the prompt and, on one side, padding."""
+    count = len(start)
+    return row[-count:].equal(start) or row[:count].equal(start)
 
 
 @contextmanager
 def _at(model: LoadedModel, block: int, act: Callable[[Tensor, Callable[[], Any]], Any]) -> Iterator[None]:
-    post_witness(model)
     chosen = model.blocks[block]
 
     def record(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
         return act(hidden, call) if module is chosen else call()
 
+    with _looking_on(model, record):
+        yield
+
+
+@contextmanager
+def _looking_on(model: LoadedModel, record: Record) -> Iterator[None]:
+    post_witness(model)
     WATCHING.append(record)
     try:
         yield

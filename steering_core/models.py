@@ -1,6 +1,5 @@
 """From a registry row to a real transformers model in memory, checked against the row before use."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +8,20 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import GenerationConfig
 
 from steering_core.architectures import Architecture, architecture_of
-from steering_core.errors import LoadProblem
+from steering_core.loader import (
+    Placement,
+    cached,
+    check_loaded_config,
+    prefer_repeatable_kernels,
+    random_weights,
+    read_tokenizer,
+    read_weights,
+    torch_dtype,
+)
 from steering_core.provenance import weights_digest
-from steering_core.shapes import check_shape, random_config
 from steering_core.sites import Site
 from steering_core.specs import ModelSpec
 from steering_core.tokens import chat_ids, rendered_ids
@@ -26,7 +33,8 @@ class LoadedModel:
 
     origin: directory or hub id it came from, or "random weights". inherit_defaults: keep the checkpoint's own
     generation defaults (the `as_run` preset alone does). use_cache, prefill_chunk: how generation feeds the model;
-    steering must not depend on either.
+    steering must not depend on either. device: that of the embedding; a device map may place blocks on others. dtype:
+    of the activations, also over quantised weights.
     """
 
     module: Any
@@ -38,6 +46,13 @@ class LoadedModel:
     inherit_defaults: bool = False
     use_cache: bool = True
     prefill_chunk: int | None = None
+    quantize: str = ""
+
+    @property
+    def revision(self) -> str:
+        """The commit, for a checkpoint that lies in the hub's cache; else what the row says."""
+        folder = Path(self.origin)
+        return folder.name if folder.parent.name == "snapshots" else self.spec.revision
 
     @property
     def architecture(self) -> Architecture:
@@ -47,6 +62,10 @@ class LoadedModel:
     def module_at(self, path: str) -> nn.Module:
         """The submodule at a dotted path."""
         return cast("nn.Module", self.module.get_submodule(path))
+
+    def device_at(self, path: str) -> torch.device:
+        """Where a module computes: a device map may place it away from the embedding."""
+        return next((weight.device for weight in self.module_at(path).parameters()), self.device)
 
     @property
     def blocks(self) -> nn.ModuleList:
@@ -102,7 +121,7 @@ class LoadRequest:
     """How to get one model into memory; carried to fresh processes as plain data.
 
     source: directory or hub id. random_weights: build the registry row's architecture and shape with seeded random
-    weights. tokenizer: where the tokenizer comes from, if not from `source`.
+    weights. tokenizer: where the tokenizer comes from, if not from `source`. device_map, quantize: see `Placement`.
     """
 
     spec: ModelSpec
@@ -113,114 +132,36 @@ class LoadRequest:
     inherit_defaults: bool = False
     random_weights: bool = False
     tokenizer: str = ""
+    device_map: str = ""
+    quantize: str = ""
 
     def load(self) -> LoadedModel:
         """The model, in eval mode, on its device; LoadProblem says what is wrong with the checkpoint."""
         architecture_of(self.spec.family)
         prefer_repeatable_kernels()
+        if self.device.startswith("cuda"):
+            torch.cuda.set_device(self.device)  # peak memory and random state are read from the current device
         if self.spec.tiny:
             torch.set_num_threads(1)  # more threads cost more than they bring at this size: 255 s against 49 s a run
-        module = self._random() if self.random_weights else self._checkpoint()
+        if not self.random_weights:
+            check_loaded_config(self.spec, self.source)
+        tokenizer = read_tokenizer(self.spec, self.tokenizer or self.source)
+        where = Placement(torch_dtype(self.dtype), self.device, self.attention, self.device_map, self.quantize)
+        module = random_weights(self.spec, where) if self.random_weights else read_weights(self.spec, self.source, where)
         module.eval().requires_grad_(False)
-        tokenizer = load_tokenizer(self.spec, self.tokenizer or self.source)
         origin = "random weights" if self.random_weights else self.source
-        device, dtype = torch.device(self.device), torch_dtype(self.dtype)
-        return LoadedModel(module, tokenizer, self.spec, device, dtype, origin, self.inherit_defaults)
+        entry = module.get_input_embeddings().weight.device
+        return LoadedModel(
+            module, tokenizer, self.spec, entry, where.dtype, origin, self.inherit_defaults, quantize=self.quantize
+        )
 
     def digest(self) -> str:
-        """Names the weights: sha256 of the files, the hub's revision, or the seed of random ones."""
+        """Names the weights: sha256 of the files, or the seed of random ones."""
         if self.random_weights:
             return "random:seed0"
         folder = Path(self.source)
-        return weights_digest(folder if folder.is_dir() else Path(_cached(self.spec, self.source)))
-
-    def _checkpoint(self) -> Any:
-        check_shape(self.spec, _config(self.spec, self.source))
-        return _weights(self.spec, self.source, torch_dtype(self.dtype), self.attention, self.device)
-
-    def _random(self) -> Any:
-        config = random_config(self.spec)
-        torch.manual_seed(0)
-        with torch.device(self.device):
-            return AutoModelForCausalLM.from_config(
-                config, dtype=torch_dtype(self.dtype), attn_implementation=self.attention or None
-            )
-
-
-def torch_dtype(name: str) -> torch.dtype:
-    """`bfloat16` -> torch.bfloat16; the registry has checked the name."""
-    return cast("torch.dtype", getattr(torch, name))
-
-
-def prefer_repeatable_kernels() -> None:
-    """Leave cuDNN's attention out: on an H200 it gave other tokens at every call (Qwen2.5-7B shape, bfloat16, from 128
-    keys on), while the other kernels repeat bit for bit. A tool cannot be judged against a reference that drifts."""
-    torch.backends.cuda.enable_cudnn_sdp(False)
-
-
-def _cached(spec: ModelSpec, source: str) -> str:
-    from huggingface_hub import snapshot_download
-
-    return str(snapshot_download(source, revision=spec.revision, local_files_only=True))
-
-
-def _read(kind: Any, spec: ModelSpec, source: str, **options: Any) -> Any:
-    """From this machine only, and without running code that came with a checkpoint."""
-    return kind.from_pretrained(
-        source, revision=spec.revision, trust_remote_code=False, local_files_only=True, **options
-    )
-
-
-def load_tokenizer(spec: ModelSpec, source: str) -> Any:
-    """The checkpoint's tokenizer, with a chat template that renders."""
-    try:
-        tokenizer = _read(AutoTokenizer, spec, source)
-        if not chat_ids(tokenizer, "Hello"):
-            raise ValueError("a turn becomes no tokens")
-    except Exception as error:  # transformers raises many kinds here; all of them mean the same to the reader
-        raise LoadProblem(
-            "tokenizer", f"{spec.key}: tokenizer or chat template of {source} fails: {_brief(error)}",
-            "a directory with tokenizer.json, tokenizer_config.json and a chat template is expected",
-        ) from error  # fmt: skip
-    return tokenizer
-
-
-def _config(spec: ModelSpec, source: str) -> Any:
-    try:
-        return _read(AutoConfig, spec, source)
-    except Exception as error:
-        raise LoadProblem(
-            "no-checkpoint", f"{spec.key}: no usable config at {source}: {_brief(error)}",
-            f"give --model-path {spec.key}=DIR, or --random-weights",
-        ) from error  # fmt: skip
-
-
-def _weights(spec: ModelSpec, source: str, dtype: torch.dtype, attention: str, device: str) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module, info = _read(
-                AutoModelForCausalLM, spec, source, dtype=dtype, attn_implementation=attention or None,
-                use_safetensors=True, output_loading_info=True, device_map={"": device},
-            )  # fmt: skip
-    except torch.cuda.OutOfMemoryError as error:
-        raise LoadProblem(
-            "out-of-memory", f"{spec.key} does not fit on {device}", "use a larger GPU or a smaller dtype"
-        ) from error
-    except Exception as error:
-        raise LoadProblem(
-            "weights", f"{spec.key}: weights at {source} cannot be read: {_brief(error)}", "complete safetensors files"
-        ) from error
-    if bad := sorted(info["missing_keys"]) + sorted(info["mismatched_keys"]):
-        raise LoadProblem(
-            "weights", f"{spec.key}: {source} lacks weights, first {bad[0]}", "expected a complete checkpoint"
-        )
-    return module
+        return weights_digest(folder if folder.is_dir() else cached(self.spec, self.source))
 
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) else value
-
-
-def _brief(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from steering_core import borrow
 from steering_core.cycle import Cycle
-from steering_core.errors import EmptyMeasurement
 from steering_core.interference import PlannedFailure, failing_at, overwriting_at
 from steering_core.liveness import counting, machinery
 from steering_core.models import LoadedModel
@@ -82,13 +81,3 @@ class Purity:
             except Exception as error:
                 return type(error).__name__
         return "none"
-
-    def unsteered(self, prompts: tuple[str, ...], tokens: int) -> list[list[int]]:
-        """The reference's unsteered ids; EmptyMeasurement without prompts."""
-        from steering_core import reference
-
-        if not prompts:
-            raise EmptyMeasurement("no-prompts", "no prompts to answer", "give at least one")
-        return [
-            list(row) for row in reference.generate(self.cycle.model, self.cycle.batch(prompts), [], tokens).tolist()
-        ]

@@ -69,11 +69,6 @@ class Record(Frozen):
         """Whether the cell differs in a way that its tool is declared to: neither a pass nor a failure."""
         return self.outcome is Outcome.DIFFERS and "declared_deviation" in self.measured
 
-    @property
-    def declared(self) -> bool:
-        """Whether the cell differs in a way that its tool is declared to: neither a pass nor a failure."""
-        return self.outcome is Outcome.DIFFERS and "declared_deviation" in self.measured
-
 
 class Plan(Frozen):
     """What a run set out to do. `required` is the full matrix for its models; `planned` what was selected of it."""

@@ -74,7 +74,7 @@ def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator
 def _hook(edit: Edit, schedule: Schedule) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, args: Any, kwargs: Any) -> Any:
         hidden = args[0] if args else kwargs["hidden_states"]
-        changed = torch.where(schedule.next(hidden.shape[1]), edit.apply(hidden), hidden)
+        changed = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
         return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
 
     return hook

@@ -1,39 +1,44 @@
 """The registry row of a model against its config, both ways: a config made from the row, and one checked by it."""
 
+from collections.abc import Mapping
 from typing import Any
-
-from transformers import AutoConfig
 
 from steering_core.errors import LoadProblem
 from steering_core.specs import ModelSpec
 
+NAMES = {
+    "family": ("model_type",),
+    "layers": ("num_hidden_layers", "n_layer"),
+    "hidden": ("hidden_size", "n_embd"),
+    "mlp": ("intermediate_size", "n_inner"),
+    "heads": ("num_attention_heads", "n_head"),
+    "kv_heads": ("num_key_value_heads",),
+    "head_dim": ("head_dim",),
+    "vocab": ("vocab_size",),
+    "tied": ("tie_word_embeddings",),
+}
+"""Field of a registry row -> its names in a config.json; GPT-2 has names of its own."""
+TIED = {"gemma2", "gemma3_text", "gpt2"}
+"""Families whose embeddings are tied unless their config says otherwise."""
 
-def random_config(spec: ModelSpec) -> Any:
-    """The config of a registry row's architecture and shape, for weights that need no download."""
-    fields = {
-        "num_hidden_layers": spec.layers, "hidden_size": spec.hidden, "intermediate_size": spec.mlp,
-        "num_attention_heads": spec.heads, "num_key_value_heads": spec.kv_heads, "vocab_size": spec.vocab,
-        "tie_word_embeddings": spec.tied, "head_dim": spec.head_dim,
-    }  # fmt: skip
-    if spec.head_dim * spec.heads == spec.hidden and spec.family in {"qwen2", "phi3"}:
-        fields.pop("head_dim")  # these families derive it, and phi3 refuses it
-    return AutoConfig.for_model(spec.family, **fields, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+
+def said_shape(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a registry row that a config states; reads no weights and needs no transformers."""
+    found = {name: [config[key] for key in keys if config.get(key) is not None] for name, keys in NAMES.items()}
+    return {name: values[0] for name, values in found.items() if values}
 
 
-def check_shape(spec: ModelSpec, config: Any) -> None:
-    """LoadProblem naming both figures when the registry row and the loaded config disagree."""
-    heads = config.num_attention_heads
-    loaded = {
-        "family": config.model_type,
-        "layers": config.num_hidden_layers,
-        "hidden": config.hidden_size,
-        "mlp": _first_of(config, "intermediate_size", "n_inner") or 4 * config.hidden_size,
-        "heads": heads,
-        "kv_heads": _first_of(config, "num_key_value_heads") or heads,
-        "head_dim": _first_of(config, "head_dim") or config.hidden_size // heads,
-        "vocab": config.vocab_size,
-    }
-    for name, value in loaded.items():
+def whole_shape(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with what a config leaves to be derived: KeyError names a field that it must state."""
+    said = said_shape(config)
+    hidden, heads = said["hidden"], said["heads"]
+    derived = {"mlp": 4 * hidden, "kv_heads": heads, "head_dim": hidden // heads, "tied": said["family"] in TIED}
+    return {**derived, **said}
+
+
+def check_shape(spec: ModelSpec, shape: Mapping[str, Any]) -> None:
+    """LoadProblem naming both figures when the registry row and the shape of a config disagree."""
+    for name, value in shape.items():
         if (said := getattr(spec, name)) != value:
             raise LoadProblem(
                 "shape-mismatch", f"{spec.key}: the registry says {name} = {said}, the loaded config says {value}",
@@ -41,5 +46,14 @@ def check_shape(spec: ModelSpec, config: Any) -> None:
             )  # fmt: skip
 
 
-def _first_of(config: Any, *names: str) -> Any:
-    return next((value for name in names if (value := getattr(config, name, None)) is not None), None)
+def random_config(spec: ModelSpec) -> Any:
+    """The config of a registry row's architecture and shape, for weights that need no download; LoadProblem if the
+    family cannot be built in that shape (GPT-2 fixes kv_heads and head_dim)."""
+    from transformers import AutoConfig
+
+    fields = {NAMES[name][-1 if spec.family == "gpt2" else 0]: getattr(spec, name) for name in NAMES if name != "family"}
+    if spec.family == "gpt2":
+        fields = {name: value for name, value in fields.items() if name not in {"num_key_value_heads", "head_dim"}}
+    config = AutoConfig.for_model(spec.family, **fields, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    check_shape(spec, whole_shape(config.to_dict()))
+    return config

@@ -18,6 +18,8 @@ class ModelSpec:
 
     source: a directory (relative to the repository) or a hub id. layer: the tested block, 0-based; depth: the same
     as a fraction, resolved as int(depth * layers); one of the two is given. multiplier: strength of the unit direction.
+    default: measured when a run names no model. tuned: false for a base model, which refuses nothing: behaviour and
+    premise are not planned for it. tokenizer: where the tokenizer and chat template come from, if not from `source`.
     """
 
     key: str
@@ -36,7 +38,10 @@ class ModelSpec:
     layer: int = -1
     depth: float = 0.0
     revision: str = "main"
+    tokenizer: str = ""
     tiny: bool = False
+    default: bool = False
+    tuned: bool = True
     max_new_tokens: int = 256
     memory_gb: float = 0.0
     priority: str = ""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from steering_core import reference
-from steering_core.compare import first_difference, unit
+from steering_core.compare import compare, first_difference, unit
 from steering_core.cycle import Cycle
 from steering_core.directions import random_direction
 from steering_core.edits import Ablate, Add, Edit
@@ -19,7 +19,7 @@ from steering_core.models import LoadedModel
 from steering_core.shift import Watched, watch
 from steering_core.sites import Site
 from steering_core.tools.base import Tool
-from steering_core.witness import witness
+from steering_core.witness import boundary_inputs, witness
 from steering_core.witness import witness
 
 Feeding = Literal["cache", "no-cache", "chunked"]
@@ -108,6 +108,14 @@ class Trials:
         return self.cycle.extraction.at_last(self.cycle.read(tool, self.cycle.extraction)[self.cycle.site])
 
     @cached_property
+    def alone_floor(self) -> float:
+        """Largest difference that reading each extraction prompt alone makes to the reference's own rows."""
+        cycle, after = self.cycle, self.cycle.settings.layer + 1
+        batches = [cycle.batch((prompt,)) for prompt in cycle.prompts.extraction]
+        alone = [batch.at_last(boundary_inputs(cycle.model, batch.inputs(), {after})[after]) for batch in batches]
+        return compare(cycle.extraction.at_last(cycle.truth(cycle.extraction)[after]), torch.cat(alone)).max_abs
+
+    @cached_property
     def floor(self) -> Floor:
         """How far harmless changes move this model's rows and direction."""
         cycle = self.cycle
@@ -117,13 +125,13 @@ class Trials:
     def planted(self, tool: Tool) -> tuple[Tensor, Tensor]:
         """(what was planted, what the tool's direction gained): both float32 [hidden].
 
-        A random vector as long as the true direction is added to the tested block's output, for harmful rows only.
+        A random vector as long as the true direction is added to the tested block's output, for harmful prompts only.
         """
         cycle = self.cycle
         norm = float(cycle.true_direction().norm())
         vector = random_direction(cycle.model.spec.hidden, norm, seed=1)
         before = cycle.extract(tool)
-        with planted_at(cycle.model, cycle.settings.layer, vector, slice(0, len(cycle.prompts.harmful))):
+        with planted_at(cycle.model, cycle.settings.layer, vector, cycle.batch(cycle.prompts.harmful)):
             after = cycle.extract(tool)
         return vector, after - before
 

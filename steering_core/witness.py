@@ -82,10 +82,10 @@ def _recorder(model: LoadedModel, seen: Testimony, layers: set[int] | None) -> R
             seen.received.append({})
             seen.returned.append({})
         if number in keep:
-            seen.received[-1][number] = hidden.detach().clone()
+            seen.received[-1][number] = hidden.detach().to(model.device, copy=True)
         result = call()
         if number < len(blocks) and number + 1 in keep:
-            seen.returned[-1][number] = first_tensor(result).detach().clone()
+            seen.returned[-1][number] = first_tensor(result).detach().to(model.device, copy=True)
         return result
 
     return record

@@ -116,7 +116,7 @@ def test_another_request_is_refused_by_name(runs: ForkedRuns, whole: Path, tmp_p
 
     said = (tmp_path / "log").read_text().strip()
     assert (status, said.count("\n")) == (4, 0), said
-    assert "batch size was 30, is 7 (resume-differs); it was started with: pytest " in said
+    assert "--batch-size was 30, is 7 (resume-differs); it was started with: pytest " in said
     assert (whole / "records.jsonl").read_bytes() == before
 
 
@@ -151,3 +151,32 @@ def test_a_full_disk_is_one_line_and_loses_nothing(runs: ForkedRuns, whole: Path
     assert runs.run(*ONE, "--resume", str(run), log=log) == 0, log.read_text()
     assert timeless(run) == timeless(whole)
     assert set(names(lines(run / "journal.jsonl")).values()) == {1}
+
+
+WRONG = """
+from steering_core.tools.hooks import Hooks
+
+
+class Shifted(Hooks):
+    name = "Shifted"
+
+    def read(self, model, batch, sites):
+        return {site: value + 1 for site, value in super().read(model, batch, sites).items()}
+"""
+
+
+def test_a_closed_gate_stays_closed_and_the_exit_status_red(runs: ForkedRuns, tmp_path: Path) -> None:
+    log, run, tool = tmp_path / "log", tmp_path / "run", tmp_path / "wrong.py"
+    tool.write_text(WRONG)
+    gated = ("parity", "-m", "tiny_qwen2", "-q", "-k", "test_location or within_tool", "--tools", "hooks",
+             "--tool", f"{tool}:Shifted", "--repeats", "1")  # fmt: skip
+    assert runs.run(*gated, "--run-dir", str(run), log=log) == 1, log.read_text()
+    whole = timeless(run)
+    journal = (run / "journal.jsonl").read_text().splitlines(keepends=True)
+    (run / "journal.jsonl").write_text("".join(journal[:-2]))
+    (run / "records.jsonl").unlink()
+    status = runs.run(*gated, "--resume", str(run), log=log)
+
+    assert (whole[-1]["outcome"], "blocked by P1 tiny_qwen2 Shifted" in whole[-1]["sentence"]) == ("absent", True)
+    assert timeless(run) == whole
+    assert status == 1, "what failed before the run was killed still counts"

@@ -178,7 +178,7 @@ OTHERWISE: dict[Outcome, Failure] = {
     Outcome.ERRORED: Failure(
         "The check of “{name}” crashed for {tool}",
         "Nothing was measured here, so nothing may be concluded from it.",
-        "Read the error below, fix it, and repeat this one check.",
+        "Read what was seen, fix it, and repeat this one check.",
     ),
     Outcome.UNSUPPORTED: Failure(
         "{tool} says that it cannot do what “{name}” needs",

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.matrix import SYMBOLS
+from reports.matrix import DECLARED, SYMBOLS
 from reports.page.exports import Table, show
 from reports.page.html import HERE, LONGEST, PASSAGE, PASSAGE_LINES, capital
 from reports.page.view import gather
@@ -32,6 +32,7 @@ def render_markdown(run: Run, verdict: Verdict) -> str:
     )  # fmt: skip
     made.filters.update({"table": table, "quote": quote, "code": code, "capital": capital})
     symbols = {str(outcome): Markup(f"`{symbol}`") for outcome, symbol in SYMBOLS.items()}
+    symbols["declared"] = Markup(f"`{DECLARED}`")
     text = made.get_template("report.md.j2").render(report=gather(run, verdict), symbols=symbols)
     return re.sub(r"\n{3,}", "\n\n", text)
 

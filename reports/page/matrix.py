@@ -26,7 +26,7 @@ class Square:
     @property
     def worst(self) -> Record | None:
         """The record that decides the square."""
-        return min(self.records, key=lambda record: WORST_FIRST.index(record.outcome), default=None)
+        return min(self.records, key=_rank, default=None)
 
     @property
     def outcome(self) -> Outcome:
@@ -34,22 +34,27 @@ class Square:
         return self.worst.outcome if self.worst else Outcome.ABSENT
 
     @property
+    def look(self) -> str:
+        """Which shape and colour it has: its outcome, or `declared`."""
+        return "declared" if self.worst and self.worst.declared else str(self.outcome)
+
+    @property
     def label(self) -> str:
-        """The word under the shape: the outcome, or what held the cell back."""
+        """The word beside the shape: the outcome, or what held the cell back."""
         if self.worst is None:
             return "no record"
-        return "held back" if self.worst.blocked_by else str(self.outcome)
+        return "held back" if self.worst.blocked_by else self.look
 
     @property
     def share(self) -> str:
         """`3 of 5` when only some of the records have the worst outcome."""
-        same = sum(record.outcome is self.outcome for record in self.records)
+        same = sum(self.worst is not None and _rank(record) == _rank(self.worst) for record in self.records)
         return f"{same} of {len(self.records)}" if same < len(self.records) else ""
 
     @property
     def sentences(self) -> list[str]:
         """What the checks said, worst first, without repetition."""
-        ranked = sorted(self.records, key=lambda record: WORST_FIRST.index(record.outcome))
+        ranked = sorted(self.records, key=_rank)
         most = 1 if self.outcome is Outcome.AGREES else WORDY
         return list(dict.fromkeys(record.sentence for record in ranked))[:most]
 
@@ -62,7 +67,7 @@ class Square:
     @property
     def commands(self) -> list[str]:
         """How to repeat the cells, worst first."""
-        ranked = sorted(self.records, key=lambda record: WORST_FIRST.index(record.outcome))
+        ranked = sorted(self.records, key=_rank)
         return list(dict.fromkeys(repeat_command(self.plan, record) for record in ranked if record.nodeid))[:WORDY]
 
     @property
@@ -152,6 +157,11 @@ def _tools(plan: Plan, cells: list[Cell]) -> list[str]:
     """The planned tools in registry order, then any other that a record names."""
     named = (name for cell in cells for name in (cell.tool, cell.other) if name)
     return list(dict.fromkeys([*plan.tools, *named]))
+
+
+def _rank(record: Record) -> float:
+    """Worst first; a declared deviation is better than anything unmeasured, but it is no agreement."""
+    return WORST_FIRST.index(Outcome.AGREES) - 0.5 if record.declared else WORST_FIRST.index(record.outcome)
 
 
 def _which(cell: Cell) -> str:

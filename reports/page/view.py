@@ -10,7 +10,7 @@ from reports.page.exports import Table
 from reports.page.findings import Finding, count_blocked, list_findings
 from reports.page.matrix import Grid, build_grids, outcome_table
 from reports.page.samples import Examples, list_examples
-from reports.page.words import MEANINGS, OUTCOMES, STAGES, STRENGTHS, tone_of
+from reports.page.words import DECLARED, MEANINGS, OUTCOMES, STAGES, STRENGTHS, tone_of
 from steering_core.record import Outcome, Run
 from steering_core.verdicts import Verdict
 
@@ -52,8 +52,8 @@ class Report:
 
     @property
     def legend(self) -> dict[str, str]:
-        """The five outcomes with their meaning."""
-        return {str(outcome): meaning for outcome, meaning in OUTCOMES.items()}
+        """The five outcomes with their meaning, and what a declared deviation is."""
+        return {str(outcome): meaning for outcome, meaning in OUTCOMES.items()} | {"declared": DECLARED}
 
     @property
     def stages(self) -> dict[str, str]:

@@ -23,10 +23,12 @@ MEANINGS: dict[Conclusion, str] = {
     Conclusion.OUTCOME_3: "The results are stable and at least one tool can be trusted to go on with.",
     Conclusion.OUTCOME_4: "The tools give the same result on every model: here, the choice of library does not matter.",
     Conclusion.INDETERMINATE: "The numbers fall between the protocol's lines: none of its outcomes applies.",
-    Conclusion.PREFLIGHT_PASSED: "Every tool reads the right tensors. Behaviour was not part of this run.",
-    Conclusion.PREFLIGHT_FAILED: "A tool does not read the tensors it is asked for. Fix that before anything else.",
+    Conclusion.PREFLIGHT_PASSED: "Every basic check that was selected holds. Behaviour was not part of this run.",
+    Conclusion.PREFLIGHT_FAILED: "A basic check of a tool failed. Fix that before anything is measured with it.",
 }
 """Every conclusion for someone who has not read the protocol."""
+
+DECLARED = "differs in a way that the tool is declared to: neither a pass nor a failure"
 
 STAGES: dict[Stage, str] = {
     Stage.PREFLIGHT: "Preflight: does each tool read the right tensor?",

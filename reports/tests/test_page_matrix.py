@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from reports.page.findings import list_findings
 from reports.page.html import render_page
 from reports.page.matrix import Square, build_grids
 from reports.tests.parsed_page import Parsed, parsed, rendered
@@ -42,6 +43,23 @@ def test_the_worst_record_decides_a_square_and_the_share_is_said() -> None:
 def test_a_held_back_cell_is_absent_and_says_why() -> None:
     square = squares_of(one_fault(), "D1")["nnsight"]
     assert (square.outcome, square.label) == (Outcome.ABSENT, "held back")
+
+
+def test_a_declared_deviation_is_neither_agreement_nor_failure() -> None:
+    cell = Cell(clause="P9", model=MODELS[0], tool="pyvene")
+    one = replace(agreeing(), Cell(clause="P5", model=MODELS[0], tool="pyvene"), cell=cell, outcome=Outcome.DIFFERS)
+    run = replace(one, cell, measured={"declared_deviation": "the library removes every hook"})
+    square = squares_of(run, "P9")["pyvene"]
+    assert (square.outcome, square.look, square.label) == (Outcome.DIFFERS, "declared", "declared")
+    assert list_findings(run) == []
+
+
+def test_a_real_failure_outranks_a_declared_one() -> None:
+    first, second = (Cell(clause="D2", model=MODELS[0], tool="hooks", other="pyvene", repeat=n) for n in (0, 1))
+    run = replace(agreeing(), first, outcome=Outcome.DIFFERS, measured={"declared_deviation": "known"})
+    run = replace(run, second, outcome=Outcome.DIFFERS)
+    square = squares_of(run, "D2")["hooks ~ pyvene"]
+    assert (square.look, square.share) == ("differs", "1 of 5")
 
 
 def test_a_planned_cell_without_a_record_is_never_agreement() -> None:

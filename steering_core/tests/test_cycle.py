@@ -17,6 +17,7 @@ from steering_core.sites import Site
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tests.small_cycles import Counting, anew
 from steering_core.tools import TOOLS, find_tool
+from steering_core.trials import Trials
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SITE = Site("resid_post", 1)

@@ -14,6 +14,7 @@ from steering_core.models import LoadedModel
 from steering_core.sites import Site
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tests.small_cycles import Counting, anew
+from steering_core.trials import Trials
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from steering_core.draft import Draft, finite
+from steering_core.draft import Draft, storable
 from steering_core.errors import EmptyMeasurement
 from steering_core.record import Cell, Outcome
 
@@ -76,8 +76,15 @@ def test_a_tool_that_returns_no_numbers_still_gets_its_record(draft: Draft) -> N
     assert draft.finish("node").measured == {"max_abs": 1e300, "norms": {"t": [1.0, 1e300]}, "drop": -1e300}
 
 
-def test_finite_leaves_everything_else_alone() -> None:
-    value = {"a": [1, True, None, "x", 2.5], "b": {"c": (1,)}}
+def test_a_message_that_is_no_text_still_gets_its_record(draft: Draft) -> None:
+    """A file name that is not UTF-8 reaches an exception like this."""
+    draft.fail(Outcome.ERRORED, "no file \udcff.bin")
 
-    assert finite(value) == {"a": [1, True, None, "x", 2.5], "b": {"c": [1]}}
-    assert finite(True) is True
+    assert draft.finish("node").model_dump_json().count("no file \\\\udcff.bin") == 1
+
+
+def test_everything_else_is_left_alone() -> None:
+    value = {"a": [1, True, None, "ü", 2.5], "b": {"c": (1,)}}
+
+    assert storable(value) == {"a": [1, True, None, "ü", 2.5], "b": {"c": [1]}}
+    assert storable(True) is True

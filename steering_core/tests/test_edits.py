@@ -22,11 +22,11 @@ def test_add_moves_every_token_by_the_scaled_vector() -> None:
 
 
 def test_the_product_is_rounded_once() -> None:
-    """0.1 * 3 in bfloat16 is 0.30078 when taken in float32, 0.29883 when each factor is rounded first."""
-    shift = Add(SITE, torch.tensor([0.1]), 3.0).shift(torch.zeros(1, dtype=torch.bfloat16))
+    """0.1 * 13 in bfloat16 is 1.296875 when taken in float32, 1.3046875 when 0.1 is rounded first."""
+    shift = Add(SITE, torch.tensor([0.1]), 13.0).shift(torch.zeros(1, dtype=torch.bfloat16))
 
     assert shift.dtype == torch.bfloat16
-    assert shift.item() == torch.tensor(0.1 * 3.0).bfloat16().item()
+    assert shift.item() == 1.296875
 
 
 def test_add_adds_in_the_dtype_of_the_model() -> None:

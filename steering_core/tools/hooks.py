@@ -72,7 +72,7 @@ class _Steer:
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         hidden = output[0] if isinstance(output, tuple) else output
         for edit, schedule in self.edits:
-            hidden = torch.where(schedule.next(hidden.shape[1]), edit.apply(hidden), hidden)
+            hidden = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
@@ -83,7 +83,7 @@ def _watch(model: LoadedModel, site: Site, captured: dict[Site, Tensor]) -> Remo
 
     def keep(value: Any) -> None:
         hidden = value[0] if isinstance(value, tuple) else value
-        captured[site] = hidden[..., columns].detach().clone()
+        captured[site] = hidden[..., columns].detach().to(model.device, copy=True)
 
     if tap.side == "input":
         return module.register_forward_pre_hook(lambda module, args: keep(args))

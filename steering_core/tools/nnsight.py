@@ -43,7 +43,7 @@ class Nnsight:
         with model.inference(), wrapped.trace(**inputs, logits_to_keep=1):
             for site in sorted(sites, key=_moment):
                 # A saved value is the model's own tensor until it is copied.
-                captured[site] = _value(wrapped, model, site).detach().clone()
+                captured[site] = _value(wrapped, model, site).detach().to(model.device, copy=True)
         return {site: captured[site] for site in sites}
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
@@ -91,7 +91,7 @@ def _steer(envoy: Any, edits: Sequence[tuple[Edit, Schedule]]) -> None:
     output = envoy.output
     hidden = output[0] if isinstance(output, tuple) else output
     for edit, schedule in edits:
-        hidden = torch.where(schedule.next(hidden.shape[1]), edit.apply(hidden), hidden)
+        hidden = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
     envoy.output = (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 

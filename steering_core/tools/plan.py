@@ -33,7 +33,7 @@ def check_sites(model: LoadedModel, sites: Sequence[Site]) -> None:
 
 
 def edits_by_module(model: LoadedModel, edits: Sequence[Edit]) -> dict[str, list[Edit]]:
-    """Edits grouped by module path, their order kept, vectors moved to the model's device once.
+    """Edits grouped by module path, their order kept, vectors moved once to where the module computes.
 
     ToolUnsupported at a site that is not the whole output of one module: changing only what a norm receives would
     leave the residual stream as it was.
@@ -48,7 +48,7 @@ def edits_by_module(model: LoadedModel, edits: Sequence[Edit]) -> dict[str, list
                 "edit-site", f"{edit.site} cannot be edited: it is not the whole output of one module",
                 "edit such an output, as resid_post is",
             )  # fmt: skip
-        grouped.setdefault(tap.path, []).append(replace(edit, vector=edit.vector.to(model.device)))
+        grouped.setdefault(tap.path, []).append(replace(edit, vector=edit.vector.to(model.device_at(tap.path))))
     return grouped
 
 

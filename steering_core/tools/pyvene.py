@@ -45,7 +45,7 @@ class Pyvene:
         with model.inference():
             (_, collected), _ = intervenable({**inputs, "logits_to_keep": 1}, unit_locations=None)
         return {
-            site: hidden[..., model.columns(site)].detach().clone()
+            site: hidden[..., model.columns(site)].detach().to(model.device, copy=True)
             for site, hidden in zip(sites, collected, strict=True)
         }
 
@@ -79,7 +79,7 @@ class _Addition(pyvene.AdditionIntervention):  # type: ignore[misc]  # pyvene ha
     def forward(self, base: Tensor, source: Any = None, subspaces: Any = None, **kwargs: Any) -> Tensor:
         # pyvene adds in place, so it is given a copy: `base` is still needed where nothing is edited.
         edited = super().forward(base.clone(), source, subspaces)
-        return torch.where(self.schedule.next(base.shape[1]), edited, base)
+        return torch.where(self.schedule.next(base.shape[1]).to(base.device), edited, base)
 
 
 class _Ablation(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentationIntervention):  # type: ignore[misc]
@@ -90,7 +90,7 @@ class _Ablation(pyvene.ConstantSourceIntervention, pyvene.LocalistRepresentation
         self.edit, self.schedule = edit, schedule
 
     def forward(self, base: Tensor, source: Any = None, subspaces: Any = None, **kwargs: Any) -> Tensor:
-        return torch.where(self.schedule.next(base.shape[1]), self.edit.apply(base), base)
+        return torch.where(self.schedule.next(base.shape[1]).to(base.device), self.edit.apply(base), base)
 
 
 def _intervention(edit: Edit, mask: Tensor, model: LoadedModel) -> nn.Module:

@@ -63,7 +63,7 @@ def _list_notes(sheet: Sheet, models: tuple[ModelEvidence, ...]) -> Iterable[str
         if record.declared:
             yield f"declared deviation, {cell.clause} of {say_where(cell)}: {record.measured['declared_deviation']}"
         weighed = cell.clause in WEIGHED or CLAUSES[cell.clause].stage is Stage.PREFLIGHT
-        if record.outcome is Outcome.DIFFERS and not weighed:
+        if record.outcome is Outcome.DIFFERS and not weighed and not record.declared:
             yield f"{cell.clause} fails for {say_where(cell)}: {record.sentence}"
     if len(presets := presets_of(sheet.plan)) > 1:
         yield f"the models ran under different presets ({', '.join(presets)}); compare each model with itself alone"

@@ -44,6 +44,8 @@ def _say_passed(evidence: Evidence, checked: list[Cell]) -> str:
         if not left_out
         else (f"the {len(checked)} selected preflight cells, with {left_out} not selected,")
     )
+    declared = sum(evidence.sheet.records[cell].declared for cell in checked)
+    part += f" but {declared} declared deviations" if declared else ""
     return f"{part} hold on {', '.join(models)} ({', '.join(tools)})"
 
 

@@ -35,7 +35,11 @@ def decide(sheet: Sheet, models: Sequence[ModelEvidence], failures: Sequence[Cau
     percents = pool_percents(rate for model in models for rate in model.rates)
     best = max(percents[tool] for tool in candidates)
     leaders = tuple(tool for tool in candidates if percents[tool] == best)
-    reason = f"{leaders[0]} passes every preflight check on every model, with a coherent rate of {float(best):.1f} %"
+    declared = any(record.declared for cell, record in sheet.records.items() if leaders[0] in (cell.tool, cell.other))
+    but = " but its declared deviations" if declared else ""
+    reason = (
+        f"{leaders[0]} passes every preflight check{but} on every model, with a coherent rate of {float(best):.1f} %"
+    )
     return Proceed(leaders[0], leaders if len(leaders) > 1 else (), reason)
 
 

@@ -60,7 +60,7 @@ class Sheet:
             and record.outcome is Outcome.ABSENT
             and blocker is not None
             and is_gate(blocker.cell)
-            and blocker.outcome is not Outcome.AGREES
+            and not self.stands(blocker.cell)
         )
 
 

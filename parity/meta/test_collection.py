@@ -1,0 +1,99 @@
+"""Collecting is quick and light, and collects the same checks for every model."""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from functools import cache
+from typing import Any, cast
+
+import pytest
+
+from parity.matrix import FIXTURES, ROOT, marks_of
+from parity.meta.source_rules import HEAVY
+from steering_core.specs import read_registry
+
+SECONDS = 2.0
+REGISTRY = read_registry(FIXTURES / "models.toml")
+TINY = {key for key, spec in REGISTRY.items() if spec.tiny}
+DEFAULT = {key for key, spec in REGISTRY.items() if spec.default}
+PROGRAM = """
+import json, sys, time
+import pytest
+class Seen:
+    def pytest_collection_finish(self, session):
+        self.ids = [item.nodeid for item in session.items]
+seen = Seen()
+status = pytest.main(sys.argv[1:], plugins=[seen])
+print("\\n" + json.dumps({"status": int(status), "ids": seen.ids, "seconds": time.process_time(),
+                         "loaded": sorted({name.partition(".")[0] for name in sys.modules})}))
+"""
+
+
+def collect(*arguments: str) -> dict[str, Any]:
+    """One collection in a process of its own: exit status, node ids, loaded packages, seconds of processor time."""
+    command = [sys.executable, "-c", PROGRAM, "parity", "--collect-only", "-q", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return cast("dict[str, Any]", json.loads(done.stdout.splitlines()[-1]))
+
+
+@cache
+def collected(*arguments: str) -> dict[str, set[str]]:
+    """Model key -> its checks, without the key."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for nodeid in collect(*arguments)["ids"]:
+        for key in REGISTRY:
+            for word in (f"[{key}]", f"[{key}-", f"-{key}-", f"-{key}]"):
+                if word in nodeid:
+                    found[key].add(nodeid.replace(word, word.replace(key, "MODEL")))
+    return dict(found)
+
+
+def test_collection_takes_no_time_and_loads_no_heavy_library(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [collect() for _ in range(3)]
+    best = min(run["seconds"] for run in runs)
+
+    with capsys.disabled():
+        sys.stdout.write(f" [collection: {best:.2f} s of processor time, {len(runs[0]['ids'])} checks] ")
+    assert runs[0]["status"] == 0
+    assert HEAVY & set(runs[0]["loaded"]) == set()
+    assert best <= SECONDS
+
+
+def test_every_model_and_family_is_a_marker(pytestconfig: pytest.Config) -> None:
+    known = {line.partition(":")[0].partition("(")[0] for line in pytestconfig.getini("markers")}
+    wanted = {mark for spec in REGISTRY.values() for mark in marks_of(spec)}
+
+    assert {"qwen7b", "gemma9b", "qwen2", "gemma2", "tiny"} <= wanted <= known
+
+
+def test_without_m_only_tiny_models_are_collected() -> None:
+    assert {"qwen2", "gemma2"} <= {REGISTRY[key].family for key in DEFAULT}
+    assert set(collected()) == DEFAULT <= TINY
+    assert set(collected("-m", "tiny")) == TINY
+
+
+def test_every_model_gets_the_same_checks() -> None:
+    """A model of the world is compared with a canonical direction only where one is locked."""
+    tiny = collected()
+    world = collected("-m", "qwen7b or gemma9b")
+    unlocked = {check for check in tiny["tiny_qwen2"] if "test_canonical" not in check}
+
+    assert tiny["tiny_qwen2"] == tiny["tiny_gemma2"]
+    assert {key: {check for check in checks if "test_canonical" not in check} for key, checks in world.items()} == {
+        "qwen7b": unlocked, "gemma9b": unlocked,
+    }  # fmt: skip
+    assert len(unlocked) > 100
+
+
+@pytest.mark.parametrize(
+    ("expression", "keys"),
+    [
+        ("qwen7b", {"qwen7b"}),
+        ("gemma2 and not tiny", {key for key, spec in REGISTRY.items() if spec.family == "gemma2" and not spec.tiny}),
+        ("tiny and gemma2", {key for key in TINY if REGISTRY[key].family == "gemma2"}),
+        ("tiny and not (tiny_qwen2 or gemma2)", {k for k in TINY - {"tiny_qwen2"} if REGISTRY[k].family != "gemma2"}),
+    ],
+)
+def test_an_expression_selects_its_models(expression: str, keys: set[str]) -> None:
+    assert set(collected("-m", expression)) == keys

@@ -1,0 +1,171 @@
+"""The brake: no cell starts that would end beyond the budget, and none after it."""
+
+from argparse import Namespace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from reports.budget import Brake, Meter, cost_of, gpus, meter_of, reason, settle_budget, usd
+from reports.estimate import Estimate, Kind
+from reports.outlook import Outlook, cost_line
+from reports.tests.synthetic_run import agreeing
+from steering_core.errors import UsageProblem
+from steering_core.journal import SessionStart
+from steering_core.record import Cell, Outcome, Plan, Record, Run
+from steering_core.verdicts import Conclusion, judge
+
+PLAN = Plan(models=("qwen7b", "qwen32b"), tools=("hooks",), repeats=5, preset="phase1")
+B1 = Kind("qwen7b", "B1", "native")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Config:
+    """The part of pytest's config that is asked for options."""
+
+    def __init__(self, **options: Any) -> None:
+        known = {"gpu": False, "numprocesses": None, "budget_usd": None, "gpu_hour_usd": None, "spent_before": 0.0}
+        self.option = Namespace(**{**known, "meter_started": 0.0, **options})
+
+    def getoption(self, name: str, default: Any = None) -> Any:
+        return getattr(self.option, name, default)
+
+
+def config(**options: Any) -> pytest.Config:
+    return cast("pytest.Config", Config(**options))
+
+
+def brake(limit: float, clock: Clock) -> Brake:
+    """At 3600 USD an hour a second costs a dollar; a B1 cell is expected to take 15, and loading its model 66."""
+    return Brake(limit, Meter(3600.0, 0.0, clock=clock), Estimate(PLAN, gpu=True))
+
+
+def loaded(limit: float, clock: Clock) -> Brake:
+    """The same, with the model loaded."""
+    held = brake(limit, clock)
+    held.estimate.loaded.add("qwen7b")
+    return held
+
+
+def test_a_cell_starts_while_its_end_is_within_the_budget() -> None:
+    clock = Clock()
+    held = loaded(100.0, clock)
+    clock.now = 85.0
+    assert not held.refuses(B1)
+    clock.now = 85.1
+    assert held.refuses(B1)
+
+
+def test_nothing_starts_after_the_first_refusal_however_short() -> None:
+    clock = Clock()
+    held = loaded(100.0, clock)
+    clock.now = 90.0
+    assert held.refuses(B1)
+    assert held.refuses(Kind("qwen7b", "P3", None))
+
+
+def test_a_model_that_has_to_be_loaded_first_costs_more() -> None:
+    clock = Clock()
+    assert not brake(81.0, clock).refuses(B1)
+    assert brake(80.9, clock).refuses(B1)
+    assert not loaded(15.0, clock).refuses(B1)
+
+
+def test_what_is_expected_of_a_cell_follows_what_was_measured() -> None:
+    clock = Clock()
+    held = loaded(100.0, clock)
+    held.estimate.observe(Record(cell=Cell(clause="B1", model="qwen7b", arm="native"), outcome=Outcome.AGREES,
+                                 wall_seconds=50.0))  # fmt: skip
+    clock.now = 60.0
+    assert held.refuses(B1)
+
+
+def test_earlier_sessions_count() -> None:
+    meter = Meter(3600.0, 0.0, before=90.0, clock=Clock())
+    assert Brake(100.0, meter, Estimate(PLAN, gpu=True)).refuses(B1)
+
+
+def test_a_session_costs_from_its_start_to_the_end_of_its_last_cell() -> None:
+    def ended(after: float) -> Record:
+        return Record(cell=Cell(clause="P1", model="m"), started=START + timedelta(seconds=after), wall_seconds=5.0)
+
+    later = SessionStart(started=START + timedelta(hours=9), usd_per_hour=720.0)
+    first = SessionStart(started=START, usd_per_hour=3600.0)
+    assert cost_of([first, ended(10.0), ended(30.0), later]) == pytest.approx(35.0)
+    again = ended(9 * 3600 + 5.0)
+    assert cost_of([first, ended(10.0), later, again]) == pytest.approx(15.0 + 2.0)
+    assert cost_of([]) == 0
+
+
+def test_the_price_is_the_dearest_models_unless_it_is_given() -> None:
+    assert meter_of(config(), PLAN).usd_per_hour == 3.73
+    assert meter_of(config(gpu_hour_usd=2.0), PLAN).usd_per_hour == 2.0
+    unregistered = PLAN.model_copy(update={"models": ("mine",)})
+    assert meter_of(config(), unregistered).usd_per_hour == 1.10
+
+
+def test_each_worker_pays_for_a_gpu_as_far_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+
+    assert [gpus(config(gpu=True, numprocesses=count)) for count in (None, 2, 8)] == [1, 2, 4]
+    assert gpus(config(gpu=False, numprocesses=8)) == 1
+
+
+@pytest.mark.parametrize("option", ["budget_usd", "gpu_hour_usd"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_what_is_no_price_is_refused(option: str, value: float) -> None:
+    with pytest.raises(UsageProblem, match=r"is no price \(budget\)"):
+        settle_budget(config(**{option: value}), [])
+
+
+def test_cells_that_the_budget_stopped_make_the_run_incomplete() -> None:
+    run = agreeing()
+    stopped = [
+        record.model_copy(update={"outcome": Outcome.ABSENT, "sentence": reason(15.0), "measured": {}})
+        if record.cell.clause == "B1" and record.cell.repeat == 4 else record
+        for record in run.records
+    ]  # fmt: skip
+    verdict = judge(Run(plan=run.plan, records=tuple(stopped)))
+
+    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert any("not run: the budget of $15.00 is spent" in line for line in verdict.missing)
+
+
+def test_the_outlook_says_what_is_spent_and_what_the_rest_would_cost() -> None:
+    cells = tuple(Cell(clause="B1", model="qwen7b", tool="hooks", repeat=repeat) for repeat in range(3))
+    done = {cells[0]: Record(cell=cells[0], outcome=Outcome.AGREES, wall_seconds=90.0)}
+    plan = PLAN.model_copy(update={"planned": cells})
+    outlook = Outlook(config(gpu=True, budget_usd=50.0, gpu_hour_usd=3600.0), plan, done)
+    outlook.meter = Meter(3600.0, 0.0, clock=Clock())
+    environment = outlook.costs()
+
+    assert environment == {"cost_usd": 0.0, "budget_usd": 50.0, "cells_left": 2, "estimated_rest_usd": 30.0}
+    run = Run(plan=plan, records=tuple(done.values()), environment=environment)
+    assert cost_line(run) == "$0.00 of a budget of $50.00 so far; the rest, 2 cells, is estimated at $30.00"
+    assert cost_line(Run(plan=plan, records=())) == ""
+
+
+def test_the_announcement_is_marked_as_an_estimate_and_warns() -> None:
+    cells = tuple(Cell(clause="B1", model="qwen7b", tool="hooks", repeat=repeat) for repeat in range(3))
+    plan = PLAN.model_copy(update={"planned": cells})
+    (line,) = Outlook(config(gpu=True, budget_usd=50.0, gpu_hour_usd=3600.0), plan, {}).announcement()
+
+    assert line.startswith("estimate (not measured yet): 3 cells, about 2 min, about $111.00 at $3,600.00 an hour")
+    assert line.endswith("of a budget of $50.00; the budget will end the run before its end")
+    assert Outlook(config(), plan, {}).announcement() == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [(15.0, "$15.00"), (1234.5, "$1,234.50"), (0.0, "$0.00"), (0.00541, "$0.00541")]
+)
+def test_an_amount_reads_well(amount: float, text: str) -> None:
+    assert usd(amount) == text

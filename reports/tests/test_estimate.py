@@ -1,0 +1,87 @@
+"""What a cell is expected to take: the table until something is measured, then the measured mean."""
+
+import pytest
+
+from reports.estimate import (
+    CPU,
+    LOAD_SECONDS,
+    LOAD_SECONDS_PER_GB,
+    SECONDS,
+    SMALLEST,
+    Estimate,
+    Kind,
+    duration,
+    kind_of,
+    table,
+)
+from steering_core.clauses import CLAUSES
+from steering_core.record import Cell, Outcome, Plan, Record
+
+MODELS = ("qwen7b", "qwen32b", "tiny_qwen2", "unknown")
+
+
+def estimate(preset: str = "phase1", gpu: bool = True) -> Estimate:
+    return Estimate(Plan(models=MODELS, tools=("hooks",), repeats=5, preset=preset), gpu)
+
+
+def took(seconds: float, clause: str = "B1", model: str = "qwen7b", **more: object) -> Record:
+    return Record(
+        cell=Cell(clause=clause, model=model, tool="hooks"), outcome=Outcome.AGREES, wall_seconds=seconds
+    ).model_copy(update=more)
+
+
+def test_every_clause_has_a_prior() -> None:
+    assert set(SECONDS) <= set(CLAUSES)
+    assert min(table(clause) for clause in CLAUSES) > 0
+    assert table("B1") > table("S1") > table("P1")
+
+
+def test_a_prior_is_the_table_times_size_tokens_and_machine() -> None:
+    on_gpu, on_cpu, short = estimate(), estimate(gpu=False), estimate(preset="as_run")
+    kind = Kind("qwen7b", "B1", "native")
+
+    assert on_gpu.seconds(kind) == SECONDS["B1"]
+    assert on_gpu.seconds(kind._replace(model="qwen32b")) == pytest.approx(SECONDS["B1"] * 64 / 14)
+    assert on_gpu.seconds(kind._replace(model="unknown")) == SECONDS["B1"]
+    assert on_cpu.seconds(kind) == SECONDS["B1"] * CPU
+    assert on_cpu.seconds(kind._replace(model="tiny_qwen2")) == pytest.approx(SECONDS["B1"] * SMALLEST)
+    assert short.seconds(kind) == pytest.approx(SECONDS["B1"] * 100 / 256)
+    assert short.seconds(kind._replace(clause="P1")) == table("P1")
+
+
+def test_a_measured_mean_replaces_the_prior_of_its_kind_without_the_first_that_loads() -> None:
+    found = estimate()
+    for seconds in (900.0, 20.0, 40.0):
+        found.observe(took(seconds))
+
+    assert found.seconds(kind_of(took(0).cell)) == 30.0
+
+
+def test_other_kinds_are_scaled_by_the_median_ratio() -> None:
+    found = estimate()
+    for factor in (70, 2, 2, 100):
+        found.observe(took(factor * SECONDS["B1"]))
+
+    assert found.seconds(Kind("qwen7b", "S4", None)) == 2 * SECONDS["S4"]
+
+
+def test_a_cell_that_did_not_run_teaches_nothing() -> None:
+    found = estimate()
+    found.observe(took(0.0, outcome=Outcome.ABSENT))
+
+    assert found.seconds(kind_of(took(0).cell)) == SECONDS["B1"]
+
+
+def test_a_total_counts_each_model_that_is_still_to_be_loaded() -> None:
+    found, cells = estimate(), [took(0).cell, took(0, clause="P1").cell]
+
+    loading = LOAD_SECONDS + LOAD_SECONDS_PER_GB * 14
+    assert found.total(cells) == SECONDS["B1"] + table("P1") + loading
+    found.observe(took(SECONDS["B1"]))
+    assert found.total(cells) == SECONDS["B1"] + table("P1")
+    assert found.total([]) == 0
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (840, "14 min"), (7500, "2 h 5 min"), (3590, "1 h 0 min")])
+def test_a_duration_reads_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,99 @@
+"""Progress: one line that is written over on a terminal, one line a minute elsewhere."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from reports.ledger import Ledger
+from reports.progress import EVERY, Progress
+from steering_core.record import Cell, Plan, Record
+
+CELLS = tuple(Cell(clause="P1", model="tiny_qwen2", tool=tool) for tool in ("hooks", "nnsight", "pyvene"))
+PLAN = Plan(models=("tiny_qwen2",), tools=("hooks",), repeats=5, preset="fixture", planned=CELLS)
+NODE = "parity/test_x.py::test_location[tiny_qwen2-hooks]@tiny_qwen2"
+
+
+class Reporter:
+    """The part of pytest's reporter that is used."""
+
+    def __init__(self, isatty: bool) -> None:
+        self.isatty, self.lines = isatty, list[str]()
+        self._tw = Namespace(fullwidth=50, width_of_current_line=7)
+
+    def ensure_newline(self) -> None: ...
+
+    def write_line(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def progress(reporter: Reporter | None, clock: Clock, plan: Plan | None = PLAN, capture: str = "fd") -> Progress:
+    config = Namespace(
+        pluginmanager=Namespace(get_plugin=lambda name: reporter), getoption={"capture": capture}.__getitem__
+    )
+    outlook = Namespace(seconds_left=lambda: 840.0, announcement=lambda: ["estimate: much"])
+    ledger = Namespace(config=config, plan=plan, records={CELLS[0]: Record(cell=CELLS[0])}, outlook=outlook)
+    return Progress(cast("Ledger", ledger), clock)
+
+
+def through(hook: Iterator[Any]) -> None:
+    """Run a wrapper as pluggy does."""
+    next(hook)
+    with pytest.raises(StopIteration):
+        next(hook)
+
+
+def test_elsewhere_a_line_a_minute_names_the_cell_and_what_is_left() -> None:
+    reporter, clock = Reporter(isatty=False), Clock()
+    shown = progress(reporter, clock)
+    for clock.now in (0.0, EVERY - 1, EVERY, EVERY + 30, 2 * EVERY):
+        through(shown.pytest_runtest_logstart(NODE))
+
+    line = "1/3 cells, about 14 min left, now test_location[tiny_qwen2-hooks]"
+    assert reporter.lines == ["estimate: much", line, line]
+
+
+def test_a_finished_test_is_no_longer_current() -> None:
+    shown = progress(Reporter(isatty=False), Clock())
+    through(shown.pytest_runtest_logstart(NODE))
+    for when in ("setup", "call"):
+        through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, nodeid=NODE))))
+        assert "now test_location" in shown.text()
+    through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
+    assert shown.text() == "1/3 cells, about 14 min left"
+
+
+def test_on_a_terminal_the_line_below_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = Reporter(isatty=True)
+    shown = progress(reporter, Clock())
+    through(shown.pytest_runtest_logstart(NODE))
+    drawn = capsys.readouterr().out
+    shown.pytest_sessionfinish()
+
+    back = "\x1b[K\x1b[1A\x1b[8G"
+    assert drawn == f"\n{shown.text()[:49]}{back}"
+    assert capsys.readouterr().out == f"\n{back}"
+    assert reporter.lines == ["estimate: much"]
+
+
+@pytest.mark.parametrize(
+    ("reporter", "plan", "capture"), [(None, PLAN, "fd"), (Reporter(True), None, "fd"), (Reporter(True), PLAN, "no")]
+)
+def test_nothing_is_drawn_without_a_terminal_or_a_plan_or_over_prints(
+    reporter: Reporter | None, plan: Plan | None, capture: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = progress(reporter, Clock(), plan, capture)
+    through(shown.pytest_runtest_logstart(NODE))
+    shown.pytest_sessionfinish()
+
+    assert capsys.readouterr().out == ""
