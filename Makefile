@@ -14,7 +14,7 @@ test: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy .
 
 .venv/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv

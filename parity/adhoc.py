@@ -68,7 +68,7 @@ def _folder(source: str) -> Path:
     if Path(source).is_dir():
         return Path(source)
     if not REPOSITORY.fullmatch(source):
-        raise UsageProblem("model", f"--model {source}: no such directory", ELSEWHERE)
+        raise UsageProblem("model", f"--model {source}: no config.json there", ELSEWHERE)
     found = cached_folder(source, "main", SMALL)
     return found if found and (found / "config.json").is_file() else fetch(source, source, "main", SMALL)
 

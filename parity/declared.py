@@ -1,4 +1,4 @@
-"""A check that a tool is known to fail: reported in its own colour, never as a pass, and red when it stops being true."""
+"""A check that a tool is known to fail: reported as that, never as a pass, and red when it stops being true."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

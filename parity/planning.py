@@ -80,7 +80,9 @@ def _wanted(item: pytest.Item, matrix: Matrix, config: pytest.Config) -> bool:
     spec = matrix.registry[cell.model]
     if not spec.tuned and CLAUSES[cell.clause].stage is Stage.BEHAVIOUR:
         return False
-    return cell.clause != "D5" or (spec.tiny and not config.getoption("quantize")) or _has_canon(config, matrix, spec.key)
+    return (
+        cell.clause != "D5" or (spec.tiny and not config.getoption("quantize")) or _has_canon(config, matrix, spec.key)
+    )
 
 
 def _has_canon(config: pytest.Config, matrix: Matrix, key: str) -> bool:

@@ -98,7 +98,8 @@ def load_request(config: pytest.Config, matrix: Matrix, key: str) -> Any:
     spec, option = matrix.registry[key], config.getoption
     random_weights = bool(option("random_weights"))
     return LoadRequest(
-        spec=spec, source=spec.source if random_weights else source_of(matrix, key), dtype=option("dtype") or spec.dtype,
+        spec=spec, source=spec.source if random_weights else source_of(matrix, key),
+        dtype=option("dtype") or spec.dtype,
         device=gpu_name() if option("gpu") else "cpu", attention=option("attention"),
         inherit_defaults=matrix.settings[key].inherit_generation_defaults, random_weights=random_weights,
         tokenizer=str(RANDOM_TOKENIZER) if random_weights else tokenizer_of(spec),

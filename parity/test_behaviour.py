@@ -112,7 +112,7 @@ def test_control(trials, cell):
     true = share_of_refusals(trials.true_answers())
     random = [share_of_refusals(trials.random_answers(seed)) for seed in CONTROL_SEEDS]
     cell.note(coherent_true=true, coherent_random=random)
-    words = f"coherent refusals: {true:.0%} along the true direction, at most {max(random):.0%} along {len(random)} random ones"
+    words = f"coherent refusals: {true:.0%} along the true direction, at most {max(random):.0%} along random ones"
     assert_holds(cell, true - max(random) > CONTROL_GAP, words, f"{words}; the result is not about the direction")
 
 

@@ -40,7 +40,7 @@ def test_ownership(cycle, purity, tool, cell):
 @pytest.mark.clause("P9")
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_borrow(purity, tool, cell, aspect):
-    """P9: after reading and steering the model is as it was: hooks (the user's too), forward, weights, flags, RNG, config."""
+    """P9: after reading and steering the model is as it was, the user's hooks included."""
     left = purity.left_changed(tool)
     with unless_declared(cell, tool, aspect):
         assert_holds(cell, aspect not in left, f"{aspect} as before", f"{aspect}: {left.get(aspect)}")

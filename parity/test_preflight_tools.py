@@ -19,7 +19,7 @@ def test_agreement(cycle, tools, cell):
 
 @pytest.mark.clause("P10")
 def test_batch(trials, tool, cell):
-    """P10: row i of a batch belongs to prompt i, and differs from the prompt read alone by no more than the noise floor."""
+    """P10: row i of a batch belongs to prompt i, and reading it alone moves it by no more than the noise floor."""
     together, alone = trials.rows_together(tool), trials.rows_alone(tool)
     assert_equal(cell, "shape", list(together.shape), list(alone.shape))
     owners = nearest(together, alone)

@@ -22,7 +22,7 @@ def test_zero_vector(cycle, trials, tool, cell):
 
 @pytest.mark.clause("S2")
 def test_exact_shift(trials, tool, cell):
-    """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token of prompt and answer."""
+    """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token."""
     seen = trials.steered(tool, NEW_TOKENS)
     cell.note(boundaries=len(seen.shifts), calls=seen.calls, moved_tokens=seen.moved, max_abs=seen.max_abs)
     assert_holds(cell, seen.moved > 0, "the stream moved", "steering changed nothing")
@@ -74,7 +74,7 @@ def test_arithmetic(trials, tool, cell):
     """S8: float32 product, one rounding, addition in the model's dtype; and how much of the asked shift arrives."""
     realised = trials.realised(tool)
     cell.note(**realised)
-    words = f"{realised['dtype']}: realised / asked = {realised['ratio']:.4f}, {realised['unchanged']:.1%} of components unchanged"
+    words = f"{realised['dtype']}: realised / asked = {realised['ratio']:.4f}, {realised['unchanged']:.1%} unchanged"
     assert_holds(
         cell,
         realised["declared"],

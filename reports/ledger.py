@@ -113,7 +113,7 @@ class Ledger:
             raise
         write_run(self.folder, run, verdict)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-            session.exitstatus = _status(records)
+            session.exitstatus = _status(plan, records)
         write_views(self.folder, run, verdict)
         self.text = self._show(run, verdict) + self._expectation(session, verdict)
         if project := self.config.getoption("wandb"):
@@ -134,10 +134,11 @@ class Ledger:
         return f"\nexpected outcome {expected}, got {verdict.conclusion}"
 
 
-def _status(records: tuple[Record, ...]) -> pytest.ExitCode:
+def _status(plan: Plan, records: tuple[Record, ...]) -> pytest.ExitCode:
     """What pytest would return had every cell run in this session; a cell that was not reached is no success."""
     held = all(record.outcome is Outcome.AGREES or record.declared or record.blocked_by for record in records)
-    return pytest.ExitCode.OK if held else pytest.ExitCode.TESTS_FAILED
+    reached = set(plan.planned) <= {record.cell for record in records}
+    return pytest.ExitCode.OK if held and reached else pytest.ExitCode.TESTS_FAILED
 
 
 def _machine(records: tuple[Record, ...]) -> dict[str, Any]:

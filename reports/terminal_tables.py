@@ -13,7 +13,10 @@ from steering_core.verdicts import Verdict
 from steering_core.verdicts.verdict import ModelNumbers, Quantity
 
 STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOUR)
-SIGNS = "= holds  d differs as declared  x differs  ! crashed  - unsupported  ? not measured; of preflight, directions, steering, behaviour"
+SIGNS = (
+    "= holds  d differs as declared  x differs  ! crashed  - unsupported  ? not measured; "
+    "of preflight, directions, steering, behaviour"
+)
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
 STYLES = {Outcome.AGREES: "green", Outcome.DIFFERS: "red", Outcome.ERRORED: "magenta", Outcome.UNSUPPORTED: "yellow"}
 

@@ -52,7 +52,7 @@ def _hooks(part: nn.Module) -> list[int]:
 
 
 def _tensors(module: Any) -> list[tuple[str, torch.Tensor]]:
-    """Every parameter and buffer, those that are not saved too; a quantised layer's state_dict is made anew each time."""
+    """Every parameter and buffer, unsaved ones too; a quantised layer's state_dict is made anew each time."""
     return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
 
 

@@ -44,9 +44,7 @@ def check_chat_template(key: str, folder: Path, settings: dict[str, Any]) -> Non
             "a chat checkpoint; for a base model, `tokenizer` in its row of models.toml names a chat model's",
         )  # fmt: skip
     if REQUEST not in rendered:
-        raise LoadProblem(
-            "chat-template", f"{key}: the chat template in {folder} drops the user's words", ONE_TURN
-        )
+        raise LoadProblem("chat-template", f"{key}: the chat template in {folder} drops the user's words", ONE_TURN)
 
 
 def find_template(folder: Path, settings: dict[str, Any]) -> str | None:
@@ -69,7 +67,9 @@ def render(text: str, settings: dict[str, Any]) -> str:
     environment.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: datetime.now().strftime(form)}
     special = {name: _text(value) for name, value in settings.items() if name.endswith("_token") and value is not None}
     turn = [{"role": "user", "content": REQUEST}]
-    return environment.from_string(text).render(messages=turn, tools=None, documents=None, add_generation_prompt=True, **special)
+    return environment.from_string(text).render(
+        messages=turn, tools=None, documents=None, add_generation_prompt=True, **special
+    )
 
 
 def _refuse(message: str) -> NoReturn:

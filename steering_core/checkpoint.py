@@ -98,7 +98,9 @@ def check_tokenizer(spec: ModelSpec, folder: Path) -> None:
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare Exceptions
-        raise _problem(spec, f"{file} does not read: {_brief(error)}", "a tokenizer of the tokenizers library") from None
+        raise _problem(
+            spec, f"{file} does not read: {_brief(error)}", "a tokenizer of the tokenizers library"
+        ) from None
     check_vocabulary(spec, max([tokenizer.get_vocab_size(False) - 1, *tokenizer.get_added_tokens_decoder()]))
     settings = folder / "tokenizer_config.json"
     check_chat_template(spec.key, folder, _object(spec, settings) if settings.is_file() else {})

@@ -17,7 +17,7 @@ from steering_core.tools.base import Tool
 
 @dataclass(frozen=True)
 class Deviation:
-    """clause and variant of the cell that cannot hold, the library versions it is known for, why, and where it is told."""
+    """clause and variant of the cell that cannot hold, the versions it is known for, why, and where it is told."""
 
     clause: str
     variant: str

@@ -2,8 +2,8 @@
 
 import math
 import time
-from datetime import UTC, datetime
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from steering_core.errors import EmptyMeasurement

@@ -1,4 +1,4 @@
-"""The transformers side of loading: config, tokenizer and weights from this machine alone, every failure one clear line."""
+"""The transformers side of loading: config, tokenizer and weights; every failure one clear line."""
 
 import logging
 import warnings

@@ -147,7 +147,9 @@ class LoadRequest:
             check_loaded_config(self.spec, self.source)
         tokenizer = read_tokenizer(self.spec, self.tokenizer or self.source)
         where = Placement(torch_dtype(self.dtype), self.device, self.attention, self.device_map, self.quantize)
-        module = random_weights(self.spec, where) if self.random_weights else read_weights(self.spec, self.source, where)
+        module = (
+            random_weights(self.spec, where) if self.random_weights else read_weights(self.spec, self.source, where)
+        )
         module.eval().requires_grad_(False)
         origin = "random weights" if self.random_weights else self.source
         entry = module.get_input_embeddings().weight.device

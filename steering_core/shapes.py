@@ -51,7 +51,9 @@ def random_config(spec: ModelSpec) -> Any:
     family cannot be built in that shape (GPT-2 fixes kv_heads and head_dim)."""
     from transformers import AutoConfig
 
-    fields = {NAMES[name][-1 if spec.family == "gpt2" else 0]: getattr(spec, name) for name in NAMES if name != "family"}
+    fields = {
+        NAMES[name][-1 if spec.family == "gpt2" else 0]: getattr(spec, name) for name in NAMES if name != "family"
+    }
     if spec.family == "gpt2":
         fields = {name: value for name, value in fields.items() if name not in {"num_key_value_heads", "head_dim"}}
     config = AutoConfig.for_model(spec.family, **fields, bos_token_id=1, eos_token_id=2, pad_token_id=0)

@@ -20,7 +20,6 @@ from steering_core.shift import Watched, watch
 from steering_core.sites import Site
 from steering_core.tools.base import Tool
 from steering_core.witness import boundary_inputs, witness
-from steering_core.witness import witness
 
 Feeding = Literal["cache", "no-cache", "chunked"]
 CHUNK = 7
@@ -87,7 +86,7 @@ class Trials:
         }  # fmt: skip
 
     def repeat_floor(self, direction: Tensor) -> list[int] | None:
-        """[row, step] of the earliest step at which the reference differs from itself over three draws; None if never."""
+        """[row, step] of the earliest step at which three draws of the reference differ; None if never."""
         answers = [self.cycle.reference_answers(direction, draw) for draw in (0, -1, -2)]
         return earliest(first_difference(answers[0], other) for other in answers[1:])
 

@@ -54,7 +54,7 @@ def every_check() -> list[Check]:
         for key, function in vars(module).items():
             if key.startswith("test_") and hasattr(function, "pytestmark"):
                 found += list(_variants(function))
-    return sorted(found, key=lambda check: (list(Stage).index(CLAUSES[check.clause].stage)))
+    return sorted(found, key=lambda check: list(Stage).index(CLAUSES[check.clause].stage))
 
 
 def _variants(function: Callable[..., None]) -> Iterator[Check]:
@@ -167,7 +167,9 @@ def run_check(check: Check, suspect: Suspect) -> Record:
     return draft.finish(check.function.__name__)
 
 
-def run_checks(suspect: Suspect, gated: bool = True, only: Callable[[Check], bool] = lambda check: True) -> list[Record]:
+def run_checks(
+    suspect: Suspect, gated: bool = True, only: Callable[[Check], bool] = lambda check: True
+) -> list[Record]:
     """Every check about a tool, stage by stage; a failed preflight keeps the later stages from running."""
     records: list[Record] = []
     for check in every_check():

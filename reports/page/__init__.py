@@ -38,7 +38,11 @@ def write_badge(directory: Path, verdict: Verdict) -> Path:
 
 def write_views(directory: Path, run: Run, verdict: Verdict) -> list[Path]:
     """Write all three; returns where they are."""
-    return [write_page(directory, run, verdict), write_markdown(directory, run, verdict), write_badge(directory, verdict)]
+    return [
+        write_page(directory, run, verdict),
+        write_markdown(directory, run, verdict),
+        write_badge(directory, verdict),
+    ]
 
 
 def _write(directory: Path, name: str, text: str) -> Path:
