@@ -9,7 +9,7 @@ from typing import Any
 
 from steering_core.errors import LoadProblem
 
-WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
 SMALL = ("config.json", "generation_config.json", "tokenizer*", "chat_template.jinja", "special_tokens_map.json")
 TIMEOUT = 10.0
 

@@ -14,6 +14,7 @@ from reports.outlook import Outlook, cost_line
 from reports.page import write_views
 from reports.terminal import render, write_lines
 from reports.tracking import track
+from steering_core.audit import audit
 from steering_core.errors import SuiteError
 from steering_core.journal import PLAN, Journal, SessionStart, finished, in_order, read_journal
 from steering_core.record import Cell, Outcome, Plan, Record, Run
@@ -106,6 +107,7 @@ class Ledger:
     def _conclude(self, session: pytest.Session, plan: Plan) -> None:
         records = in_order(self.records, plan.planned)
         run = Run(plan=plan, records=records, environment={**_machine(records), **self.outlook.costs()})
+        run = run.model_copy(update={"records": (*run.records, *audit(run))})
         try:
             verdict = judge(run)
         except Exception:

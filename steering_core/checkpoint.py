@@ -12,7 +12,7 @@ from steering_core.errors import LoadProblem
 from steering_core.shapes import check_shape, said_shape
 from steering_core.specs import ModelSpec
 
-INDEX = "model.safetensors.index.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 WHOLE = "a complete Hugging Face directory: config.json, safetensors weights, tokenizer.json, a chat template"
 
 
@@ -50,15 +50,18 @@ def check_manifest(spec: ModelSpec, folder: Path) -> None:
 
 
 def weight_files(spec: ModelSpec, folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint, those named by the index of one in several parts included."""
+    """The safetensors files that a checkpoint is loaded from: one, or the parts that its index names."""
     index = folder / INDEX
-    parts = _object(spec, index).get("weight_map") if index.is_file() else {}
-    if not isinstance(parts, dict):
+    if not index.is_file():
+        if (folder / WEIGHTS).is_file():
+            return [folder / WEIGHTS]
+        others = len(list(folder.glob("*.safetensors")))
+        found = f"{others} other safetensors files and no {INDEX}" if others else "no safetensors file"
+        raise _problem(spec, f"{folder} has {found}", f"{WEIGHTS}, or parts with their index; pickles are never read")
+    parts = _object(spec, index).get("weight_map")
+    if not isinstance(parts, dict) or not parts:
         raise _problem(spec, f"{index} has no weight_map", "download the checkpoint again")
-    files = {*folder.glob("*.safetensors"), *(folder / str(name) for name in parts.values())}
-    if not files:
-        raise _problem(spec, f"{folder} has no safetensors file", "pickled weights are never read")
-    return sorted(files)
+    return sorted({folder / str(name) for name in parts.values()})
 
 
 def is_whole(spec: ModelSpec, folder: Path) -> bool:

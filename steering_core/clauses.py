@@ -79,4 +79,10 @@ CLAUSES: dict[str, Clause] = {
         ("B3", "premise", "unsteered, harmful prompts are refused and evaluation prompts are not"),
         ("B4", "control", "a random direction of equal norm does not produce coherent refusals"),
     ),
+    **_clauses(
+        Stage.EVIDENCE,
+        ("V1", "completeness", "every planned cell has a record"),
+        ("V2", "provenance", "every record says where its numbers came from, and about its own model"),
+        ("V3", "one preset", "the run used one protocol preset throughout"),
+    ),
 }

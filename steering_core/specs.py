@@ -20,6 +20,7 @@ class ModelSpec:
     as a fraction, resolved as int(depth * layers); one of the two is given. multiplier: strength of the unit direction.
     default: measured when a run names no model. tuned: false for a base model, which refuses nothing: behaviour and
     premise are not planned for it. tokenizer: where the tokenizer and chat template come from, if not from `source`.
+    confirmed: the shape was compared with a published copy of the model's config.json.
     """
 
     key: str
@@ -42,6 +43,7 @@ class ModelSpec:
     tiny: bool = False
     default: bool = False
     tuned: bool = True
+    confirmed: bool = False
     max_new_tokens: int = 256
     memory_gb: float = 0.0
     priority: str = ""

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from parity.drafts import explain
-from parity.matrix import FIXTURES, ROOT
+from parity.matrix import FIXTURES, ROOT, tool_label
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.draft import Draft
 from steering_core.prompts import PromptSet, read_prompts
@@ -71,27 +71,25 @@ def _variants(function: Callable[..., None]) -> Iterator[Check]:
 class Room:
     """One loaded model and what its checks need; every tool is tried on a copy of it."""
 
-    def __init__(self, key: str, folder: Path, dtype: str = "", prompts: PromptSet | None = None) -> None:
+    def __init__(self, key: str, folder: Path, dtype: str = "") -> None:
         from steering_core.models import LoadRequest
 
         spec = read_registry(FIXTURES / "models.toml")[key]
         request = LoadRequest(spec, str(ROOT / spec.source), dtype or spec.dtype)
-        self.key, self.folder, self.spec = key, folder, spec
+        self.folder = folder
         self.model, self.weights = request.load(), request.digest()
         self.settings = resolve(spec, read_presets(FIXTURES / "presets.toml")["fixture"])
-        whole = prompts or read_prompts(FIXTURES / "prompts" / "default.json")
+        whole = read_prompts(FIXTURES / "prompts" / "default.json")
         self.prompts = replace(whole, evaluation=whole.evaluation[:ANSWERED])
-        self.opened = itertools.count()
 
     def cycle(self, model: Any = None, prompts: PromptSet | None = None) -> Any:
-        """A cycle on a copy of the model, with a store of its own."""
+        """A cycle on a copy of the model. The store is shared: what the reference answers is the same for every tool."""
         from steering_core.cycle import Cycle
         from steering_core.store import Store
 
         model = model or self.model
         copied = replace(model, module=deepcopy(model.module))
-        store = Store(self.folder / f"{self.key}-{next(self.opened)}")
-        return Cycle(copied, self.settings, prompts or self.prompts, store, self.weights)
+        return Cycle(copied, self.settings, prompts or self.prompts, Store(self.folder), self.weights)
 
 
 @dataclass
@@ -148,34 +146,44 @@ class Suspect:
 
 def run_check(check: Check, suspect: Suspect) -> Record:
     """Call one check; the record is what a run would have kept."""
-    pair = {"tool": "hooks", "other": suspect.spec} if "tools" in check.wants else {"tool": suspect.spec}
-    named = pair if check.wants & {"tool", "tools"} else {}
+    label = tool_label(suspect.spec)
+    whose = {"tools": {"tool": suspect.others[0], "other": label}, "tool": {"tool": label}}
+    named = next((cells for name, cells in whose.items() if name in check.wants), {})
     varied = [str(value) for name, value in sorted(check.given.items()) if name not in {"arm", "repeat"}]
     cell = Cell(
         clause=check.clause, model=suspect.cycle.model.spec.key, arm=check.given.get("arm"),
         repeat=check.given.get("repeat"), variant="-".join(varied) or None, **named,
     )  # fmt: skip
     draft = Draft(cell)
-    given = {name: draft if name == "cell" else check.given[name] if name in check.given else getattr(suspect, name)
-             for name in check.wants}  # fmt: skip
+    given = {"cell": draft, **check.given}
     try:
-        draft.provenance.update(suspect.cycle.provenance(), tools={suspect.spec: asdict(suspect.tool.version())})
-        check.function(**given)
+        given |= {name: getattr(suspect, name) for name in check.wants - set(given)}
+        check.function(**{name: given[name] for name in check.wants})
         draft.require_evidence()
     except (Exception, pytest.xfail.Exception, pytest.skip.Exception) as error:
         draft.fail(*explain(error))
     return draft.finish(check.function.__name__)
 
 
-def run_checks(
-    suspect: Suspect, gated: bool = True, only: Callable[[Check], bool] = lambda check: True
-) -> list[Record]:
-    """Every check about a tool, stage by stage; a failed preflight keeps the later stages from running."""
+ABOUT_TOOLS = {"tool", "tools", "every_tool"}
+OF_A_SESSION = {"canonical", "pytestconfig"}
+"""What only a session of pytest has; the checks that write snapshots want it."""
+
+
+def about_tools(check: Check) -> bool:
+    """Whether a check judges tools, and not the run's model and prompts alone."""
+    return bool(check.wants & ABOUT_TOOLS)
+
+
+def about_the_run(check: Check) -> bool:
+    """Whether a check judges the model and prompts, whatever the tools."""
+    return not check.wants & (ABOUT_TOOLS | OF_A_SESSION)
+
+
+def run_checks(suspect: Suspect, wanted: Callable[[Check], bool] = about_tools, gated: bool = True) -> list[Record]:
+    """The wanted checks, stage by stage; a failed preflight keeps the later stages from running."""
     records: list[Record] = []
-    for check in every_check():
-        about = check.wants & {"tool", "tools", "every_tool"}
-        if not about or not only(check):
-            continue
+    for check in filter(wanted, every_check()):
         if gated and CLAUSES[check.clause].stage is not Stage.PREFLIGHT and any(map(closes, records)):
             continue
         with undisturbed():

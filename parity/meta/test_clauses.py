@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parity.matrix import ROOT
-from steering_core.clauses import CLAUSES
+from steering_core.clauses import CLAUSES, Stage
 
 CHECK_FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "parity").glob("test_*.py"))}
 WITHOUT_CLAUSE = {"test_benchmarks.py"}
@@ -46,7 +46,8 @@ def complaints(files: dict[str, str], known: set[str]) -> list[str]:
 
 
 def test_checks_and_table_name_each_other() -> None:
-    assert complaints(CHECK_FILES, set(CLAUSES)) == []
+    audited = {clause.id for clause in CLAUSES.values() if clause.stage is Stage.EVIDENCE}
+    assert complaints(CHECK_FILES, set(CLAUSES) - audited) == []
 
 
 def test_the_files_without_clauses_are_there() -> None:

@@ -165,6 +165,21 @@ FAILURES: dict[str, Failure] = {
         "Then the effect is about being pushed at all, not about this direction.",
         "Lower the strength until the random direction does nothing, and compare again.",
     ),
+    "V1": Failure(
+        "Planned checks left no record",
+        "What was not measured cannot be said to agree.",
+        "Continue the run with --resume, or plan less.",
+    ),
+    "V2": Failure(
+        "Some records do not say where their numbers came from",
+        "A number that cannot be traced cannot be repeated, or compared with another.",
+        "Measure those cells again with this version of the suite.",
+    ),
+    "V3": Failure(
+        "Some records were made under another protocol preset",
+        "Different layers, strengths or lengths of answer give different rates; they must not be mixed.",
+        "Run everything under one --preset.",
+    ),
 }  # fmt: skip
 
 UNKNOWN = Failure(

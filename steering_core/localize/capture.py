@@ -29,7 +29,7 @@ Kind = tuple[int, torch.dtype]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """hidden: [batch, seq, width], a copy in the model's dtype. labels: its names, more than one for an alias."""
+    """hidden: [batch, seq, width], a copy in the model's dtype, on its first device. labels: its names, more than one for an alias."""
 
     labels: list[Label]
     hidden: Tensor
@@ -57,6 +57,8 @@ class _Collector:
 
     def __init__(self, model: LoadedModel, shape: tuple[int, ...], widths: set[int], consider: Consider) -> None:
         self.norm = model.module_at(model.architecture.final_norm)
+        self.norm_device = model.device_at(model.architecture.final_norm)
+        self.device = model.device
         self.shape, self.widths, self.consider = shape, widths, consider
         self.found: list[Candidate] = []
         self.seen: dict[tuple[int, ...], tuple[Tensor, Candidate]] = {}
@@ -76,7 +78,7 @@ class _Collector:
         if same in self.seen and not hidden.is_inference():
             self.seen[same][1].labels.append(label)
             return
-        self.found.append(Candidate([label], hidden.clone()))
+        self.found.append(Candidate([label], hidden.to(self.device, copy=True)))
         self.seen[same] = (hidden, self.found[-1])
 
     def keep_unedited(self, label: Label, value: Any, columns: slice) -> None:
@@ -86,7 +88,7 @@ class _Collector:
     def keep_normed(self, label: Label) -> None:
         """The final norm applied to the newest candidate, past any hook: what `hidden_states[-1]` is."""
         if self.found and label in self.found[-1].labels:
-            normed = type(self.norm).forward(self.norm, self.found[-1].hidden)
+            normed = type(self.norm).forward(self.norm, self.found[-1].hidden.to(self.norm_device))
             self.keep(Label(f"{label.name} normed", label.site, "normed"), normed)
 
     def hand_over(self) -> None:

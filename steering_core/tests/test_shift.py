@@ -137,6 +137,10 @@ def test_each_wrong_steering_is_told(name: str) -> None:
     assert words in seen_of(tool).words
 
 
+def test_what_moved_is_counted_and_not_what_was_asked_to() -> None:
+    assert (seen_of(WRONG["nothing"][0]).moved, seen_of(WRONG["one block less"][0]).moved) == (0, 26)
+
+
 def test_the_answer_of_a_right_hand_made_tool_passes() -> None:
     """The zoo above is wrong in one thing only: without its defect the same code is right."""
     assert seen_of(Steering(times(2))).wrong == []

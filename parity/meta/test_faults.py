@@ -1,0 +1,124 @@
+"""No check is blind: every declared fault is caught by the clauses that it names, and by no other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.faults import FAULTS, Fault, defined
+from parity.meta.direct_checks import Room, Suspect, about_the_run, about_tools, run_checks
+from parity.meta.fault_matrix import complaints, signs
+from steering_core.clauses import CLAUSES
+from steering_core.record import Cell, Outcome, Record
+
+HERE = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
+FILES = sorted({fault.file for fault in FAULTS})
+BASES = {"HiddenStates", "LeavesSomething", "OwnDirection"}
+"""Right in everything; what some faults derive from."""
+RIGHT = ("hooks", "nnsight", "pyvene", f"{HERE / 'base.py'}:Unchanged", f"{HERE / 'directions.py'}:OwnDirection")
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Room]:
+    """Models by key, each loaded once."""
+    opened: dict[str, Room] = {}
+    return lambda key: opened.get(key) or opened.setdefault(key, Room(key, tmp_path_factory.mktemp(key)))
+
+
+def tried(fault: Fault, room: Room) -> list[Record]:
+    """What the checks find: about a tool, or about a run whose model or prompts are wrong."""
+    if not fault.is_world:
+        return run_checks(Suspect(room.cycle(), fault.spec))
+    from fixtures.faults import worlds
+
+    model, prompts = getattr(worlds, fault.name)(room.model, room.prompts)
+    return run_checks(Suspect(room.cycle(model, prompts), "hooks"), about_the_run, gated=False)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_caught_by_its_own_clauses(
+    fault: Fault, rooms: Callable[[str], Room], record_property: Callable[[str, Any], None]
+) -> None:
+    records = tried(fault, rooms(fault.model))
+    record_property("fault_row", {"fault": fault.name, "signs": signs(records)})
+
+    assert complaints(fault, records) == []
+
+
+@pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
+@pytest.mark.parametrize("spec", RIGHT, ids=lambda spec: spec.rpartition(":")[2])
+def test_a_right_tool_sets_nothing_off(spec: str, key: str, rooms: Callable[[str], Room]) -> None:
+    records = run_checks(Suspect(rooms(key).cycle(), spec))
+
+    assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
+    assert {record.cell.clause for record in records} >= {"P1", "P12", "D6", "S8", "B2"}
+
+
+@pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
+def test_a_right_run_sets_nothing_off(key: str, rooms: Callable[[str], Room]) -> None:
+    records = run_checks(Suspect(rooms(key).cycle(), "hooks"), about_the_run)
+
+    assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
+    assert {record.cell.clause for record in records} == {"P4", "B3", "B4"}
+
+
+def holds(record: Record) -> bool:
+    """Agrees, or differs as its tool is declared to."""
+    return record.outcome is Outcome.AGREES or record.declared
+
+
+def test_every_clause_has_a_fault() -> None:
+    caught = {clause for fault in FAULTS for clause in fault.caught_by}
+
+    assert [clause for clause in CLAUSES if clause not in caught] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_wrong_tool_is_declared(file: str) -> None:
+    declared = {fault.name for fault in FAULTS if fault.file == file}
+
+    assert {name for name in defined(file) if not name.startswith("_")} - BASES == declared
+    assert all(defined(file)[name].endswith(".") for name in declared)
+
+
+def test_there_are_faults_of_every_kind() -> None:
+    assert len(FAULTS) >= 40
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    assert {path.stem for path in HERE.glob("*.py")} - {"__init__", "base", "registry"} == set(FILES)
+
+
+FAULT = next(fault for fault in FAULTS if fault.name == "OneBlockEarly")
+
+
+def records_of(**outcomes: Outcome) -> list[Record]:
+    """One record per clause."""
+    measured = {"localised": " ".join(FAULT.localised)}
+    return [Record(cell=Cell(clause=clause, model="m"), outcome=outcome, sentence=f"{clause} said so", measured=measured)
+            for clause, outcome in outcomes.items()]  # fmt: skip
+
+
+def test_a_blind_or_wrong_clause_is_reported() -> None:
+    caught = {clause: Outcome.DIFFERS for clause in FAULT.caught_by}
+    differs, agrees = Outcome.DIFFERS, Outcome.AGREES
+
+    def said(fault: Fault = FAULT, **changed: Outcome) -> Sequence[str]:
+        return complaints(fault, records_of(**(caught | changed)))
+
+    assert said() == said(P2=agrees) == []
+    assert said(P1=agrees) == ["P1 does not catch it"]
+    assert said(P2=differs) == ["P2 fires: P2 said so"]
+    assert said(P2=Outcome.ERRORED) == ["P2 fires: P2 said so"]
+    assert said(replace(FAULT, either=("P2",)), P2=differs) == []
+    assert said(replace(FAULT, caught_by=(*FAULT.caught_by, "P3"))) == ["P3 did not run"]
+    assert said(replace(FAULT, localised=("row 0 only",))) == ["no localisation says 'row 0 only'"]
+
+
+def test_only_checks_about_tools_are_asked_of_tools() -> None:
+    from parity.meta.direct_checks import every_check
+
+    asked = [check for check in every_check() if about_tools(check) or about_the_run(check)]
+
+    assert {check.clause for check in asked} == set(CLAUSES)
+    assert [check.function.__name__ for check in every_check() if check not in asked] == ["test_reference_direction"]
