@@ -5,59 +5,37 @@ from typing import Any
 from steering_core.footprint import QUANTIZED
 from steering_core.specs import DTYPES
 
+SWITCH: dict[str, Any] = {"action": "store_true"}
+MANY: dict[str, Any] = {"action": "append", "default": []}
+
+OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("--gpu", SWITCH, "run on CUDA (default: CPU)"),
+    ("--repeats", {"type": int, "metavar": "K"}, "repeats per model and tool (default: the preset's, 5)"),
+    ("--preset", {"metavar": "NAME"}, "protocol settings: phase1, as_run, closeout, fixture (default: fixture for tiny "
+        "models, phase1 for the others)"),
+    ("--dtype", {"choices": DTYPES}, "weights and activations (default: the model's row)"),
+    ("--batch-size", {"type": int, "default": 30, "metavar": "N"}, "evaluation prompts per forward (default: 30)"),
+    ("--model-path", {**MANY, "metavar": "KEY=DIR"}, "where the weights of a registered model are"),
+    ("--model", {**MANY, "metavar": "DIR_OR_ID"}, "run an unregistered model; needs --layer and --multiplier"),
+    ("--revision", {**MANY, "metavar": "KEY=REV"}, "branch, tag or commit of a model of the hub (default: its row's)"),
+    ("--layer", {"type": int, "metavar": "N"}, "tested block, 0-based; overrides every model's"),
+    ("--multiplier", {"type": float, "metavar": "X"}, "strength of the unit direction; overrides every model's"),
+    ("--random-weights", SWITCH, "real architecture and shape, seeded random weights: tensor-site checks without a "
+        "download"),
+    ("--tools", {"metavar": "A,B"}, "compare only these tools (default: hooks,nnsight,pyvene)"),
+    ("--tool", {**MANY, "metavar": "SPEC"}, "add a tool: path/to/file.py:Class or package.module:Class"),
+    ("--prompts", {"metavar": "FILE"}, "prompt sets as JSON (default: the project's own)"),
+    ("--attention", {"default": "", "choices": ("sdpa", "eager")}, "attention implementation (default: the family's)"),
+    ("--quantize", {"default": "", "choices": tuple(QUANTIZED)}, "quantise the weights while loading, by bitsandbytes; "
+        "activations keep the dtype"),
+    ("--device-map", {"default": "", "choices": ("auto",)}, "spread each model over all GPUs, by accelerate"),
+    ("--no-gate", SWITCH, "go on after a failed preflight; the verdict names the failed clause as its likely cause"),
+    ("--force-snapshot", SWITCH, "with --snapshot-update: lock from a source that is not a clean commit"),
+)  # fmt: skip
+
 
 def add_options(parser: Any) -> None:
     """Every option of the suite that decides what is measured."""
     group = parser.getgroup("parity", "steering parity: what is measured")
-    add = group.addoption
-    add("--gpu", action="store_true", help="run on CUDA (default: CPU)")
-    add("--repeats", type=int, metavar="K", help="repeats per model and tool (default: the preset's, 5)")
-    add("--preset", metavar="NAME", help="protocol settings: phase1, as_run, closeout, fixture "
-        "(default: fixture for tiny models, phase1 for the others)")  # fmt: skip
-    add("--dtype", choices=DTYPES, help="weights and activations (default: the model's row)")
-    add("--batch-size", type=int, default=30, metavar="N", help="evaluation prompts per forward (default: 30)")
-    add(
-        "--model-path",
-        action="append",
-        default=[],
-        metavar="KEY=DIR",
-        help="where the weights of a registered model are",
-    )
-    add(
-        "--model",
-        action="append",
-        default=[],
-        metavar="DIR_OR_ID",
-        help="run an unregistered model; needs --layer, --multiplier",
-    )
-    add("--revision", action="append", default=[], metavar="KEY=REV",
-        help="branch, tag or commit of a model of the hub (default: its row's)")  # fmt: skip
-    add("--layer", type=int, metavar="N", help="tested block, 0-based; overrides every model's")
-    add("--multiplier", type=float, metavar="X", help="strength of the unit direction (as --layer)")
-    add("--random-weights", action="store_true",
-        help="real architecture and shape, seeded random weights: tensor-site checks without a download")  # fmt: skip
-    add("--tools", metavar="A,B", help="compare only these tools (default: hooks,nnsight,pyvene)")
-    add(
-        "--tool",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="add a tool: path/to/file.py:Class or package.module:Class",
-    )
-    add("--prompts", metavar="FILE", help="prompt sets as JSON (default: the project's own)")
-    add(
-        "--attention",
-        default="",
-        choices=("sdpa", "eager"),
-        help="attention implementation (default: the family's own)",
-    )
-    add("--quantize", default="", choices=tuple(QUANTIZED),
-        help="quantise the weights while loading, by bitsandbytes; activations keep the dtype")  # fmt: skip
-    add("--device-map", default="", choices=("auto",), help="spread each model over all GPUs, by accelerate")
-    add("--no-gate", action="store_true",
-        help="go on after a failed preflight; the verdict names the failed clause as its likely cause")  # fmt: skip
-    add(
-        "--force-snapshot",
-        action="store_true",
-        help="with --snapshot-update: lock from a source that is not a clean commit",
-    )
+    for name, settings, words in OPTIONS:
+        group.addoption(name, help=words, **settings)

@@ -117,7 +117,7 @@ def test_weights_larger_than_the_memory_are_refused_with_both_figures(gpus: Call
     with pytest.raises(UsageProblem, match=r"qwen7b: its weights take 15.2 GB in bfloat16, the GPU has 14.0 GB"):
         check_machine([QWEN], options(gpu=True))
     check_machine([QWEN], options(gpu=True, device_map="auto"))
-    check_machine([QWEN], options(gpu=True, quantize="int8"))
+    check_memory(QWEN, options(gpu=True, quantize="int8"), int(14e9))
     gpus(8e9, 7e9)
     with pytest.raises(UsageProblem, match=r"take 15.2 GB in bfloat16, the GPUs have 15.0 GB.*--quantize nf4"):
         check_machine([QWEN], options(gpu=True, device_map="auto"))
@@ -203,7 +203,9 @@ def test_what_a_cache_lacks_is_fetched_and_a_directory_is_not(
     assert len(fetched) == 1
 
 
-def test_the_tokenizer_of_another_repository_is_looked_for_too(of_the_hub: Matrix, tmp_path: Path) -> None:
+def test_the_tokenizer_of_another_repository_is_looked_for_too(
+    of_the_hub: Matrix, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place = tmp_path / "snapshots" / "0123abc"
     settings = json.loads((place / "tokenizer_config.json").read_text())
     (place / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": None}))
@@ -214,12 +216,10 @@ def test_the_tokenizer_of_another_repository_is_looked_for_too(of_the_hub: Matri
 
     check_sources(replace(of_the_hub, registry={"tiny_qwen2": borrowed}), options())
     assert tokenizer_of(borrowed) == str(CHECKPOINTS / "tiny_qwen2")
+    missing = replace(of_the_hub, registry={"tiny_qwen2": replace(borrowed, tokenizer="google/gemma-2-2b-it")})
+    monkeypatch.setattr(sources, "fetch", hub.fetch)
     with pytest.raises(UsageProblem, match="gemma-2-2b-it is not in the"):
-        missing = replace(borrowed, tokenizer="google/gemma-2-2b-it")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sources, "fetch", hub.fetch)
-            patch.setattr("huggingface_hub.is_offline_mode", lambda: True)
-            check_sources(replace(of_the_hub, registry={"tiny_qwen2": missing}), options())
+        check_sources(missing, options())
 
 
 def test_a_directory_is_told_from_a_repository() -> None:
