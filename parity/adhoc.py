@@ -1,6 +1,7 @@
 """`--model DIR_OR_ID`: a registry row made on the spot from a checkpoint's config.json."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def spec_of(source: str, options: Any) -> ModelSpec:
 
 def _key(source: str) -> str:
     """The last part of the path or id, as a marker name."""
-    name = Path(source).resolve().name if Path(source).is_dir() else source.rpartition("/")[2]
+    name = os.path.basename(os.path.abspath(source)) if Path(source).is_dir() else source.rpartition("/")[2]
     return re.sub(r"\W+", "_", name).strip("_").lower() or "model"
 
 

@@ -67,9 +67,9 @@ def make_plan(config: pytest.Config, matrix: Matrix, required: tuple[Cell, ...],
 
 
 def _wanted(item: pytest.Item, matrix: Matrix, config: pytest.Config) -> bool:
-    fixtures = getattr(item, "fixturenames", ())
-    if "benchmark" in fixtures:
-        return bool(config.getoption("benchmark_only"))
+    timed = "benchmark" in getattr(item, "fixturenames", ())
+    if timed or config.getoption("benchmark_only"):
+        return timed and bool(config.getoption("benchmark_only"))
     cell = cell_of(item)
     if cell is None:
         return item.get_closest_marker("clause") is None

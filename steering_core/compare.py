@@ -66,9 +66,9 @@ def cosine(left: "Tensor", right: "Tensor") -> float:
 def first_difference(left: "Tensor", right: "Tensor") -> list[int] | None:
     """[row, step] of the earliest step at which two sets of answers, int64 [rows, steps], differ; None when equal."""
     width = min(left.shape[1], right.shape[1])
-    different = (left[:, :width] != right[:, :width]).nonzero().tolist()
+    different: list[list[int]] = (left[:, :width] != right[:, :width]).nonzero().tolist()
     if different:
-        return list(min(different, key=lambda place: (place[1], place[0])))
+        return min(different, key=lambda place: (place[1], place[0]))
     return None if left.shape == right.shape else [0, width]
 
 

@@ -48,7 +48,7 @@ class Cycle:
     seeds: tuple[int, ...] = (42,)
     fresh: FreshProcess | None = None
     batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict)
-    captures: dict[tuple[str, str, str], dict[Site, Tensor]] = field(default_factory=dict)
+    captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict)
     truths: dict[str, dict[int, Tensor]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,7 +103,7 @@ class Cycle:
     def direction_key(self, tool: Tool, repeat: int) -> dict[str, Any]:
         """Everything that can change the extracted direction."""
         return {
-            **self.base_key(), "what": "direction", "tool": tool.name, "version": str(tool.version()),
+            **self.base_key(), "what": "direction", **identity(tool),
             "site": str(self.site), "tokens": self.extraction.digest, "repeat": repeat,
         }  # fmt: skip
 
@@ -119,7 +119,7 @@ class Cycle:
 
     def read(self, tool: Tool, batch: TokenBatch) -> dict[Site, Tensor]:
         """The tool's captures that preflight needs, in one forward; read once per tool and batch."""
-        key = (str(tool.version()), tool.name, batch.digest)
+        key = (*identity(tool).values(), batch.digest)
         if key not in self.captures:
             self.captures[key] = tool.read(self.model, batch, self.preflight_sites)
         return self.captures[key]
@@ -153,8 +153,7 @@ class Cycle:
         """Steered answers to the evaluation prompts: int64 [prompts, <= max_new_tokens]."""
         if arm == "reference":
             return self.reference_answers(direction, repeat)
-        who = {"tool": tool.name, "version": str(tool.version())}
-        key = {"what": "answers", **who, "direction": digest(direction), "repeat": repeat}
+        key = {"what": "answers", **identity(tool), "direction": digest(direction), "repeat": repeat}
         return self._generate(key, self.prompts.evaluation, tool.generate, self.edits(direction))
 
     def reference_answers(self, direction: Tensor, draw: int) -> Tensor:
@@ -224,6 +223,12 @@ class Cycle:
             "classifier": "strict-v2", "seeds": list(self.seeds), "prompts": self.prompts.digest,
             "prompts_file": self.prompts.name, "prompt_warnings": self.prompts.warnings(),
         }  # fmt: skip
+
+
+def identity(tool: Tool) -> dict[str, str]:
+    """Whose measurement it is: neither two tools of one name nor two versions of one tool are taken for each other."""
+    made_by = f"{type(tool).__module__}:{type(tool).__qualname__}"
+    return {"tool": tool.name, "class": made_by, "version": str(tool.version())}
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

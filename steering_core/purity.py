@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from steering_core import borrow
-from steering_core.cycle import Cycle
+from steering_core.cycle import Cycle, identity
 from steering_core.interference import PlannedFailure, failing_at, overwriting_at
 from steering_core.liveness import counting, machinery
 from steering_core.models import LoadedModel
@@ -19,7 +19,7 @@ class Purity:
     """Measurements of one model's tools. left: per tool, what a read and a steered generation left changed."""
 
     cycle: Cycle
-    left: dict[str, dict[str, str]] = field(default_factory=dict)
+    left: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     def act(self, tool: Tool, action: str, model: LoadedModel | None = None) -> object:
         """One read, or one short steered generation along the true direction."""
@@ -55,14 +55,15 @@ class Purity:
 
     def left_changed(self, tool: Tool) -> dict[str, str]:
         """aspect -> what a read and a steered generation left changed; measured once per tool."""
-        if tool.name not in self.left:
+        who = tuple(identity(tool).values())
+        if who not in self.left:
             model = self.untouched()
             with borrow.lent(model):
                 before = borrow.state_of(model)
                 self.act(tool, "read", model)
                 self.act(tool, "generate", model)
-                self.left[tool.name] = borrow.changed(before, borrow.state_of(model))
-        return self.left[tool.name]
+                self.left[who] = borrow.changed(before, borrow.state_of(model))
+        return self.left[who]
 
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
         """(kind of exception that reached the caller, aspect -> what was left changed)."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from steering_core import reference
 from steering_core.compare import compare, first_difference, unit
-from steering_core.cycle import Cycle
+from steering_core.cycle import Cycle, identity
 from steering_core.directions import random_direction
 from steering_core.edits import Ablate, Add, Edit
 from steering_core.floor import Floor, measure_floor
@@ -31,7 +31,7 @@ class Trials:
     """Measurements beyond the plain cycle; `watched` keeps generations that several checks look at."""
 
     cycle: Cycle
-    watched: dict[tuple[str, str], Watched] = field(default_factory=dict)
+    watched: dict[tuple[str, ...], Watched] = field(default_factory=dict)
 
     def fed(self, feeding: Feeding) -> LoadedModel:
         """The model, generating with its KV cache, without, or with the prompt in chunks."""
@@ -44,7 +44,7 @@ class Trials:
 
     def steered(self, tool: Tool, new_tokens: int, feeding: Feeding = "cache") -> Watched:
         """The preset's steering along the true direction, watched once per tool and feeding."""
-        key = (tool.name, feeding)
+        key = (*identity(tool).values(), feeding)
         if key not in self.watched:
             edits = self.cycle.edits(self.cycle.true_direction())
             self.watched[key] = self.watch(tool, edits, new_tokens, feeding)

@@ -19,9 +19,10 @@ HEAVY = {"torch", "transformers", "nnsight", "pyvene"}
 OWN_FILE = {"nnsight": "steering_core.tools.nnsight", "pyvene": "steering_core.tools.pyvene"}
 SHARED = {"steering_core.tools", "steering_core.tools.base", "steering_core.tools.plan"}
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
-EVALUATORS = {"eval", "exec", "compile", "__import__", "torch.load"}
+EVALUATORS = {"eval", "exec", "compile", "torch.load"}
 TRUSTING = {"trust_remote_code", "allow_pickle"}
-SNAPSHOT_FILES = {"parity.canonical", "parity.locations"}
+SNAPSHOT_FILES = {"parity.canonical", "parity.locations", "steering_core.models"}
+"""The last one means a folder of that name in the hub's cache."""
 
 
 @dataclass(frozen=True)

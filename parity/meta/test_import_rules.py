@@ -55,7 +55,6 @@ PLANTED = {
         ("fixtures.train.new", "torch.load(file, weights_only=True)"),
         ("parity.new", "eval('1')"),
         ("parity.meta.new", "exec('1')"),
-        ("fixtures.train.new", "__import__('os')"),
         ("steering_core.new", "AutoModel.from_pretrained('x', trust_remote_code=True, local_files_only=True)"),
         ("steering_core.new", "AutoModel.from_pretrained('x', trust_remote_code=False)"),
         ("reports.new", "numpy.load(file, allow_pickle=True)"),

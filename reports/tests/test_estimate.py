@@ -67,9 +67,11 @@ def test_other_kinds_are_scaled_by_the_median_ratio() -> None:
 
 def test_a_cell_that_did_not_run_teaches_nothing() -> None:
     found = estimate()
-    found.observe(took(0.0, outcome=Outcome.ABSENT))
+    for _ in range(2):
+        found.observe(took(0.0, outcome=Outcome.ABSENT))
 
     assert found.seconds(kind_of(took(0).cell)) == SECONDS["B1"]
+    assert not found.loaded
 
 
 def test_a_total_counts_each_model_that_is_still_to_be_loaded() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Any:
     module.Table = lambda columns, data: {"columns": columns, "data": data}
 
     def init(**asked: Any) -> Tracked:
+        warnings.warn("something old is used", DeprecationWarning, stacklevel=2)
         module.asked.update(asked)
         return module.tracked  # type: ignore[no-any-return]
 

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from steering_core.compare import compare, cosine, largest_components, one_minus_cosine, unit, unravel
+from steering_core.compare import (
+    compare,
+    cosine,
+    first_difference,
+    largest_components,
+    one_minus_cosine,
+    unit,
+    unravel,
+)
 from steering_core.errors import EmptyMeasurement
 
 BASE = torch.arange(24.0).reshape(2, 3, 4)
@@ -111,3 +119,19 @@ def test_largest_components_are_signed_and_sorted() -> None:
 
     assert largest_components(left, right, 3) == [[2, -9.0], [1, 3.0], [0, -0.5]]
     assert len(largest_components(left, right, 10)) == 4
+
+
+@pytest.mark.parametrize(
+    ("other", "place"),
+    [
+        ([[1, 2, 3], [4, 5, 6]], None),
+        ([[1, 2, 9], [4, 9, 6]], [1, 1]),
+        ([[1, 9, 3], [4, 9, 6]], [0, 1]),
+        ([[1, 2], [4, 5]], [0, 2]),
+        ([[1, 2, 3, 0], [4, 5, 6, 0]], [0, 3]),
+        ([[1, 2], [9, 5]], [1, 0]),
+    ],
+    ids=["equal", "earliest step", "first row of it", "shorter", "longer", "shorter and different"],
+)
+def test_the_first_difference_of_two_sets_of_answers(other: list[list[int]], place: list[int] | None) -> None:
+    assert first_difference(torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor(other)) == place

@@ -16,6 +16,7 @@ from steering_core.models import LoadedModel
 from steering_core.sites import Site
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tests.small_cycles import Counting, anew
+from steering_core.tokens import TokenBatch
 from steering_core.tools import TOOLS, find_tool
 from steering_core.trials import Trials
 
@@ -63,6 +64,54 @@ def test_each_repeat_is_read_anew_and_only_once(cycle: Cycle, loaded: LoadedMode
     anew(loaded, tmp_path).direction(again, 1)
 
     assert (tool.reads, again.reads) == (3, 0), "three repeats; nothing is read again, in this process or the next"
+
+
+class Impostor(Counting):
+    """Another tool of the same name and version."""
+
+
+def test_a_direction_is_extracted_once_for_each_thing_it_depends_on(loaded: LoadedModel, tmp_path: Path) -> None:
+    tool, newer, impostor, named = Counting(), Counting("2"), Impostor(), Counting()
+    named.name = "another name"
+    deeper, other = replace(SETTINGS, layer=2, blocks=(2,)), replace(PROMPTS, harmful=("w50", "w51"))
+
+    for cycle in (
+        anew(loaded, tmp_path), anew(loaded, tmp_path), anew(loaded, tmp_path, weights="other"),
+        anew(loaded, tmp_path, settings=deeper), anew(loaded, tmp_path, prompts=other),
+    ):  # fmt: skip
+        cycle.direction(tool, 0)
+    for who in (newer, impostor, named):
+        anew(loaded, tmp_path).direction(who, 0)
+
+    assert tool.reads == 4, "only the second is the same measurement as the first"
+    assert (newer.reads, impostor.reads, named.reads) == (1, 1, 1)
+
+
+class OwnMethod(Counting):
+    """A tool with a direction method of its own."""
+
+    def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
+        """Something that tells its arguments apart."""
+        return torch.tensor([len(harmful.ids), harmful.ids[0, 1], harmless.ids[0, -2], site.layer], dtype=torch.float64)
+
+
+def test_a_tool_with_a_method_of_its_own_is_asked_for_its_direction(cycle: Cycle) -> None:
+    tool = OwnMethod()
+
+    found = cycle.direction(tool, 0)
+
+    assert (found.tolist(), found.dtype, tool.reads) == ([2.0, 10.0, 21.0, 1.0], torch.float32, 0)
+
+
+def test_the_witness_is_posted_before_any_tool_can_wrap_the_model(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[LoadedModel] = []
+    monkeypatch.setattr("steering_core.cycle.post_witness", posted.append)
+
+    anew(loaded, tmp_path)
+
+    assert posted == [loaded]
 
 
 def test_preflight_reads_once_per_tool_and_batch(cycle: Cycle) -> None:

@@ -1,5 +1,7 @@
 """Intervals and tests against published numbers; not against the study's p-values that do not recompute."""
 
+from collections.abc import Callable
+
 import pytest
 
 from steering_core.errors import EmptyMeasurement, SuiteError
@@ -144,7 +146,7 @@ def test_transfer_efficiency_follows_the_random_stream_of_the_study() -> None:
         lambda: transfer_efficiency([True, True], [False, False]),
     ],
 )
-def test_nothing_is_said_about_nothing(empty) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_said_about_nothing(empty: Callable[[], object]) -> None:
     with pytest.raises(EmptyMeasurement):
         empty()
 

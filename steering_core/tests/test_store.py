@@ -1,6 +1,7 @@
 """The store: computed once, read afterwards, whole or not at all, by several processes at a time."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,6 +103,17 @@ def test_a_write_that_fails_leaves_no_part_of_it(tmp_path: Path, monkeypatch: py
     with pytest.raises(ArtifactProblem, match="no space left"):
         Store(tmp_path).get(KEY, lambda: VALUE)
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_what_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = store.path(KEY)
+    path.parent.mkdir(parents=True)
+    Path(f"{path}.lock").write_text("")
+    path.with_suffix(f".{os.getpid()}.part").write_bytes(b"half")
+
+    assert torch.equal(store.get(KEY, lambda: VALUE), VALUE)
+    assert torch.equal(Store(tmp_path).get(KEY, never), VALUE)
 
 
 WAITING = """
