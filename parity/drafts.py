@@ -37,7 +37,7 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         return
     if call.excinfo and draft.blocked_by is None:
         draft.fail(*explain(call.excinfo.value))
-    record = draft.finish(item.nodeid.partition("@")[0])
+    record = draft.finish(item.nodeid)
     item.user_properties.append((PROPERTY, record.model_dump_json()))
     remember(item.config, record)
 

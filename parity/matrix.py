@@ -16,7 +16,7 @@ from steering_core.tools import TOOLS, known_tools
 ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
 DEFAULT_TOOLS = ("hooks", "nnsight", "pyvene")
-OTHER_MARKERS = {"clause", "benchmark", "xdist_group"}
+OTHER_MARKERS = {"clause", "benchmark"}
 
 
 @dataclass(frozen=True)

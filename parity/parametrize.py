@@ -35,7 +35,7 @@ def parameters(metafunc: pytest.Metafunc, matrix: Matrix) -> dict[str, list[Any]
 
 def _model(matrix: Matrix, key: str) -> Any:
     marks = [getattr(pytest.mark, name) for name in sorted(marks_of(matrix.registry[key]))]
-    return pytest.param(key, marks=[*marks, pytest.mark.xdist_group(key)], id=key)
+    return pytest.param(key, marks=marks, id=key)
 
 
 def cell_of(item: pytest.Item) -> Cell | None:

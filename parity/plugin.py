@@ -37,6 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
     register_markers(config, matrix)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Called by xdist on the controller, once: who decides which worker runs what."""
+    from parity.grouping import ByModel
+
+    return ByModel(config, log, config.stash[MATRIX].registry)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Called per test function: models x tools (or pairs of tools) x arms x repeats."""
     for name, values in parameters(metafunc, metafunc.config.stash[MATRIX]).items():

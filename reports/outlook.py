@@ -45,7 +45,7 @@ class Outlook:
         return [
             f"estimate (not measured yet): {cells} cells, about {duration(seconds)}, "
             f"about {usd(cost)} at {usd(rate)} an hour{within}{spent}"
-            f"{'; the budget will end the run before its end' if beyond else ''}"
+            f"{'; the budget will stop it before the end' if beyond else ''}"
         ]
 
     def costs(self) -> dict[str, Any]:

@@ -22,12 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Called once the options are known: chooses the run directory and lets xdist group the work by model."""
+    """Called once the options are known: chooses the run directory."""
     if is_worker(config):
         listen(config)
         return
-    if getattr(config.option, "numprocesses", None):
-        config.option.dist = "loadgroup"
     try:
         start_ledger(config)
     except SuiteError as problem:

@@ -63,7 +63,7 @@ class Progress:
         """`12/340 cells, about 14 min left, now test_rates[...]`."""
         plan, done = self.ledger.plan, len(self.ledger.records)
         assert plan is not None
-        names = [nodeid.rpartition("::")[2].partition("@")[0] for nodeid in self.running]
+        names = [nodeid.rpartition("::")[2] for nodeid in self.running]
         now = f", now {', '.join(names[:SHOWN])}" if names else ""
         return f"{done}/{len(plan.planned)} cells, about {duration(self.ledger.outlook.seconds_left())} left{now}"
 

@@ -91,7 +91,7 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
         raise LoadProblem(
             "weights", f"{spec.key}: {source} lacks weights, first {bad[0]}", "expected a complete checkpoint"
         )
-    check_placed(spec, getattr(module, "hf_device_map", {}).values())
+    check_placed(spec, list(getattr(module, "hf_device_map", {}).values()))
     if placement.quantize:
         settle_quantized(module)
     return module

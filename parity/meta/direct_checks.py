@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,8 @@ def run_check(check: Check, suspect: Suspect) -> Record:
     draft = Draft(cell)
     given = {"cell": draft, **check.given}
     try:
+        versions = {tool.name: asdict(tool.version()) for tool in suspect.every_tool}
+        draft.provenance.update(suspect.cycle.provenance(), tools=versions)
         given |= {name: getattr(suspect, name) for name in check.wants - set(given)}
         check.function(**{name: given[name] for name in check.wants})
         draft.require_evidence()

@@ -31,10 +31,14 @@ def complaints(fault: Fault, records: Sequence[Record]) -> list[str]:
     row = signs(records)
     blind = [f"{clause} {'does not catch it' if clause in row else 'did not run'}" for clause in fault.caught_by
              if row.get(clause, HOLDS) == HOLDS]  # fmt: skip
-    first = {record.cell.clause: record.sentence for record in reversed(records) if record.outcome is not Outcome.AGREES}
+    first = {
+        record.cell.clause: record.sentence for record in reversed(records) if record.outcome is not Outcome.AGREES
+    }
     wrong = [f"{clause} fires: {first[clause]}" for clause in fault.passes if row.get(clause, HOLDS) != HOLDS]
     named = [str(record.measured.get("localised", "")) for record in records]
-    unsaid = [f"no localisation says {words!r}" for words in fault.localised if not any(words in name for name in named)]
+    unsaid = [
+        f"no localisation says {words!r}" for words in fault.localised if not any(words in name for name in named)
+    ]
     return blind + wrong + unsaid
 
 

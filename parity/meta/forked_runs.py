@@ -21,7 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIBRARIES = (
     "torch", "transformers.models.qwen2.modeling_qwen2", "transformers.models.auto.tokenization_auto", "nnsight",
-    "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock",
+    "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock", "jinja2", "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
 )  # fmt: skip
 LONGEST = 120.0
 CRASHED = 70

@@ -30,7 +30,7 @@ def test_a_run_beyond_its_budget_is_incomplete_and_goes_on(tmp_path: Path) -> No
 
     assert status == 1, said
     assert said.startswith("estimate (not measured yet): 6 cells, about ")
-    assert "the budget will end the run before its end" in said
+    assert "the budget will stop it before the end" in said
     assert {(row["outcome"], row["sentence"]) for row in stopped} == {("absent", REASON)}
     verdict = " ".join(said.split())
     assert "INCOMPLETE: the preflight is not decided" in verdict

@@ -32,7 +32,7 @@ class Ask:
 
 
 ASKS = (
-    Ask("INCOMPLETE", ("hooks",), ("-m", "tiny_qwen2", "-k", "site or within_tool", "--repeats", "1"), ("only one model",)),
+    Ask("INCOMPLETE", ("hooks",), ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1"), ("only one model",)),
     Ask("INVALID", ("hooks", "OneBlockEarly"), (), ("P1 location fails for OneBlockEarly", "off by one block"), ("P1",)),
     Ask("UNSTABLE", ("hooks", "HashSeeded"), (), ("HashSeeded", "does not give the same direction twice")),
     Ask("OUTCOME_1", ("hooks", "AttentionForStream"), ("--no-gate",), ("tiny_qwen2, tiny_gemma2",),

@@ -63,12 +63,14 @@ def test_preflight_holds_on_every_tiny_model_with_every_tool(runs: ForkedRuns, t
     records = records_of(runs, tmp_path, "-m", "tiny", "-k", "preflight")
 
     clauses = {clause for clause, row in CLAUSES.items() if row.stage is Stage.PREFLIGHT}
-    wrong = [row["cell"] for row in records if row["outcome"] != "agrees" and "declared_deviation" not in row["measured"]]
+    wrong = [
+        row["cell"] for row in records if row["outcome"] != "agrees" and "declared_deviation" not in row["measured"]
+    ]
     done = {(row["cell"]["model"], row["cell"]["tool"]) for row in records if row["cell"]["tool"]}
     assert wrong == []
     assert done == {(key, tool) for key in TINY for tool in TOOLS}
     assert {(row["cell"]["model"], row["cell"]["clause"]) for row in records} == {(k, c) for k in TINY for c in clauses}
-    assert Counter(loads.read_text().split()[1::2]) == Counter(TINY), "each model is loaded once"
+    assert Counter(loads.read_text().split()[1::2]) == Counter(list(TINY)), "each model is loaded once"
 
 
 def test_each_worker_loads_its_models_once(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:

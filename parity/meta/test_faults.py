@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 from fixtures.faults import FAULTS, Fault, defined
 from parity.meta.direct_checks import Room, Suspect, about_the_run, about_tools, run_checks
 from parity.meta.fault_matrix import complaints, signs
-from steering_core.clauses import CLAUSES
-from steering_core.record import Cell, Outcome, Record
+from steering_core.audit import audit
+from steering_core.clauses import CLAUSES, Stage
+from steering_core.record import Cell, Outcome, Plan, Record, Run
 
 HERE = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
 FILES = sorted({fault.file for fault in FAULTS})
-BASES = {"HiddenStates", "LeavesSomething", "OwnDirection"}
+BASES = {"LeavesSomething", "OwnDirection"}
 """Right in everything; what some faults derive from."""
 RIGHT = ("hooks", "nnsight", "pyvene", f"{HERE / 'base.py'}:Unchanged", f"{HERE / 'directions.py'}:OwnDirection")
 
@@ -28,13 +30,23 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Room]:
 
 
 def tried(fault: Fault, room: Room) -> list[Record]:
-    """What the checks find: about a tool, or about a run whose model or prompts are wrong."""
-    if not fault.is_world:
+    """What the checks find: about a tool, about a run whose model or prompts are wrong, or about a run's records."""
+    if fault.is_tool:
         return run_checks(Suspect(room.cycle(), fault.spec))
-    from fixtures.faults import worlds
-
-    model, prompts = getattr(worlds, fault.name)(room.model, room.prompts)
+    make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)
+    if fault.file == "records":
+        return list(audit(make(right_run(room))))
+    model, prompts = make(room.model, room.prompts)
     return run_checks(Suspect(room.cycle(model, prompts), "hooks"), about_the_run, gated=False)
+
+
+def right_run(room: Room) -> Run:
+    """A short run of one tool, as a ledger keeps it."""
+    records = tuple(run_checks(Suspect(room.cycle(), "hooks"), lambda check: check.clause in {"P1", "P2"}))
+    cells = tuple(record.cell for record in records)
+    key = cells[0].model
+    plan = Plan(models=(key,), tools=("hooks",), repeats=1, preset="fixture", required=cells, planned=cells)
+    return Run(plan=plan, records=records)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -67,6 +79,10 @@ def test_a_right_run_sets_nothing_off(key: str, rooms: Callable[[str], Room]) ->
 def holds(record: Record) -> bool:
     """Agrees, or differs as its tool is declared to."""
     return record.outcome is Outcome.AGREES or record.declared
+
+
+def test_the_records_of_a_right_run_set_nothing_off(rooms: Callable[[str], Room]) -> None:
+    assert signs(audit(right_run(rooms("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
 
 
 def test_every_clause_has_a_fault() -> None:
@@ -120,5 +136,5 @@ def test_only_checks_about_tools_are_asked_of_tools() -> None:
 
     asked = [check for check in every_check() if about_tools(check) or about_the_run(check)]
 
-    assert {check.clause for check in asked} == set(CLAUSES)
+    assert {check.clause for check in asked} == {row.id for row in CLAUSES.values() if row.stage is not Stage.EVIDENCE}
     assert [check.function.__name__ for check in every_check() if check not in asked] == ["test_reference_direction"]

@@ -160,7 +160,7 @@ def test_the_announcement_is_marked_as_an_estimate_and_warns() -> None:
     (line,) = Outlook(config(gpu=True, budget_usd=50.0, gpu_hour_usd=3600.0), plan, {}).announcement()
 
     assert line.startswith("estimate (not measured yet): 3 cells, about 2 min, about $111.00 at $3,600.00 an hour")
-    assert line.endswith("of a budget of $50.00; the budget will end the run before its end")
+    assert line.endswith("of a budget of $50.00; the budget will stop it before the end")
     assert Outlook(config(), plan, {}).announcement() == []
 
 

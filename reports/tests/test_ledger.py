@@ -13,9 +13,10 @@ from reports.artifact import read_run
 from reports.layout import RECORDS, VERDICT
 from reports.ledger import Ledger
 from reports.tests.synthetic_run import agreeing
+from steering_core.clauses import CLAUSES, Stage
 from steering_core.errors import ArtifactProblem
 from steering_core.journal import PLAN, SessionStart, read_journal
-from steering_core.record import Outcome, Record
+from steering_core.record import Cell, Outcome, Record
 
 DEFAULTS = {
     "resume": None, "gpu": False, "numprocesses": None, "budget_usd": None, "gpu_hour_usd": None, "wandb": None,
@@ -60,6 +61,12 @@ def end(ledger: Ledger, status: int = 0) -> int:
     return int(session.exitstatus)
 
 
+def measured(folder: Path) -> list[Cell]:
+    """The stored cells, without those that the audit of the run adds."""
+    cells = (record.cell for record in read_run(folder).records)
+    return [cell for cell in cells if CLAUSES[cell.clause].stage is not Stage.EVIDENCE]
+
+
 def test_each_record_is_in_the_journal_when_it_has_arrived(tmp_path: Path) -> None:
     ledger = begin(tmp_path)
     for count, record in enumerate(agreeing().records[:3], start=1):
@@ -78,7 +85,7 @@ def test_records_are_written_in_the_plans_order(tmp_path: Path) -> None:
 
     assert end(ledger) == 0
     order = {cell: index for index, cell in enumerate(agreeing().plan.planned)}
-    assert [record.cell for record in read_run(tmp_path).records] == sorted(order, key=order.__getitem__)
+    assert measured(tmp_path) == sorted(order, key=order.__getitem__)
     assert ledger.text.startswith("OUTCOME 4")
 
 
@@ -102,7 +109,7 @@ def test_records_are_written_even_when_they_cannot_be_judged(
             end(ledger)
         ledger.journal.close()
 
-    assert {record.cell for record in read_run(tmp_path).records} == set(agreeing().plan.planned)
+    assert set(measured(tmp_path)) == set(agreeing().plan.planned)
     assert not (tmp_path / VERDICT).exists()
 
 

@@ -12,7 +12,7 @@ from steering_core.record import Cell, Plan, Record
 
 CELLS = tuple(Cell(clause="P1", model="tiny_qwen2", tool=tool) for tool in ("hooks", "nnsight", "pyvene"))
 PLAN = Plan(models=("tiny_qwen2",), tools=("hooks",), repeats=5, preset="fixture", planned=CELLS)
-NODE = "parity/test_x.py::test_location[tiny_qwen2-hooks]@tiny_qwen2"
+NODE = "parity/test_x.py::test_location[tiny_qwen2-hooks]"
 
 
 class Reporter:

@@ -38,7 +38,8 @@ def test_the_dtype_and_the_quantisation_of_the_blocks_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "gigabytes"), [("qwen7b", 15.2), ("gemma9b", 18.5), ("llama8b", 16.1), ("phi35mini", 7.6), ("qwen32b", 65.5)]
+    ("key", "gigabytes"),
+    [("qwen7b", 15.2), ("gemma9b", 18.5), ("llama8b", 16.1), ("phi35mini", 7.6), ("qwen32b", 65.5)],
 )
 def test_the_real_models_are_as_large_as_their_files(key: str, gigabytes: float) -> None:
     """Sizes of the published safetensors files, in bfloat16."""

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from steering_core import loader, models, reference
-from steering_core.borrow import sharing_copy, state_of
 from steering_core.borrow import changed as changes
+from steering_core.borrow import sharing_copy, state_of
 from steering_core.edits import steering
 from steering_core.errors import LoadProblem
 from steering_core.loader import Placement, check_placed

@@ -186,6 +186,24 @@ def test_a_read_before_a_foreign_hook_is_named() -> None:
     assert (found.site, found.transform, found.bit_equal) == (ASKED, "none", True)
 
 
+def test_tensors_are_copied_before_a_foreign_hook_writes_to_them() -> None:
+    model, reads = random_model("qwen2"), reads_of("qwen2", 3, "left")
+
+    def write(module: nn.Module, *call: Any) -> None:
+        call[-1][0].add_(5)
+
+    model.blocks[2].register_forward_pre_hook(write)
+    model.blocks[1].get_submodule("self_attn").register_forward_hook(write)
+    hidden = Hooks().read(model, reads.batch, every_site(model))
+    found = localise(model, reads.batch, Site("attn_out", 1), hidden[Site("attn_out", 1)])
+    assert (found.site, found.transform, found.bit_equal) == (Site("attn_out", 1), "none", True)
+    found = localise(model, reads.batch, Site("attn_out", 1), reads("attn_out", 1))
+    assert (found.site, found.transform, found.bit_equal) == (Site("attn_out", 1), "before the hooks on it", True)
+    for site in (ASKED, Site("resid_pre", 2)):
+        found = localise(model, reads.batch, site, hidden[site])
+        assert (found.site, found.transform, found.bit_equal) == (site, "none", True)
+
+
 def hooks_on(module: nn.Module) -> int:
     return sum(len(each._forward_hooks) + len(each._forward_pre_hooks) for each in module.modules())
 

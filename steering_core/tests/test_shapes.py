@@ -83,7 +83,13 @@ def test_a_shape_that_a_family_cannot_have_is_not_built_in_another(wrong: dict[s
 
 def test_what_a_config_leaves_out_is_derived_only_when_asked_for() -> None:
     """Of a file alone, the defaults of the family's class are not known: what it does not say is not compared."""
-    short = {"model_type": "llama", "num_hidden_layers": 3, "hidden_size": 48, "num_attention_heads": 4, "vocab_size": 97}
+    short = {
+        "model_type": "llama",
+        "num_hidden_layers": 3,
+        "hidden_size": 48,
+        "num_attention_heads": 4,
+        "vocab_size": 97,
+    }
 
     assert set(said_shape(short)) == {"family", "layers", "hidden", "heads", "vocab"}
     assert whole_shape(short) == {

@@ -48,6 +48,12 @@ class TestStrength:
         line = judge(measured(full_run(), f"B1 {QWEN} pyvene native r1", **rate(3))).strength.lines[0]
         assert "discordant prompts: 25 (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...)" in line
 
+    def test_ten_prompts_are_all_named_and_twenty_prompts_weigh_more_each(self) -> None:
+        run = measured(full_run(), f"B1 {QWEN} *", **rate(20, total=20))
+        line = judge(measured(run, f"B1 {QWEN} pyvene native r1", **rate(10, total=20))).strength.lines[0]
+        assert "discordant prompts: 10 (10, 11, 12, 13, 14, 15, 16, 17, 18, 19), exact" in line
+        assert line.endswith("at n = 20, 5 pp is 1 prompt and more than 20 pp is 5 prompts")
+
     def test_repeated_prompts_are_said(self) -> None:
         run = measured(full_run(), f"B1 {QWEN} * r*", unique=10)
         line = judge(measured(run, f"B1 {QWEN} pyvene native r1", tokens_sha256="other")).strength.lines[0]
@@ -86,6 +92,7 @@ class TestScope:
         assert scope.tools == dict.fromkeys(TOOLS, "1.2")
         assert scope.sites == ("resid_post@4",)
         assert scope.prompts == "30 evaluation prompts (set 0123456789ab)"
+        assert "; sites resid_post@4; 30 evaluation prompts" in scope.sentence
         assert scope.sentence.endswith("preset fixture; and for nothing beyond.")
 
     def test_two_versions_of_a_tool_are_both_named(self) -> None:
@@ -94,6 +101,14 @@ class TestScope:
         changed = [r.model_copy(update={"provenance": p}) for r, p in zip(run.records, provenance, strict=False)]
         records = (*changed, *run.records[2:])
         assert judge(run.model_copy(update={"records": records})).scope.tools["hooks"] == "1 and 2"
+
+    def test_several_sites_and_prompt_sets_are_listed_in_order(self) -> None:
+        run = measured(full_run(), f"B1 {GEMMA} *", **rate(20, total=20))
+        provenance = [{"site": f"resid_post@{n}", "prompts": f"set-{n}"} for n in range(9, 0, -1)]
+        changed = [r.model_copy(update={"provenance": p}) for r, p in zip(run.records, provenance, strict=False)]
+        scope = judge(run.model_copy(update={"records": (*changed, *run.records[9:])})).scope
+        assert scope.sites == tuple(f"resid_post@{n}" for n in range(1, 10))
+        assert scope.prompts == f"20 or 30 evaluation prompts (set {' and '.join(f'set-{n}' for n in range(1, 10))})"
 
     def test_models_and_tools_without_a_measurement_are_not_in_it(self) -> None:
         run = ended(full_run(), f"* {GEMMA}*", Outcome.ERRORED, "out of memory", measured={})

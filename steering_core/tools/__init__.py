@@ -29,10 +29,8 @@ def find_tool(name_or_spec: str) -> "Tool":
 
     ToolAbsent when its library is not installed or the name is unknown; UsageProblem when what was named is not a tool.
     """
-    if name_or_spec in TOOLS:
-        spec = TOOLS[name_or_spec]
-    else:
-        spec = name_or_spec if ":" in name_or_spec else _plugin(name_or_spec).value
+    named = name_or_spec if ":" in name_or_spec else ""
+    spec = TOOLS.get(name_or_spec) or named or _plugin(name_or_spec).value
     return _tool(_attribute(spec, name_or_spec), name_or_spec)
 
 

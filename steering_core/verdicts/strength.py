@@ -14,11 +14,11 @@ SHOWN = 10
 
 def weigh_strength(models: Sequence[ModelEvidence]) -> Strength:
     """`token-identical` only if that holds for every model; `not measured` when no two tools were compared."""
-    compared = [model for model in models if model.gap is not None]
+    compared = [(model, model.gap) for model in models if model.gap is not None]
     if not compared:
         return Strength(kind="not measured")
-    identical = len(compared) == len(models) and all(model.token_identical for model in models)
-    lines = tuple(f"{model.model}: {_describe(model, model.gap)}" for model in compared if model.gap)
+    identical = len(compared) == len(models) and all(model.token_identical for model, _ in compared)
+    lines = tuple(f"{model.model}: {_describe(model, gap)}" for model, gap in compared)
     return Strength(kind="token-identical" if identical else "intervals", lines=lines)
 
 

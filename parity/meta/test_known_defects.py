@@ -1,0 +1,197 @@
+"""Every known defect of the real libraries that the pinned versions still have is caught by the clause it belongs to."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.meta.direct_checks import Room, Suspect, run_checks
+from parity.meta.fault_matrix import signs
+from steering_core.record import Record
+
+HERE = Path(__file__).resolve().parent / "defects"
+FAULTS = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A defect by its name in the catalogue: the wrong tool, the clauses that catch it, and words that they say.
+
+    clauses: those that must not hold; right: those that must. setting: what the tool is tried on.
+    """
+
+    defect: str
+    tool: str
+    clauses: str
+    says: tuple[str, ...] = ()
+    right: str = ""
+    setting: str = "tiny_qwen2"
+
+    @property
+    def spec(self) -> str:
+        """As `--tool` takes it."""
+        file, _, name = self.tool.partition(":")
+        folder = HERE if (HERE / f"{file}.py").is_file() else FAULTS
+        return f"{folder / file}.py:{name}"
+
+
+CASES = (
+    Case("PV1", "libraries:PyveneUndeclared", "P9", ("hooks: removed from 1 places",), "P1 P11 P12 S2"),
+    Case("PV8", "libraries:PyveneUndeclared", "P9", ("flags: changed on", "requires_grad")),
+    Case("PV3", "libraries:TwoPositions", "P1 P2", ("features split over rows",)),
+    Case("PV7", "libraries:DefaultPhase", "S2 S5 S6", ("in the prompt",), "P1"),
+    Case("PV7", "libraries:GivenPositions", "S2 S6", ("(24 boundaries differ)",), "P1 S5"),
+    Case("NN1", "libraries:NnsightUndeclared", "P9", ("forward: added to",), "P1 P11 P12 S2"),
+    Case("NN2", "libraries:NnsightUndeclared", "P1", ("before the hooks on it",), "", "steered"),
+    Case("NN3", "libraries:FirstOutput", "P1 P2", ("row 0 only",)),
+    Case("NN4", "libraries:SavedOutput", "P8", ("in-place write",), "P1 P2"),
+    Case("HF1", "plain_hooks:HiddenStates", "P1", ("before the hooks on it",), "", "steered later"),
+    Case("HF2", "plain_hooks:FirstElement", "P1 P2", ("row 0 only",)),
+    Case("HF3", "plain_hooks:HiddenStates", "P1", ("the final norm was applied",), "P4"),
+    Case("HF4", "reading:ModuleForContribution", "P5", (), "P1", "tiny_gemma2"),
+    Case("HF6", "plain_hooks:NoPositions", "P1 P4 P10", (), "P2 P3", "gpt2"),
+    Case("HF7", "plain_hooks:EmbeddingModule", "P5", (), "P1", "block 0"),
+    Case("HF10", "plain_hooks:Hooked", "P12", ("the same call again",), "P2", "dropout"),
+    Case("HF11", "plain_steering:Beams", "S4", (), "P1"),
+    Case("HF14", "plain_hooks:NoAttentionMask", "P1 P10"),
+    Case("RH1", "plain_steering:FirstThree", "S2 S6"),
+    Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
+    Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
+    Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
+    Case("RH7", "plain_hooks:CentredInPlace", "P1", ("resid_post@7 against",)),
+    Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
+    Case("TK1", "plain_hooks:TokenisedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
+    Case("TK2", "plain_hooks:CountedLast", "P4"),
+    Case("TK2", "plain_hooks:LastIndex", "P4"),
+    Case("TK3", "plain_hooks:PooledPadding", "P1", ("mean over tokens, padding included",)),
+    Case("DT2", "plain_steering:WideSum", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
+    Case("DT2", "plain_steering:TenthsOfIt", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
+)
+
+
+class Bench:
+    """Opens the settings that defects are tried in; each model is loaded once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rooms: dict[tuple[str, str], Room] = {}
+
+    def room(self, key: str, dtype: str = "") -> Room:
+        """A tiny checkpoint in a dtype."""
+        if (key, dtype) not in self.rooms:
+            self.rooms[key, dtype] = Room(key, self.folder / f"{key}-{dtype}", dtype)
+        return self.rooms[key, dtype]
+
+    def open(self, setting: str) -> Any:
+        """A cycle on a model of its own."""
+        if setting in ("gpt2", "block 0", "dropout"):
+            return self.random(0 if setting == "block 0" else 1, train=setting == "dropout")
+        cycle = self.room(setting if setting.startswith("tiny") else "tiny_qwen2", self.dtype(setting)).cycle()
+        if setting == "steered later":
+            cycle.model.module(**cycle.extraction.inputs(), output_hidden_states=True)
+        if setting.startswith("steered"):
+            block = cycle.model.blocks[cycle.settings.layer]
+            block.register_forward_hook(lambda module, args, output: output + 5)
+        return cycle
+
+    @staticmethod
+    def dtype(setting: str) -> str:
+        return setting if setting == "bfloat16" else ""
+
+    def random(self, layer: int, train: bool) -> Any:
+        """A random GPT-2, which numbers positions absolutely and has dropout."""
+        from steering_core.cycle import Cycle
+        from steering_core.store import Store
+        from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS, word_tokenizer
+        from steering_core.tests.random_models import random_model
+
+        model = replace(random_model("gpt2"), tokenizer=word_tokenizer())
+        model.module.train(train)
+        settings = replace(SETTINGS, layer=layer)
+        return Cycle(model, settings, PROMPTS, Store(self.folder / "gpt2"), "random")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("defects"))
+
+
+def tried(bench: Bench, setting: str, spec: str, clauses: str) -> list[Record]:
+    """The records of some clauses, gate open."""
+    return run_checks(Suspect(bench.open(setting), spec), lambda check: check.clause in clauses.split(), gated=False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.defect}-{case.tool.partition(':')[2]}")
+def test_a_known_defect_is_caught(case: Case, bench: Bench) -> None:
+    records = tried(bench, case.setting, case.spec, f"{case.clauses} {case.right}")
+    said = " ".join(record.sentence for record in records)
+
+    assert {clause: sign for clause, sign in signs(records).items() if clause in case.clauses.split()} == {
+        clause: "x" for clause in case.clauses.split()
+    }, said
+    assert {clause: sign for clause, sign in signs(records).items() if clause in case.right.split()} == {
+        clause: "." for clause in case.right.split()
+    }, said
+    assert [words for words in case.says if words not in said] == [], said
+
+
+RIGHT_SETTINGS = ("steered", "steered later", "gpt2", "block 0", "bfloat16")
+
+
+@pytest.mark.parametrize("setting", RIGHT_SETTINGS)
+@pytest.mark.parametrize("tool", ["hooks", "pyvene"])
+def test_the_right_use_sets_nothing_off_in_the_same_setting(setting: str, tool: str, bench: Bench) -> None:
+    records = tried(bench, setting, tool, "P1 P2 P3 P4 P8 P10 P12")
+
+    assert [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome != "agrees"] == []
+
+
+def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
+    """P9: the hooks that transformers collects hidden states with are among those that pyvene deletes."""
+    from steering_core import borrow
+    from steering_core.tools import find_tool
+
+    cycle = bench.open("tiny_qwen2")
+    inputs = cycle.extraction.inputs()
+    assert len(cycle.model.module(**inputs, output_hidden_states=True).hidden_states) == 9
+    before = borrow.state_of(cycle.model)
+
+    find_tool("pyvene").read(cycle.model, cycle.extraction, [cycle.site])
+
+    assert "removed from 1" in borrow.changed(before, borrow.state_of(cycle.model))["hooks"]
+    assert not cycle.model.module(**inputs, output_hidden_states=True).hidden_states
+
+
+def test_pv4_a_table_component_is_cut_to_the_width_of_the_stream(bench: Bench) -> None:
+    """No clause reads what attention hands its output projection; the adapter's spelling of components is whole."""
+    import pyvene
+
+    cycle = bench.open("tiny_qwen2")
+    spec, attention = cycle.model.spec, f"model.layers[{cycle.settings.layer}].self_attn.o_proj.input"
+
+    def width(config: Any, where: Any) -> int:
+        intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig([config]), cycle.model.module)
+        (_, collected), _ = intervenable(cycle.extraction.inputs(), unit_locations=where)
+        return int(collected[0].shape[-1])
+
+    table = pyvene.RepresentationConfig(
+        4, "attention_value_output", "pos", 1, intervention_type=pyvene.CollectIntervention
+    )
+    spelled = pyvene.RepresentationConfig(component=attention, unit="pos", intervention=pyvene.CollectIntervention())
+    last = {"base": [[[-1 + cycle.extraction.ids.shape[1]]] * len(cycle.extraction.ids)]}
+    assert (width(spelled, None), width(table, last)) == (spec.heads * spec.head_dim, spec.hidden)
+
+
+def test_dt1_the_share_of_a_small_shift_that_arrives_is_reported(bench: Bench) -> None:
+    """S8: bfloat16 swallows a small vector; the clause holds, and says how much was lost."""
+    cycle = bench.open("bfloat16")
+    small = replace(cycle, settings=replace(cycle.settings, strength=0.05))
+    record, whole = (
+        run_checks(Suspect(each, "hooks"), lambda check: check.clause == "S8", gated=False)[0]
+        for each in (small, cycle)
+    )
+
+    assert (record.outcome, whole.outcome) == ("agrees", "agrees")
+    assert record.measured["unchanged"] > 0.2 > whole.measured["unchanged"]
+    assert abs(record.measured["ratio"] - 1) > 0.02 > abs(whole.measured["ratio"] - 1)
