@@ -47,6 +47,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Called per test function: models x tools (or pairs of tools) x arms x repeats."""
+    if "laboratory" not in metafunc.fixturenames:
+        return  # a test of something else, whose arguments are its own
     for name, values in parameters(metafunc, metafunc.config.stash[MATRIX]).items():
         metafunc.parametrize(name, values)
 
