@@ -76,7 +76,9 @@ def test_components(cycle, tools, cell):
 def test_ground_truth(trials, tool, cell):
     """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains."""
     planted, gained = trials.planted(tool)
-    gap, ratio = one_minus_cosine(gained, planted), float(gained.double().norm() / planted.double().norm())
+    ratio = float(gained.double().norm() / planted.double().norm())
+    # A tool that reads nothing of the plant gains a zero vector: a wrong number, though it has no cosine.
+    gap = one_minus_cosine(gained, planted) if ratio else 1.0
     cell.note(one_minus_cosine=gap, norm_ratio=ratio)
     words = f"planted against recovered: 1 - cos = {gap:.3g}, norm ratio {ratio:.4f}"
     assert_holds(cell, gap < PLANTED and abs(ratio - 1) < 0.05, words, f"{words}; a difference of means recovers it")

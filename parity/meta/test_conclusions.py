@@ -36,13 +36,13 @@ ASKS = (
     Ask("INVALID", ("hooks", "OneBlockEarly"), (), ("P1 location fails for OneBlockEarly", "off by one block"), ("P1",)),
     Ask("UNSTABLE", ("hooks", "HashSeeded"), (), ("HashSeeded", "does not give the same direction twice")),
     Ask("OUTCOME_1", ("hooks", "AttentionForStream"), ("--no-gate",), ("tiny_qwen2, tiny_gemma2",),
-        ("P1", "AttentionForStream", "returned attn_contrib@4")),
+        ("P1", "AttentionForStream", "returned attn_contrib@")),
     Ask("OUTCOME_2", ("hooks", "OneFamilyOnly"), ("--no-gate",), ("diverge on tiny_gemma2 and agree on tiny_qwen2",),
-        ("P1", "tiny_gemma2", "returned attn_contrib@4")),
+        ("P1", "tiny_gemma2", "returned attn_contrib@")),
     Ask("OUTCOME_3", ("hooks", "Tilted"), (), ("proceed with hooks", "0.97")),
     Ask("INDETERMINATE", ("ThroughFloat16", "OneBlockEarly"), ("--no-gate",), ("no Outcome for these numbers",),
         ("P1", "float16 round trip")),
-    Ask("PREFLIGHT_PASSED", ("hooks", "nnsight", "pyvene"), ("-k", "preflight"), ("preflight cells hold",)),
+    Ask("PREFLIGHT_PASSED", ("hooks", "nnsight", "pyvene"), ("-k", "preflight"), ("hold on tiny_qwen2, tiny_gemma2",)),
     Ask("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), ("P9 borrow fails for HookLeftBehind",)),
 )  # fmt: skip
 
@@ -128,7 +128,7 @@ def test_what_follows_a_failed_preflight_is_blocked_with_the_reason(start: Start
     for stage in "DSB":
         assert {row["outcome"] for row in by_stage[stage]} == {"absent"}
         assert all(row["blocked_by"].startswith("P1 tiny_qwen2 OneBlockEarly tested") for row in by_stage[stage])
-        assert all("returned resid_post@3" in row["sentence"] for row in by_stage[stage])
+        assert all("off by one block" in row["sentence"] for row in by_stage[stage])
 
 
 def test_every_conclusion_is_asked_for() -> None:
