@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixtures.faults import Fault
+from parity.matrix import FIXTURES
 from steering_core.clauses import CLAUSES
 from steering_core.record import Outcome, Record
+from steering_core.specs import read_registry
 
 Row = Mapping[str, str]
 """Clause -> sign, for the clauses that ran."""
@@ -36,10 +38,16 @@ def complaints(fault: Fault, records: Sequence[Record]) -> list[str]:
     }
     wrong = [f"{clause} fires: {first[clause]}" for clause in fault.passes if row.get(clause, HOLDS) != HOLDS]
     named = [str(record.measured.get("localised", "")) for record in records]
-    unsaid = [
-        f"no localisation says {words!r}" for words in fault.localised if not any(words in name for name in named)
-    ]
+    wanted = [words.format(**blocks(fault.model)) for words in fault.localised]
+    unsaid = [f"no localisation says {words!r}" for words in wanted if not any(words in name for name in named)]
     return blind + wrong + unsaid
+
+
+def blocks(key: str) -> dict[str, int]:
+    """What a declaration calls the blocks around the tested one of a model."""
+    spec = read_registry(FIXTURES / "models.toml")[key]
+    layer, last = int(spec.layer), spec.layers - 1
+    return {"layer": layer, "before": layer - 1, "after": layer + 1, "last": last, "to_last": last - layer}
 
 
 def shown(fault: Fault, clause: str, row: Row) -> str:

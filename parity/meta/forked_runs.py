@@ -30,12 +30,15 @@ KNOWN = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 
 
 class ForkedRuns:
-    """Starts runs one at a time; a context manager."""
+    """Starts runs one at a time, of the suite or of a copy of it; a context manager."""
+
+    def __init__(self, tree: Path = ROOT) -> None:
+        self.tree = tree
 
     def __enter__(self) -> "ForkedRuns":
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         self.process = subprocess.Popen(
-            [sys.executable, __file__], cwd=ROOT, env=environment, text=True,
+            [sys.executable, str(self.tree / Path(__file__).relative_to(ROOT))], cwd=self.tree, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         return self

@@ -1,4 +1,4 @@
-"""What is found out about machine, options and checkpoints before any model is loaded."""
+"""What is found out about checkpoints before any model is loaded: here, cached, to be fetched, or missing."""
 
 import json
 import shutil
@@ -12,29 +12,16 @@ from typing import Any
 import pytest
 
 from parity import hub, machine, sources
-from parity.machine import check_machine, check_memory
 from parity.matrix import FIXTURES, Matrix, build_matrix, pinned
-from parity.options import add_options
+from parity.meta.command_line import options
 from parity.sources import Origin, check_sources, source_of, tokenizer_of
-from parity.subjects import gpu_name, load_request
+from parity.subjects import load_request
 from steering_core.errors import LoadProblem, SuiteError, ToolUnsupported, UsageProblem
 from steering_core.specs import read_registry
 
 REGISTRY = read_registry(FIXTURES / "models.toml")
 CHECKPOINTS = FIXTURES / "checkpoints"
 QWEN = REGISTRY["qwen7b"]
-
-
-def options(markexpr: str = "tiny_qwen2", **changed: Any) -> Any:
-    """The command line, unless said otherwise as it is when nothing was typed."""
-    found: dict[str, Any] = {}
-
-    def addoption(flag: str, **how: Any) -> None:
-        found[flag.removeprefix("--").replace("-", "_")] = how.get("default", how.get("action") == "store_true" or None)
-
-    add_options(SimpleNamespace(getgroup=lambda *_: SimpleNamespace(addoption=addoption)))
-    found = {name: False if value is True else value for name, value in found.items()}
-    return Namespace(**{**found, "markexpr": markexpr, "collectonly": False, "numprocesses": None, **changed})
 
 
 def refused(asked: Any) -> SuiteError:
@@ -49,18 +36,6 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: True)
 
 
-@pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Pretend that there are GPUs of so many bytes each."""
-
-    def pretend(*sizes: float) -> None:
-        monkeypatch.setattr(machine, "has_cuda", lambda: bool(sizes))
-        monkeypatch.setattr("torch.cuda.device_count", lambda: len(sizes))
-        monkeypatch.setattr("torch.cuda.get_device_properties", lambda n: SimpleNamespace(total_memory=sizes[n]))
-
-    return pretend
-
-
 def test_the_projects_own_models_are_ready(offline: None) -> None:
     for asked in (options("tiny"), options("tiny_qwen2", random_weights=True), options("qwen7b", random_weights=True)):
         check_sources(build_matrix(asked), asked)
@@ -72,8 +47,8 @@ def test_collecting_asks_for_nothing(offline: None) -> None:
     check_sources(build_matrix(asked), asked)
 
 
-def test_all_that_is_missing_is_one_line(offline: None, gpus: Callable[..., None]) -> None:
-    gpus()
+def test_all_that_is_missing_is_one_line(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "has_cuda", lambda: False)
     problem = refused(options("qwen7b or gemma9b", gpu=True))
 
     assert isinstance(problem, UsageProblem)
@@ -88,41 +63,6 @@ def test_a_family_without_a_table_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(ToolUnsupported, match="no architecture table for family 'mamba'"):
         check_sources(replace(matrix, registry=rows), asked)
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"random_weights": True, "quantize": "int8"}, "--random-weights are built on one device and in one dtype"),
-        ({"random_weights": True, "device_map": "auto", "gpu": True}, "--random-weights are built on one device"),
-        ({"device_map": "auto"}, "--device-map spreads a model over GPUs"),
-        ({"device_map": "auto", "gpu": True, "numprocesses": 2}, "workers would share them"),
-    ],
-)
-def test_options_that_do_not_go_together(changed: dict[str, Any], words: str) -> None:
-    assert words in str(refused(options(**changed)))
-
-
-def test_a_missing_library_is_named_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "find_spec", lambda name: None)
-
-    assert "--quantize nf4 needs bitsandbytes, which is not installed" in str(refused(options(quantize="nf4")))
-    check_sources(build_matrix(options()), options())
-
-
-def test_weights_larger_than_the_memory_are_refused_with_both_figures(gpus: Callable[..., None]) -> None:
-    gpus(80e9)
-    check_machine([QWEN], options(gpu=True))
-    gpus(80e9, 14e9)
-    with pytest.raises(UsageProblem, match=r"qwen7b: its weights take 15.2 GB in bfloat16, the GPU has 14.0 GB"):
-        check_machine([QWEN], options(gpu=True))
-    check_machine([QWEN], options(gpu=True, device_map="auto"))
-    check_memory(QWEN, options(gpu=True, quantize="int8"), int(14e9))
-    gpus(8e9, 7e9)
-    with pytest.raises(UsageProblem, match=r"take 15.2 GB in bfloat16, the GPUs have 15.0 GB.*--quantize nf4"):
-        check_machine([QWEN], options(gpu=True, device_map="auto"))
-    with pytest.raises(UsageProblem, match=r"take 30.5 GB in float32, this machine has 20.0 GB"):
-        check_memory(QWEN, options(dtype="float32"), int(20e9))
 
 
 def test_an_altered_checkpoint_stops_the_run(tmp_path: Path) -> None:
@@ -241,16 +181,3 @@ def test_the_request_carries_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> 
     assert (other.device_map, other.quantize, other.dtype, other.attention) == ("auto", "nf4", "bfloat16", "eager")
     assert plain.source == str(CHECKPOINTS / "tiny_qwen2")
     assert (random.source, random.tokenizer) == (REGISTRY["tiny_qwen2"].source, str(CHECKPOINTS / "tiny_qwen2"))
-
-
-@pytest.mark.parametrize(
-    ("worker", "count", "name"),
-    [("", 4, "cuda:0"), ("gw0", 4, "cuda:0"), ("gw3", 4, "cuda:3"), ("gw4", 4, "cuda:0"), ("gw1", 1, "cuda:0")],
-)
-def test_each_worker_owns_a_gpu(monkeypatch: pytest.MonkeyPatch, worker: str, count: int, name: str) -> None:
-    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    if worker:
-        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
-
-    assert gpu_name() == name

@@ -51,7 +51,7 @@ def test_a_run_without_fault_shows_no_failure() -> None:
 
 
 @pytest.mark.parametrize("turn", [lambda run: run, upside_down], ids=["as recorded", "upside down"])
-def test_one_fault_is_told_first_with_place_and_command(turn) -> None:  # type: ignore[no-untyped-def]
+def test_one_fault_is_told_first_with_place_and_command(turn: Callable[[Run], Run]) -> None:
     text = page_of(turn(one_fault())).text
     told = text[text.index("What failed first") : text.index("What was run")]
     assert "nnsight handed back a different tensor from the one it was asked for on tiny_qwen2." in told
