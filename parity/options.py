@@ -1,5 +1,6 @@
 """The command line: what is run, on what, with which settings. Checked before any model is loaded."""
 
+from collections.abc import Callable
 from typing import Any
 
 from steering_core.footprint import QUANTIZED
@@ -32,6 +33,20 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--no-gate", SWITCH, "go on after a failed preflight; the verdict names the failed clause as its likely cause"),
     ("--force-snapshot", SWITCH, "with --snapshot-update: lock from a source that is not a clean commit"),
 )  # fmt: skip
+
+
+IN_THE_PLAN = {"--preset", "--repeats", "--dtype", "--gpu", "--random-weights", "--no-gate", "--force-snapshot"}
+"""Options that a plan and its records tell in fields of their own, or that repeating a check does not need."""
+
+
+def typed_options(option: Callable[[str], Any]) -> tuple[tuple[str, str], ...]:
+    """The options that were given, with their values, without those that the plan tells otherwise."""
+    found: list[tuple[str, str]] = []
+    for flag, settings, _ in OPTIONS:
+        value = option(flag.removeprefix("--").replace("-", "_"))
+        if flag not in IN_THE_PLAN and value is not None and value != settings.get("default", None):
+            found += [(flag, str(each)) for each in (value if isinstance(value, list) else [value])]
+    return tuple(found)
 
 
 def add_options(parser: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 from parity.drafts import remember
 from parity.locations import location
 from parity.matrix import Matrix, tool_label
+from parity.options import typed_options
 from parity.parametrize import cell_of
 from parity.stash import MATRIX, REQUIRED
 from steering_core.clauses import CLAUSES, Stage
@@ -38,7 +39,9 @@ def leave_plan(config: pytest.Config, plan: Plan) -> None:
     """Write the plan and the request to the run directory, or compare with the plan that a resumed run has there."""
     folder = Path(config.getoption("run_dir"))
     if config.getoption("resume"):
-        if Plan.model_validate_json((folder / PLAN).read_text(encoding="utf-8")) != plan:
+        then = Plan.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
+        # Where models and prompts lie may change; that they are the same ones was compared with the request.
+        if then != plan.model_copy(update={"options": then.options}):
             raise pytest.UsageError(f"--resume {folder}: other checks are selected than the run planned (resume-plan)")
     elif plan.planned:
         _write(folder / REQUEST, json.dumps(config.getoption("request", {}), indent=1))
@@ -63,6 +66,7 @@ def make_plan(config: pytest.Config, matrix: Matrix, required: tuple[Cell, ...],
         repeats=matrix.repeats, preset=matrix.preset,
         random_weights=bool(config.getoption("random_weights")), gated=not config.getoption("no_gate"),
         required=required, planned=planned, protocol_repeats=matrix.protocol_repeats,
+        options=typed_options(config.getoption),
     )  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def _merge_plans(runs: Sequence[Named]) -> Plan:
                     "merge-settings", f"{key} is {theirs} in {plain(first_name, 80)} and {mine} in {plain(name, 80)}",
                     "merge runs with the same settings",
                 )  # fmt: skip
-    return first.model_copy(update={key: _union(runs, key) for key in ("models", "tools", "required", "planned")})
+    unions = {key: _union(runs, key) for key in ("models", "tools", "required", "planned")}
+    shared = tuple(option for option in first.options if all(option in run.plan.options for _, run in runs))
+    return first.model_copy(update={**unions, "options": shared})
 
 
 def _union(runs: Sequence[Named], key: str) -> tuple[Any, ...]:

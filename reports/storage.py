@@ -10,6 +10,9 @@ from reports.tensors import refuse_pickle
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 
+READABLE = 0o644
+"""A temporary file is its owner's alone; a run is for others too."""
+
 
 def read_bytes(file: Path) -> bytes:
     """The content of a file that is neither empty nor a pickle."""
@@ -54,6 +57,7 @@ def _write_aside(directory: Path, text: str) -> Path:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+            os.fchmod(file.fileno(), READABLE)
         except OSError:
             Path(file.name).unlink(missing_ok=True)
             with suppress(OSError):

@@ -71,7 +71,10 @@ class Record(Frozen):
 
 
 class Plan(Frozen):
-    """What a run set out to do. `required` is the full matrix for its models; `planned` what was selected of it."""
+    """What a run set out to do. `required` is the full matrix for its models; `planned` what was selected of it.
+
+    options: further options of the command line, each with its value, that a command to repeat a cell needs.
+    """
 
     models: tuple[str, ...]
     tools: tuple[str, ...]
@@ -82,6 +85,7 @@ class Plan(Frozen):
     required: tuple[Cell, ...] = ()
     planned: tuple[Cell, ...] = ()
     protocol_repeats: int = 5
+    options: tuple[tuple[str, str], ...] = ()
 
 
 class Run(Frozen):

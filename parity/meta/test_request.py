@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from parity.options import add_options
+from parity.meta.command_line import options
+from parity.options import add_options, typed_options
 from parity.request import PLACES, check_request, flags, paths, suite_digest, weights_sample
 from steering_core.errors import UsageProblem
 
@@ -97,3 +98,14 @@ def test_a_changed_check_changes_the_source(tmp_path: Path, monkeypatch: pytest.
     check.write_text("two")
 
     assert suite_digest() != before
+
+
+def test_a_plan_keeps_what_repeating_a_check_needs() -> None:
+    def kept(**changed: object) -> tuple[tuple[str, str], ...]:
+        asked = vars(options(**changed))
+        return typed_options(asked.__getitem__)
+
+    assert kept() == kept(gpu=True, dtype="bfloat16", preset="phase1", no_gate=True) == ()
+    assert kept(tool=["a.py:A", "b.py:B"], layer=0, batch_size=7) == (
+        ("--batch-size", "7"), ("--layer", "0"), ("--tool", "a.py:A"), ("--tool", "b.py:B"),
+    )  # fmt: skip

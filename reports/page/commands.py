@@ -24,7 +24,8 @@ def _options(plan: Plan, records: Sequence[Record]) -> list[str]:
     words += ["--dtype", *dtypes] if len(dtypes) == 1 else []
     on_gpu = any(str(record.provenance.get("device", "")).startswith("cuda") for record in records)
     flags = {"--gpu": on_gpu, "--random-weights": plan.random_weights, "--no-gate": not plan.gated}
-    return words + [flag for flag, chosen in flags.items() if chosen]
+    words += [flag for flag, chosen in flags.items() if chosen]
+    return words + [word for option in plan.options for word in option]
 
 
 def _join(*words: str) -> str:

@@ -1,5 +1,6 @@
 """Small files in the shapes that the study published, with four-number directions; and where the real ones are."""
 
+import os
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,14 @@ from typing import Any
 import pytest
 
 TOOLS = ("nnsight", "hooks", "pyvene")
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-"""Beside the checkout; see `published`."""
+DATA = Path(os.environ.get("STUDY_DATA", "absent"))
+"""The folder of the study's published files, which are not part of this repository; see `published`."""
 
 
 def published(folder: str) -> Path:
-    """The study's files, at ../shared/data relative to the repository root; a test is skipped where they are absent."""
+    """The study's files in a folder of $STUDY_DATA; a test is skipped where they are absent."""
     if not (DATA / folder).is_dir():
-        pytest.skip(f"the study's published files are not at ../shared/data/{folder} relative to the repository root")
+        pytest.skip(f"$STUDY_DATA does not name the study's published files with {folder}")
     return DATA / folder
 
 

@@ -68,3 +68,5 @@ def test_commands_carry_the_settings_of_the_run() -> None:
     )
     command = "pytest 'a.py::t[x y]' -m tiny_qwen2 --preset fixture --repeats 5 --dtype bfloat16 --gpu --no-gate"
     assert repeat_command(run.plan, on_gpu) == command
+    plan = run.plan.model_copy(update={"options": (("--tool", "my tool.py:Mine"), ("--batch-size", "7"))})
+    assert repeat_command(plan, on_gpu) == f"{command} --tool 'my tool.py:Mine' --batch-size 7"

@@ -1,6 +1,7 @@
 """`strict-v2`: what declines, what is broken, what is neither, and what it does not claim to read."""
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -15,7 +16,7 @@ from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
 from steering_core.quality.foreign import FOREIGN_DECLINES
 from steering_core.tests.quality_texts import COHERENT, GARBLED, HOSTILE, NORMAL, UNSCORED
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "refusal_direction"
+REAL = Path(os.environ.get("STUDY_DATA", "absent")) / "refusal_direction"
 # Read by eye, of the texts on which the classifiers or the published substring labels disagree and some on which
 # they do not. Index of the completion; a loop that fills most of a text makes it garbled, as the protocol has it.
 HAND = {
@@ -133,7 +134,7 @@ def test_classifying_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"no published completions in {REAL}")
+@pytest.mark.skipif(not REAL.is_dir(), reason="$STUDY_DATA does not name the published completions")
 @pytest.mark.parametrize(("checkpoint", "condition", "label"), HAND)
 def test_agrees_with_labels_given_by_hand_to_real_completions(checkpoint: str, condition: str, label: str) -> None:
     file = REAL / checkpoint / f"harmless_{condition}_evaluations.json"
