@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ PATIENCE = 60.0
 def find_chromium() -> str | None:
     """The first browser on PATH that these tests can drive."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def find_axe() -> Path | None:
+    """axe.min.js of the installed axe-core-python, whose own code needs a browser driver and is not imported."""
+    spec = find_spec("axe_core_python")
+    return Path(*(spec.submodule_search_locations or []), "axe.min.js") if spec else None
 
 
 class Tab:

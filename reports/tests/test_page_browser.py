@@ -1,22 +1,21 @@
 """The page in a real browser: nothing of a model's runs, nothing leaves, nothing complains, and it fits a phone.
 
-axe-core is checked too where AXE_CORE names its axe.min.js; it is no dependency of the project.
+axe-core judges it too, as the package axe-core-python brings it.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reports.page import write_page
-from reports.tests.browser import Tab, find_chromium, open_tab
+from reports.tests.browser import Tab, find_axe, find_chromium, open_tab
 from reports.tests.synthetic_run import MODELS, agreeing, diverging, hostile, one_fault, sweep
 from reports.tests.test_page_safety import NASTY
 from steering_core.verdicts import judge
 
 CHROMIUM = find_chromium()
-AXE = os.environ.get("AXE_CORE", "")
+AXE = find_axe()
 RUNS = {
     "agree": agreeing(),
     "fault": one_fault(),
@@ -92,7 +91,7 @@ def test_copying_puts_the_table_on_the_clipboard_or_selects_it(tab: Tab, pages: 
     assert tab.evaluate("document.querySelector('button').textContent") in ("Copied", "Selected: press Ctrl+C")
 
 
-@pytest.mark.skipif(not AXE, reason="AXE_CORE does not name axe.min.js")
+@pytest.mark.skipif(not AXE, reason="axe-core-python is not installed")
 @pytest.mark.parametrize("opened", [False, True], ids=["closed", "opened"])
 @pytest.mark.parametrize("view", VIEWS, ids=str)
 @pytest.mark.parametrize("name", RUNS)
@@ -102,5 +101,5 @@ def test_axe_finds_nothing_serious(
     show(tab, pages[name], view)
     if opened:
         tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-    tab.evaluate(Path(AXE).read_text(encoding="utf-8") + ";1")
+    tab.evaluate(AXE.read_text(encoding="utf-8") + ";1")
     assert tab.evaluate(SEVERE) == []
