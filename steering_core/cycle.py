@@ -182,6 +182,7 @@ class Cycle:
             torch.manual_seed(seed)
             batch = self.batch(prompts[start : start + self.batch_size])
             made.append(generate(self.model, batch, edits, self.settings.max_new_tokens).cpu())
+            check_rows(made[-1], len(batch.ids))
         width = max(chunk.shape[1] for chunk in made)
         padding = self.model.decoding(1).pad_token_id or 0
         return torch.cat([torch.nn.functional.pad(chunk, (0, width - chunk.shape[1]), value=padding) for chunk in made])
@@ -237,3 +238,13 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if value is None or isinstance(value, bool | int | float | str | list)
     }
+
+
+def check_rows(ids: Tensor, prompts: int) -> None:
+    """EmptyMeasurement unless there is one answer per prompt."""
+    if len(ids) != prompts:
+        raise EmptyMeasurement(
+            "rows-lost",
+            f"{len(ids)} answers came back for {prompts} prompts",
+            "expected int64 [batch, new], row by row",
+        )

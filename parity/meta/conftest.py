@@ -1,5 +1,7 @@
-"""Collects the rows of the fault matrix from wherever they were measured, and shows them at the end."""
+"""Runs for every meta check, and the fault matrix: rows from wherever they were measured, shown at the end."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +9,19 @@ import pytest
 from fixtures.faults import FAULTS
 from parity.matrix import ROOT
 from parity.meta.fault_matrix import LEGEND, as_markdown, as_text
+from parity.meta.forked_runs import ForkedRuns
 
+COUNTER = """
+import os
+from pathlib import Path
+from parity.subjects import Laboratory
+opened = Laboratory._open
+def counted(self, key):
+    with open({file!r}, "a") as stream:
+        stream.write(os.environ.get("PYTEST_XDIST_WORKER", "alone") + " " + key + "\\n")
+    return opened(self, key)
+Laboratory._open = counted
+"""
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"
 
@@ -28,3 +42,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if set(ROWS) >= {fault.name for fault in FAULTS}:
         PAGE.write_text(as_markdown(FAULTS, ROWS), encoding="utf-8")
         terminalreporter.write_line(f"written to {PAGE.relative_to(ROOT)}")
+
+
+@pytest.fixture(scope="session")
+def runs() -> Iterator[ForkedRuns]:
+    """Runs of this suite on a machine without GPU; one process has imported the libraries for all of them."""
+    with ForkedRuns() as started:
+        yield started
+
+
+@pytest.fixture
+def loads(tmp_path: Path) -> Path:
+    """A file in which runs started with `-p count_loads` leave a line per loaded model."""
+    (tmp_path / "count_loads.py").write_text(COUNTER.format(file=str(tmp_path / "loads")))
+    return tmp_path / "loads"

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -36,7 +37,12 @@ class ForkedRuns:
         self.tree = tree
 
     def __enter__(self) -> "ForkedRuns":
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
         self.process = subprocess.Popen(
             [sys.executable, str(self.tree / Path(__file__).relative_to(ROOT))], cwd=self.tree, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -53,23 +59,27 @@ class ForkedRuns:
         self.process.wait()
         self.process.stdout.close()
 
-    def start(self, *arguments: str, log: Path, largest: int = 0) -> int:
-        """Begin a run that prints to a file; the id of its process and process group. largest: bytes per file."""
-        self._say({"arguments": arguments, "log": str(log), "largest": largest})
+    def start(self, *arguments: str, log: Path, largest: int = 0, path: Path | None = None) -> int:
+        """Begin a run that prints to a file; the id of its process and process group.
+
+        largest: bytes per file. path: where it and its workers find further plugins.
+        """
+        self._say({"arguments": arguments, "log": str(log), "largest": largest, "path": str(path or "")})
         return int(self._hear())
 
     def wait(self) -> int:
         """The exit status of the run."""
         return int(self._hear())
 
-    def run(self, *arguments: str, log: Path, largest: int = 0) -> int:
+    def run(self, *arguments: str, log: Path, largest: int = 0, path: Path | None = None) -> int:
         """A whole run."""
-        self.start(*arguments, log=log, largest=largest)
+        self.start(*arguments, log=log, largest=largest, path=path)
         return self.wait()
 
     def kill(self, run: int) -> int:
         """End a run as kill -9 would, with all its children; what it has become."""
-        os.killpg(run, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has just ended: the status says how
+            os.killpg(run, signal.SIGKILL)
         return self.wait()
 
     def _say(self, value: object) -> None:
@@ -116,6 +126,9 @@ def become(request: dict[str, Any]) -> None:
         os.dup2(stream, target)
     if largest := request["largest"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    if request["path"]:
+        sys.path.insert(0, request["path"])
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (request["path"], os.environ.get("PYTHONPATH"))))
     status = CRASHED
     try:
         status = int(pytest.main(["-p", "no:anyio", "-W", KNOWN, *request["arguments"]]))

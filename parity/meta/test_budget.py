@@ -21,12 +21,11 @@ def spent(run: Path) -> float:
     return float(header["environment"]["cost_usd"])
 
 
-def test_a_run_beyond_its_budget_is_incomplete_and_goes_on(tmp_path: Path) -> None:
+def test_a_run_beyond_its_budget_is_incomplete_and_goes_on(runs: ForkedRuns, tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
-    with ForkedRuns() as runs:
-        status = runs.run(*ONE, "--run-dir", str(run), "--budget-usd", "1e-6", "--gpu-hour-usd", "2", log=log)
-        stopped, cost, said = rows(run), spent(run), log.read_text()
-        resumed = runs.run(*ONE, "--resume", str(run), log=log)
+    status = runs.run(*ONE, "--run-dir", str(run), "--budget-usd", "1e-6", "--gpu-hour-usd", "2", log=log)
+    stopped, cost, said = rows(run), spent(run), log.read_text()
+    resumed = runs.run(*ONE, "--resume", str(run), log=log)
 
     assert status == 1, said
     assert said.startswith("estimate (not measured yet): 6 cells, about ")

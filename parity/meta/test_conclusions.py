@@ -1,7 +1,7 @@
 """Every conclusion of the protocol is reached by a real run on the tiny models, and by a run with workers alike."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,22 +35,16 @@ ASKS = (
     Ask("INCOMPLETE", ("hooks",), ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1"), ("only one model",)),
     Ask("INVALID", ("hooks", "OneBlockEarly"), (), ("P1 location fails for OneBlockEarly", "off by one block"), ("P1",)),
     Ask("UNSTABLE", ("hooks", "HashSeeded"), (), ("HashSeeded", "does not give the same direction twice")),
-    Ask("OUTCOME_1", ("hooks", "AttentionForStream"), ("--no-gate",), ("tiny_qwen2, tiny_gemma2",),
-        ("P1", "AttentionForStream", "returned attn_contrib@")),
-    Ask("OUTCOME_2", ("hooks", "OneFamilyOnly"), ("--no-gate",), ("diverge on tiny_gemma2 and agree on tiny_qwen2",),
-        ("P1", "tiny_gemma2", "returned attn_contrib@")),
+    Ask("OUTCOME_1", ("hooks", "TokenLate"), ("--no-gate",), ("tiny_qwen2, tiny_gemma2",),
+        ("P1", "TokenLate", "shifted by -1")),
+    Ask("OUTCOME_2", ("hooks", "OneFamilyOnly"), ("--no-gate",), ("diverge on tiny_qwen2 and agree on tiny_gemma2",),
+        ("P1", "tiny_qwen2", "returned attn_contrib@")),
     Ask("OUTCOME_3", ("hooks", "Tilted"), (), ("proceed with hooks", "0.97")),
     Ask("INDETERMINATE", ("ThroughFloat16", "OneBlockEarly"), ("--no-gate",), ("no Outcome for these numbers",),
         ("P1", "float16 round trip")),
     Ask("PREFLIGHT_PASSED", ("hooks", "nnsight", "pyvene"), ("-k", "preflight"), ("hold on tiny_qwen2, tiny_gemma2",)),
     Ask("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), ("P9 borrow fails for HookLeftBehind",)),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[ForkedRuns]:
-    with ForkedRuns() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +84,7 @@ def start(runs: ForkedRuns, prompts: Path, tmp_path: Path) -> Start:
         chosen = ",".join(SPECS.get(tool, tool) for tool in tools)
         log = tmp_path / f"{name}.log"
         given = ("parity", "-q", "--tools", chosen, "--prompts", str(prompts), "--run-dir", str(tmp_path / name), *more)
-        status = runs.run(*given, log=log)
+        status = runs.run(*given, log=log, path=tmp_path)
         assert status in (0, 1), log.read_text()
         return Ended(tmp_path / name)
 
@@ -107,13 +101,17 @@ def test_a_real_run_concludes(ask: Ask, start: Start) -> None:
     assert [words for words in ask.cause if words not in cause] == [], cause
 
 
-def test_workers_change_nothing(start: Start) -> None:
-    alone, shared = (start(("hooks", "nnsight"), "-n", count, name=f"n{count}") for count in ("0", "2"))
+def test_workers_change_nothing(start: Start, loads: Path) -> None:
+    counted = ("-p", "count_loads")
+    alone, shared = (start(("hooks", "nnsight"), *counted, "-n", count, name=f"n{count}") for count in ("0", "2"))
+    workers = dict(line.split() for line in loads.read_text().splitlines() if not line.startswith("alone"))
 
     assert alone.verdict == shared.verdict
     assert alone.verdict["conclusion"] == "OUTCOME_4"
     assert [timeless(row) for row in alone.records] == [timeless(row) for row in shared.records]
     assert {row["outcome"] for row in alone.records} <= FINE
+    assert sorted(workers) == ["gw0", "gw1"], "each worker loads one of the two models"
+    assert len(loads.read_text().splitlines()) == 4, "and no model is loaded twice"
 
 
 def timeless(row: dict[str, Any]) -> dict[str, Any]:

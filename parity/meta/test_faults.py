@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.faults import FAULTS, Fault, defined
 from parity.meta.direct_checks import Room, Suspect, about_the_run, about_tools, run_checks
-from parity.meta.fault_matrix import complaints, signs
+from parity.meta.fault_matrix import blocks, complaints, signs
 from steering_core.audit import audit
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Cell, Outcome, Plan, Record, Run
@@ -110,7 +110,7 @@ FAULT = next(fault for fault in FAULTS if fault.name == "OneBlockEarly")
 
 def records_of(**outcomes: Outcome) -> list[Record]:
     """One record per clause."""
-    measured = {"localised": " ".join(FAULT.localised)}
+    measured = {"localised": " ".join(FAULT.localised).format(**blocks(FAULT.model))}
     return [Record(cell=Cell(clause=clause, model="m"), outcome=outcome, sentence=f"{clause} said so", measured=measured)
             for clause, outcome in outcomes.items()]  # fmt: skip
 

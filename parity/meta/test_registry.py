@@ -91,7 +91,7 @@ parity.matrix.FIXTURES = Path({folder!r})
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def elsewhere(tmp_path: Path) -> Path:
     """Fixtures of its own for a run: the registry is a file that may be changed, the rest is the project's."""
     folder = tmp_path / "fixtures"
     folder.mkdir()
@@ -99,11 +99,10 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if path.name != "models.toml":
             (folder / path.name).symlink_to(path)
     (tmp_path / "other_registry.py").write_text(PLUGIN.format(folder=str(folder)))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return folder
 
 
-def test_a_row_is_all_that_a_model_of_a_known_family_needs(elsewhere: Path, tmp_path: Path) -> None:
+def test_a_row_is_all_that_a_model_of_a_known_family_needs(runs: ForkedRuns, elsewhere: Path, tmp_path: Path) -> None:
     """A checkpoint that the project has never heard of, under a key of its own, through the whole of P1 and P3."""
     row = {**ROWS["tiny_gemma2"], "source": str(tmp_path / "somebodys"), "layer": 2, "tiny": False}
     (tmp_path / "somebodys").symlink_to(CHECKPOINTS / "tiny_gemma2")
@@ -111,8 +110,7 @@ def test_a_row_is_all_that_a_model_of_a_known_family_needs(elsewhere: Path, tmp_
     (elsewhere / "models.toml").write_text("\n".join(["[newcomer]", *lines]))
     arguments = ("parity", "-p", "other_registry", "-m", "newcomer", "-k", "test_location or test_dtype", "-q")
 
-    with ForkedRuns() as runs:
-        status = runs.run(*arguments, "--run-dir", str(tmp_path / "run"), log=tmp_path / "log")
+    status = runs.run(*arguments, "--run-dir", str(tmp_path / "run"), log=tmp_path / "log", path=tmp_path)
 
     assert status == 0, (tmp_path / "log").read_text()
     assert "9 passed" in (tmp_path / "log").read_text()
@@ -121,11 +119,10 @@ def test_a_row_is_all_that_a_model_of_a_known_family_needs(elsewhere: Path, tmp_
     assert ROOT / "fixtures" == FIXTURES
 
 
-def test_no_behaviour_is_planned_for_a_base_model(tmp_path: Path) -> None:
+def test_no_behaviour_is_planned_for_a_base_model(runs: ForkedRuns, tmp_path: Path) -> None:
     arguments = ("parity", "-m", "tiny_qwen2_base or tiny_gemma2", "--collect-only", "-q")
 
-    with ForkedRuns() as runs:
-        runs.run(*arguments, log=tmp_path / "log")
+    runs.run(*arguments, log=tmp_path / "log")
 
     lines = (tmp_path / "log").read_text().splitlines()
     base, tuned = ([line for line in lines if f"[{key}" in line] for key in ("tiny_qwen2_base", "tiny_gemma2"))

@@ -1,9 +1,8 @@
 """A request that cannot be carried out is one clear line and pytest's usage exit code, before any model is loaded."""
 
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,6 @@ from parity.meta.forked_runs import ForkedRuns
 USAGE = int(pytest.ExitCode.USAGE_ERROR)
 TINY, HOW = ("-m", "tiny_qwen2"), ("--layer", "3", "--multiplier", "2")
 GOOD_PROMPTS = {"extraction": {"harmful": ["a"], "harmless": ["b"]}, "evaluation": ["c"]}
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[ForkedRuns]:
-    """Runs on a machine without GPU."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    with ForkedRuns() as started:
-        yield started
-    if before is None:
-        del os.environ["CUDA_VISIBLE_DEVICES"]
-    else:
-        os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
 def said(runs: ForkedRuns, folder: Path, *arguments: str) -> list[str]:
