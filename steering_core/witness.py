@@ -8,6 +8,7 @@ It must be posted before a tool wraps the model: a wrapper keeps the `forward` t
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any
 
 from torch import Tensor, nn
@@ -40,6 +41,9 @@ def post_witness(model: LoadedModel) -> None:
         original = kind.__dict__["forward"]
         if not hasattr(original, "watchable"):
             kind.forward = _watchable(original)
+    for module in (*model.blocks, model.module_at(model.architecture.final_norm)):
+        if "_old_forward" in vars(module):  # accelerate, which spreads a model over devices, keeps what it found
+            module._old_forward = MethodType(type(module).forward, module)
 
 
 def _watchable(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +53,7 @@ def _watchable(original: Callable[..., Any]) -> Callable[..., Any]:
         hidden = args[0] if args else kwargs["hidden_states"]
         return WATCHING[-1](module, hidden, lambda: original(module, *args, **kwargs))
 
-    forward.watchable = True  # type: ignore[attr-defined]
+    forward.watchable = original  # type: ignore[attr-defined]
     return forward
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from torch import Tensor, nn
 
 from steering_core import witness as module
@@ -45,6 +46,21 @@ def test_sees_what_each_block_received_and_returned(family: str) -> None:
     assert [sorted(call) for call in (seen.received[0], seen.returned[0])] == [NUMBERS, NUMBERS[:-1]]
     assert [number for number in NUMBERS if not torch.equal(seen.received[0][number], expected[number])] == []
     assert [number for number in NUMBERS[1:] if not torch.equal(seen.returned[0][number - 1], expected[number])] == []
+
+
+def test_is_not_blinded_where_a_model_is_spread_over_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """accelerate puts a `forward` of its own on each module and keeps the one that it found, before the witness came."""
+    model, batch = random_model("qwen2"), prompts(3)
+    expected = received_by_hooks(model, batch.inputs())
+    for kind in {type(model.blocks[0]), type(model.module_at(model.architecture.final_norm))}:
+        original = kind.__dict__["forward"]
+        monkeypatch.setattr(kind, "forward", getattr(original, "watchable", original))
+    parts = {name: "cpu" for name, part in model.module.named_modules() if not list(part.children())}
+    dispatch_model(model.module, parts | {f"model.layers.{n}": "cpu" for n in range(LAYERS)}, "cpu", force_hooks=True)
+
+    found = boundary_inputs(model, batch.inputs())
+
+    assert [number for number in NUMBERS if not torch.equal(found[number], expected[number])] == []
 
 
 def test_boundary_inputs_keeps_what_was_asked_for() -> None:
