@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from parity.drafts import draft_of
-from parity.matrix import Matrix
+from parity.matrix import Matrix, tool_label
 from parity.sources import RANDOM_TOKENIZER, source_of, tokenizer_of
 from parity.stash import MATRIX
 from steering_core.draft import Draft
@@ -192,7 +192,7 @@ def named_tool(name: str, cell: Draft) -> Any:
     from steering_core.tools import find_tool
 
     found = find_tool(name)
-    cell.provenance.setdefault("tools", {})[found.name] = asdict(found.version())
+    cell.provenance.setdefault("tools", {})[tool_label(name)] = asdict(found.version())
     return found
 
 

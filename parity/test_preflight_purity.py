@@ -63,7 +63,7 @@ def test_failure(cycle, purity, tool, cell, action):
 
 
 @pytest.mark.clause("P12")
-def test_history(cycle, tool, cell):
+def test_history(cycle, trials, tool, cell):
     """P12: the same call gives the same answer: again, after other calls, and with another tool object alive."""
     # The other prompts make a batch of the same shape: what is kept by shape alone must show.
     batch, other = cycle.extraction, cycle.batch(cycle.prompts.extraction[::-1])
@@ -75,6 +75,12 @@ def test_history(cycle, tool, cell):
     def tokens(writer, edits):
         return writer.generate(cycle.model, other, edits, 3).tolist()
 
+    def arrival(writer):
+        """Where and how exactly the opposite vector arrives."""
+        seen = trials.watch(writer, cycle.edits(-cycle.true_direction()), 2)
+        return [(shift.call, shift.block, shift.max_abs, shift.actual.tolist()) for shift in seen.shifts]
+
+    opposite = arrival(beside)
     apart, plain, first = value(beside, other), tokens(beside, []), value(tool, batch)
     assert_same(cell, "the same call again", value(tool, batch), first)
     assert_same(cell, "another prompt after it, beside a tool object that read it first", value(tool, other), apart)
@@ -83,3 +89,7 @@ def test_history(cycle, tool, cell):
     assert_same(cell, "the first prompt after steering", value(tool, batch), first)
     assert_equal(cell, "steered tokens, again", tokens(tool, edits), steered)
     assert_equal(cell, "unsteered tokens after steering", tokens(tool, []), plain)
+    assert_holds(
+        cell, arrival(tool) == opposite, "another vector arrives as with a new tool object",
+        "another vector, steered with after the first, does not arrive as it does with a new tool object",
+    )  # fmt: skip

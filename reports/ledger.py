@@ -10,8 +10,9 @@ import pytest
 from reports.arrival import texts_in
 from reports.artifact import write_run
 from reports.budget import settle_budget
+from reports.layout import RECORDS
 from reports.outlook import Outlook, cost_line
-from reports.page import write_views
+from reports.page import MARKDOWN, PAGE, write_views
 from reports.terminal import render, write_lines
 from reports.tracking import track
 from steering_core.audit import audit
@@ -125,7 +126,7 @@ class Ledger:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         colour = bool(reporter and reporter._tw.hasmarkup)
         width = reporter._tw.fullwidth if reporter else 100
-        text = render(run, verdict, width=width, colour=colour)
+        text = render(run, verdict, width=width, colour=colour, files=f"{self.folder}: {PAGE}, {MARKDOWN}, {RECORDS}")
         return text + (write_lines([("Cost", line)], width, colour) if (line := cost_line(run)) else "")
 
     def _expectation(self, session: pytest.Session, verdict: Verdict) -> str:

@@ -25,14 +25,24 @@ Matrix = dict[tuple[str, str], dict[Stage, list[Record]]]
 def build_matrix(run: Run) -> Matrix:
     """{(model, tool): {stage: records}}, in the plan's order.
 
-    A record of a pair of tools counts for both; a record of a whole model counts for each of its tools.
+    A record of a pair of tools counts for both, or, when it does not hold, for the one of them that also fails by
+    itself; a record of a whole model counts for each of its tools.
     """
     matrix: Matrix = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
+    alone = {
+        (record.cell.model, record.cell.tool) for record in run.records if _fails(record) and not record.cell.other
+    }
     for record in run.records:
-        for tool in tools_of(record, run.plan.tools):
+        named = tools_of(record, run.plan.tools)
+        charged = [tool for tool in named if (record.cell.model, tool) in alone]
+        for tool in charged if charged and record.cell.other and _fails(record) else named:
             row = matrix.setdefault((record.cell.model, tool), {})
             row.setdefault(CLAUSES[record.cell.clause].stage, []).append(record)
     return matrix
+
+
+def _fails(record: Record) -> bool:
+    return record.outcome in (Outcome.DIFFERS, Outcome.ERRORED) and not record.declared
 
 
 def tools_of(record: Record, every: tuple[str, ...]) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Item(NamedTuple):
 
 
 def render(run: Run, verdict: Verdict, width: int, colour: bool, files: str = FILES) -> str:
-    """The whole text, at most `width` columns wide; `files` says where the run's files are.
+    """The whole text, at most `width` columns wide but for the command to paste; `files` says where the files are.
 
     With more to say than fits one screen, texts are cut and rows are counted instead of listed. Texts that came from a
     model or a stored file are escaped: nothing in them reaches the terminal as a command.
@@ -63,7 +63,7 @@ def _print(parts: Sequence[RenderableType], width: int, colour: bool) -> str:
         markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
     )  # fmt: skip
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, Text) and part.plain.startswith("Again"))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().split("\n")[:-1])
 
 
@@ -77,6 +77,7 @@ def _parts(run: Run, verdict: Verdict, width: int, files: str, detail: int) -> l
         Item("Scope", verdict.scope.sentence, 3),
         Item("Files", files, 2),
     ]
+    again = _again(run, verdict)
     return [
         _headline(run, verdict, width),
         _grid([Item("Rule", verdict.rule, 2)], width, detail),
@@ -86,6 +87,7 @@ def _parts(run: Run, verdict: Verdict, width: int, files: str, detail: int) -> l
         legend(rates is not None),
         "",
         _grid(items, width, detail),
+        *([Text(f"Again     {again}")] if again else []),
     ]
 
 
@@ -103,9 +105,14 @@ def _trouble(run: Run, verdict: Verdict, detail: int) -> list[Item]:
         items += [Item("Failed", words, 3)] if words not in verdict.headline else []
         where = str(first.measured.get("localised") or "")
         items += [Item("Found", where, 2)] if where and where not in words else []
-        items += [Item("Again", repeat_command(run.plan, first), 2)] if first.nodeid else []
     also = tuple(cause.text for cause in verdict.failures[1:])
     return [*items, *_several("Also", also, detail), *_several("Missing", verdict.missing, detail)]
+
+
+def _again(run: Run, verdict: Verdict) -> str:
+    """The command that repeats what failed first, whole and in one line, so that it can be pasted."""
+    first = _first_failure(run, verdict)
+    return plain(repeat_command(run.plan, first), 2000) if first is not None and first.nodeid else ""
 
 
 def _first_failure(run: Run, verdict: Verdict) -> Record | None:

@@ -82,6 +82,12 @@ def _rng() -> tuple[bytes, ...]:
     )
 
 
+def _advance_rng() -> None:
+    torch.rand(1)
+    random.random()
+    np.random.random()
+
+
 def _config(module: Any) -> dict[str, Any]:
     return {
         "config": module.config.to_json_string(use_diff=False),
@@ -101,7 +107,11 @@ def sharing_copy(module: Any) -> Any:
 
 @contextmanager
 def lent(model: LoadedModel) -> Iterator[None]:
-    """Lend the model with a user's hook on its first block and parameters that want gradients; take both back after."""
+    """Lend the model with a user's hook on its first block and parameters that want gradients; take both back after.
+
+    The random states are moved on first: a tool that seeds them before every call would else find its own seed.
+    """
+    _advance_rng()
     handle = model.blocks[0].register_forward_hook(lambda module, args, output: None)
     floating = [tensor for tensor in model.module.parameters() if tensor.is_floating_point()]
     for tensor in floating:

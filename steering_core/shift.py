@@ -124,7 +124,9 @@ def describe(wrong: Sequence[Shift]) -> str:
     missing = int((first.expected & ~first.actual).sum())
     extra = int((first.actual & ~first.expected).sum())
     if missing or extra:
-        words = f"{missing} asked tokens not moved, {extra} others moved"
+        rows = (first.expected != first.actual).any(1).nonzero().flatten().tolist()
+        some = "" if len(rows) == len(first.actual) else f", all in rows {rows}"
+        words = f"{missing} asked tokens not moved, {extra} others moved{some}"
     else:
         words = f"moved by the wrong amount, off by up to {first.max_abs:.3g}"
     return f"at block {first.block} in {phase}: {words} ({len(wrong)} boundaries differ)"

@@ -13,6 +13,7 @@ from steering_core.compare import compare, first_difference, unit
 from steering_core.cycle import Cycle, identity
 from steering_core.directions import random_direction
 from steering_core.edits import Ablate, Add, Edit
+from steering_core.errors import EmptyMeasurement
 from steering_core.floor import Floor, measure_floor
 from steering_core.interference import planted_at
 from steering_core.models import LoadedModel
@@ -55,6 +56,13 @@ class Trials:
         cycle = self.cycle
         return [Add(cycle.site, torch.zeros(cycle.model.spec.hidden), cycle.settings.strength)]
 
+    def doubled(self) -> list[Edit]:
+        """The preset's steering, and at the first of its blocks a random unit vector in the prompt."""
+        cycle = self.cycle
+        edits = cycle.edits(cycle.true_direction())
+        second = random_direction(cycle.model.spec.hidden, 1.0, seed=2)
+        return [*edits, Add(edits[0].site, second, cycle.settings.strength / 2, "prefill")]
+
     def ablations(self) -> list[Edit]:
         """Directional ablation of the true direction at every block that the preset steers."""
         direction = unit(self.cycle.true_direction()).float()
@@ -67,8 +75,9 @@ class Trials:
     def realised(self, tool: Tool) -> dict[str, Any]:
         """How the asked shift arrives at the first steered block, in the prompt's forward, over real tokens.
 
-        declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit. ratio: the
-        part of the asked shift that arrives (1 in exact arithmetic); unchanged: share of components that did not move.
+        declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every
+        token that moved (which tokens move is S2's and S6's to judge). ratio: the part of the asked shift that arrives
+        there (1 in exact arithmetic); unchanged: share of components that did not move.
         """
         cycle = self.cycle
         edit = cycle.edits(cycle.true_direction())[0]
@@ -76,6 +85,10 @@ class Trials:
             tool.generate(cycle.model, cycle.extraction, [edit], 1)
         real, block = cycle.extraction.mask.bool(), edit.site.layer
         before, after = seen.returned[0][block][real], seen.received[0][block + 1][real]
+        reached = (after != before).any(-1)
+        if not reached.any():
+            raise EmptyMeasurement("unmoved", "the steering moved no token of the prompt", "see S2")
+        before, after = before[reached], after[reached]
         asked = edit.vector.double().to(before.device) * self.cycle.settings.strength
         moved = after.double() - before.double()
         gap = (after.double() - edit.apply(before).double()).abs().max()

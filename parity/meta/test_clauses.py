@@ -84,3 +84,10 @@ def has_marks(path: Path) -> bool:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
     return any(clause_of(mark) for node in functions for mark in node.decorator_list)
+
+
+def test_the_table_for_people_says_what_the_code_says() -> None:
+    text = (ROOT / "docs" / "clauses.md").read_text(encoding="utf-8")
+
+    assert [row.id for row in CLAUSES.values() if f"| {row.id} | {row.name} | {row.rule} |" not in text] == []
+    assert text.count("\n| ") == len(CLAUSES) + len(Stage)

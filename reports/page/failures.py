@@ -17,8 +17,9 @@ class Failure(NamedTuple):
 FAILURES: dict[str, Failure] = {
     "P1": Failure(
         "{tool} handed back a different tensor from the one it was asked for",
-        "Every number from {tool} describes another place in the network, so nothing built on it can be compared.",
-        "Point {tool} at the right module, then repeat this one check with the command below.",
+        "Every number from {tool} describes something else (another module, token, row or value), so nothing built on "
+        "it can be compared.",
+        "See what was returned instead, make {tool} return what was asked for, then repeat this one check.",
     ),
     "P2": Failure(
         "{tool} returned activations in the wrong shape",

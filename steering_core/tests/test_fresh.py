@@ -66,7 +66,7 @@ def test_leaves_the_same_rows_where_they_are_looked_for(
         here = [cycle.direction(find_tool(name), 0) for name in ("hooks", "own.py:Mine")]
 
         assert [torch.equal(far, near) for far, near in zip(rows, here, strict=True)] == [True, True]
-        with pytest.raises(EmptyMeasurement, match="left no direction of broken: broken: RuntimeError: on purpose"):
+        with pytest.raises(EmptyMeasurement, match="left no direction of Broken: Broken: RuntimeError: on purpose"):
             cycle.direction(find_tool("own.py:Broken"), 4)
         assert fresh.said("never") == "it said nothing"
 

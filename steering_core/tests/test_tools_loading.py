@@ -45,18 +45,18 @@ def test_the_suites_own_tools_answer_to_their_names(name: str) -> None:
 
 
 def test_loads_a_class_from_a_file(file: Path) -> None:
-    assert find_tool(f"{file}:Mine").name == "mine"
+    assert find_tool(f"{file}:Mine").name == "Mine", "a run calls it by its class"
 
 
 def test_two_files_of_one_name_stay_apart(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / file.name
     other.parent.mkdir()
     other.write_text(WHOLE.replace('"mine"', '"other"'))
-    assert [find_tool(f"{path}:Mine").name for path in (file, other, file)] == ["mine", "other", "mine"]
+    assert [type(find_tool(f"{path}:Mine")).name for path in (file, other, file)] == ["mine", "other", "mine"]
 
 
 def test_loads_a_class_from_a_module() -> None:
-    assert find_tool("steering_core.tools.hooks:Hooks").name == "hooks"
+    assert find_tool("steering_core.tools.hooks:Hooks").name == "Hooks"
 
 
 def test_loads_an_entry_point(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,13 +85,13 @@ def test_a_single_tool_is_incomplete() -> None:
 
 def test_fewer_repeats_than_the_protocol_is_incomplete() -> None:
     run = measured(full_run(repeats=4), "D1 *", repeats=4)
-    assert judge(run).missing == ("4 of the protocol's 5 repeats",)
+    assert judge(run).missing == ("only 4 of the protocol's 5 repeats were asked for",)
     assert judge(plan(run, protocol_repeats=4)).conclusion is Conclusion.OUTCOME_4
 
 
 def test_a_within_tool_cosine_over_fewer_repeats_is_incomplete() -> None:
     verdict = judge(measured(full_run(), f"D1 {GEMMA} nnsight", repeats=4))
-    assert verdict.missing == (f"D1 {GEMMA} nnsight compares 4 of the protocol's 5 repeats",)
+    assert verdict.missing == (f"D1 {GEMMA} nnsight compares only 4 of the protocol's 5 repeats",)
 
 
 @pytest.mark.parametrize("clause", ["D1", "D2", "B1"])

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -31,7 +32,13 @@ def find_tool(name_or_spec: str) -> "Tool":
     """
     named = name_or_spec if ":" in name_or_spec else ""
     spec = TOOLS.get(name_or_spec) or named or _plugin(name_or_spec).value
-    return _tool(_attribute(spec, name_or_spec), name_or_spec)
+    tool = _tool(_attribute(spec, name_or_spec), name_or_spec)
+    if named:
+        with suppress(
+            AttributeError
+        ):  # a run calls a tool of a file by its class, whatever name the class gives itself
+            tool.name = named.rpartition(":")[2]
+    return tool
 
 
 def known_tools() -> list[str]:

@@ -62,12 +62,12 @@ def _list_needs(sheet: Sheet) -> Iterator[str]:
         if len(set(found)) < 2:
             yield f"only one {what} ({', '.join(found)}); a comparison takes at least two"
     if plan.repeats < plan.protocol_repeats:
-        yield f"{plan.repeats} of the protocol's {plan.protocol_repeats} repeats"
+        yield f"only {plan.repeats} of the protocol's {plan.protocol_repeats} repeats were asked for"
         return
     for model in plan.models:
         for record in sheet.measured("D1", model):
             if (compared := read_count(record, "repeats")) < plan.protocol_repeats:
-                yield f"{record.cell.id} compares {compared} of the protocol's {plan.protocol_repeats} repeats"
+                yield f"{record.cell.id} compares only {compared} of the protocol's {plan.protocol_repeats} repeats"
 
 
 def _list_unasked(sheet: Sheet) -> Iterator[str]:
