@@ -22,6 +22,11 @@ def test_it_does_not_invalidate_and_is_noted() -> None:
     assert verdict.notes == (NOTE,)
 
 
+def test_one_deviation_on_two_models_is_one_note() -> None:
+    verdict = judge(declared(declared(full_run(), f"P2 {QWEN} hooks"), f"P2 {GEMMA} hooks"))
+    assert verdict.notes == (NOTE.replace(QWEN, f"{QWEN}, {GEMMA}"),)
+
+
 @pytest.mark.parametrize("run", [full_run(), preflight_run()])
 def test_the_same_failure_undeclared_does_invalidate(run: Run) -> None:
     verdict = judge(ended(run, f"P2 {QWEN} hooks", Outcome.DIFFERS))

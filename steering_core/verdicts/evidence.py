@@ -60,8 +60,6 @@ def gather(run: Run) -> Evidence:
 
 def _list_notes(sheet: Sheet, models: tuple[ModelEvidence, ...]) -> Iterable[str]:
     for cell, record in sheet.records.items():
-        if record.declared:
-            yield f"declared deviation, {cell.clause} of {say_where(cell)}: {record.measured['declared_deviation']}"
         weighed = cell.clause in WEIGHED or CLAUSES[cell.clause].stage is Stage.PREFLIGHT
         if record.outcome is Outcome.DIFFERS and not weighed and not record.declared:
             yield f"{cell.clause} fails for {say_where(cell)}: {record.sentence}"
@@ -71,3 +69,16 @@ def _list_notes(sheet: Sheet, models: tuple[ModelEvidence, ...]) -> Iterable[str
         if unscored := sum(rate.unscored for rate in model.rates):
             total = sum(rate.total for rate in model.rates)
             yield f"{unscored} of {total} answers of {model.model} could not be classed; they count as not coherent"
+    yield from _list_deviations(sheet)
+
+
+def _list_deviations(sheet: Sheet) -> Iterable[str]:
+    """One line per declared deviation, with the models that show it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for cell, record in sheet.records.items():
+        if record.declared:
+            of = f"{cell.clause} of {'~'.join(filter(None, (cell.tool, cell.other)))}"
+            models = found.setdefault((of, str(record.measured["declared_deviation"])), [])
+            models += [cell.model] if cell.model not in models else []
+    for (of, words), models in found.items():
+        yield f"declared deviation, {of} on {', '.join(models)}: {words}"
