@@ -162,7 +162,6 @@ def _watch(
 
 
 def _output_hook(keep: Callable[[Any], None]) -> Callable[..., None]:
-    @torch.no_grad()
     def hook(module: nn.Module, args: Any, output: Any) -> None:
         keep(output)
 
