@@ -1,6 +1,5 @@
 """A wrong tensor gets its name: deliberately wrong returns, on both families, both batch sizes and padding sides."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,21 +16,14 @@ from steering_core.tests.wrong_returns import WRONG, Reads, Wrong
 from steering_core.tokens import TokenBatch, pad
 from steering_core.tools.hooks import Hooks
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ASKED = Site("resid_post", 1)
 SETUPS = [("qwen2", 1, "left"), ("qwen2", 3, "left"), ("gemma2", 1, "right"), ("gemma2", 3, "right")]
 CASES = [
     pytest.param(*setup, wrong, id=f"{wrong.name}-{'-'.join(map(str, setup))}")
     for wrong in WRONG for setup in SETUPS if setup[1] in wrong.rows and wrong.side in ("", setup[2])
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small spend their time waiting for threads, not computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @cache

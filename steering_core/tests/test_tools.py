@@ -1,6 +1,5 @@
 """Reading: each adapter against hooks of the test's own, on a model that no tool has touched."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,10 @@ from steering_core.tests.random_models import FAMILIES, LAYERS, every_site, prom
 from steering_core.tokens import Side, TokenBatch
 from steering_core.tools import TOOLS, find_tool
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LATER = [family for family in FAMILIES if family not in {"qwen2", "gemma2"}]
 MIDDLE = Site("resid_post", 1)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small spend their time waiting for threads, not computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=list(TOOLS))

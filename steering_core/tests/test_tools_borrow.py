@@ -1,6 +1,6 @@
 """What an adapter leaves behind, and that its own library did the work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import nnsight
@@ -14,6 +14,8 @@ from steering_core.models import LoadedModel
 from steering_core.sites import Site
 from steering_core.tests.random_models import prompts, random_model
 from steering_core.tools import TOOLS, find_tool
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SITE = Site("resid_post", 1)
 Call = Callable[[Any, LoadedModel], Any]
@@ -34,15 +36,6 @@ class FaultError(Exception):
 class FaultyHead(nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         raise FaultError("on purpose")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small spend their time waiting for threads, not computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=list(TOOLS))

@@ -1,6 +1,5 @@
 """Steered generation: each adapter against an edit of what the next module receives, made by the test itself."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
@@ -16,18 +15,11 @@ from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_
 from steering_core.tokens import TokenBatch
 from steering_core.tools import TOOLS, find_tool
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NEW = 10
 SITES = [Site("resid_post", layer) for layer in range(LAYERS)]
 CASES = ("none", "one block", "blocks", "composed", "ablation", "prefill", "decode", "attention")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Models this small spend their time waiting for threads, not computing."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=list(TOOLS))
