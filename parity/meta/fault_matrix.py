@@ -10,10 +10,10 @@ from steering_core.specs import read_registry
 
 Row = Mapping[str, str]
 """Clause -> sign, for the clauses that ran."""
-HOLDS, DIFFERS, CRASHED, NOT_RUN = ".", "x", "!", ""
+HOLDS, DIFFERS, CRASHED, MAY_FAIL, NOT_RUN = ".", "x", "!", "~", ""
 LEGEND = (
-    "`x` caught as declared, `(x)` fails as a consequence, `!` and `(!)` the same with a crash instead of a measured "
-    "difference, `.` holds, blank: not run, because a failed preflight closed the gate"
+    "`x` caught as declared, `!` the same with a crash instead of a measured difference, `~` may fail as a consequence, "
+    "`.` holds, blank: not run, because a failed preflight closed the gate"
 )
 
 
@@ -51,9 +51,9 @@ def blocks(key: str) -> dict[str, int]:
 
 
 def shown(fault: Fault, clause: str, row: Row) -> str:
-    """The sign of one cell; in brackets when the clause is not one that must catch the fault."""
+    """The sign of one cell; where a clause may fail as a consequence, whether it does is left to the numbers."""
     sign = row.get(clause, NOT_RUN)
-    return sign if sign in (HOLDS, NOT_RUN) or clause in fault.caught_by else f"({sign})"
+    return MAY_FAIL if sign != NOT_RUN and clause in fault.either else sign
 
 
 def as_text(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:

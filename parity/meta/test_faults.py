@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.faults import FAULTS, Fault, defined
 from parity.meta.direct_checks import Room, Suspect, about_the_run, about_tools, run_checks
-from parity.meta.fault_matrix import blocks, complaints, signs
+from parity.meta.fault_matrix import blocks, complaints, shown, signs
 from steering_core.audit import audit
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Cell, Outcome, Plan, Record, Run
@@ -138,3 +138,10 @@ def test_only_checks_about_tools_are_asked_of_tools() -> None:
 
     assert {check.clause for check in asked} == {row.id for row in CLAUSES.values() if row.stage is not Stage.EVIDENCE}
     assert [check.function.__name__ for check in every_check() if check not in asked] == ["test_reference_direction"]
+
+
+def test_a_consequence_is_left_open() -> None:
+    fault = replace(FAULT, either=("P10",))
+
+    assert [shown(fault, "P10", row) for row in ({"P10": "x"}, {"P10": "."}, {})] == ["~", "~", ""]
+    assert [shown(fault, "P1", {"P1": sign}) for sign in "x!."] == ["x", "!", "."]
