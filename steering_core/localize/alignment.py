@@ -59,6 +59,9 @@ def alignments(layout: Layout, source: Tensor, batch: TokenBatch) -> list[Alignm
             scored.append(Alignment(token, row, rows, tokens, _support(picks, held, tokens)))
             if scored[-1].support == 1 and scored[-1].faults == 0:
                 return scored[-1:]
+        # Every row is explained by its own prompt's row: no other one can explain it with fewer faults.
+        if row == "own" and any(each.support == 1 for each in scored):
+            break
     most = max(each.support for each in scored)
     return [each for each in scored if each.support == most][:_TIED] + _as_asked(layout, batch)
 
