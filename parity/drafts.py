@@ -1,5 +1,7 @@
 """The life of one check's record: born in setup, finished after the call, carried by user_properties."""
 
+import json
+
 import pytest
 
 from parity.parametrize import cell_of
@@ -38,7 +40,7 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     if call.excinfo and draft.blocked_by is None:
         draft.fail(*explain(call.excinfo.value))
     record = draft.finish(item.nodeid)
-    item.user_properties.append((PROPERTY, record.model_dump_json()))
+    item.user_properties.append((PROPERTY, json.dumps(record.model_dump(mode="json"))))  # ASCII, for JUnit too
     remember(item.config, record)
 
 

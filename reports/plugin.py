@@ -1,5 +1,6 @@
 """pytest hooks of the judging side: options, run directory, and the ledger that collects and judges records."""
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from reports.ledger import Ledger
 from reports.options import add_options
 from reports.progress import Progress
 from reports.rundir import choose_run_dir
+from reports.tracebacks import make_safe
 from reports.tracking import require_wandb
 from reports.workers import is_worker, listen, tell
 from steering_core.errors import SuiteError
@@ -41,6 +43,14 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Called in each process that runs checks, before the first: holds it to the budget."""
     put_brake(session.config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Called after each phase, outermost: before anything shows or stores the report of a failure."""
+    report = yield
+    make_safe(report)
+    return report
 
 
 def start_ledger(config: pytest.Config) -> None:
