@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Outcome, Record, Run
+from steering_core.verdicts.failures import charge
 
 SYMBOLS = {
     Outcome.AGREES: "=",
@@ -29,13 +30,14 @@ def build_matrix(run: Run) -> Matrix:
     itself; a record of a whole model counts for each of its tools.
     """
     matrix: Matrix = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
-    alone = {
-        (record.cell.model, record.cell.tool) for record in run.records if _fails(record) and not record.cell.other
-    }
+    failed = [record.cell for record in run.records if _fails(record) and not record.cell.other]
+    alone = {model: {cell.tool for cell in failed if cell.model == model} for model in run.plan.models}
     for record in run.records:
         named = tools_of(record, run.plan.tools)
-        charged = [tool for tool in named if (record.cell.model, tool) in alone]
-        for tool in charged if charged and record.cell.other and _fails(record) else named:
+        if record.cell.other and _fails(record):
+            charged = charge(record.cell, alone.get(record.cell.model, set()))
+            named = tuple(tool for tool in named if tool in charged)
+        for tool in named:
             row = matrix.setdefault((record.cell.model, tool), {})
             row.setdefault(CLAUSES[record.cell.clause].stage, []).append(record)
     return matrix

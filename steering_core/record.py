@@ -38,11 +38,15 @@ class Cell(Frozen):
     variant: str | None = None
 
     @property
+    def tools(self) -> str:
+        """`pyvene`, `hooks~pyvene`, or nothing where no tool is named."""
+        return "~".join(filter(None, (self.tool, self.other)))
+
+    @property
     def id(self) -> str:
         """`P6 tiny_qwen2 hooks~pyvene`: readable, and unique within a run."""
-        tools = "~".join(filter(None, (self.tool, self.other)))
         repeat = None if self.repeat is None else f"r{self.repeat}"
-        return " ".join(filter(None, (self.clause, self.model, tools, self.arm, repeat, self.variant)))
+        return " ".join(filter(None, (self.clause, self.model, self.tools, self.arm, repeat, self.variant)))
 
 
 class Record(Frozen):

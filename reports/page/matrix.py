@@ -165,6 +165,5 @@ def _rank(record: Record) -> float:
 
 
 def _which(cell: Cell) -> str:
-    tools = "~".join(filter(None, (cell.tool, cell.other)))
     repeat = None if cell.repeat is None else f"repeat {cell.repeat}"
-    return ", ".join(filter(None, (tools, cell.arm, repeat, cell.variant))) or "model"
+    return ", ".join(filter(None, (cell.tools, cell.arm, repeat, cell.variant))) or "model"

@@ -34,9 +34,8 @@ def find_tool(name_or_spec: str) -> "Tool":
     spec = TOOLS.get(name_or_spec) or named or _plugin(name_or_spec).value
     tool = _tool(_attribute(spec, name_or_spec), name_or_spec)
     if named:
-        with suppress(
-            AttributeError
-        ):  # a run calls a tool of a file by its class, whatever name the class gives itself
+        # A run calls a tool of a file by its class, whatever name the class gives itself.
+        with suppress(AttributeError):
             tool.name = named.rpartition(":")[2]
     return tool
 

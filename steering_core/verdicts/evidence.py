@@ -77,7 +77,7 @@ def _list_deviations(sheet: Sheet) -> Iterable[str]:
     found: dict[tuple[str, str], list[str]] = {}
     for cell, record in sheet.records.items():
         if record.declared:
-            of = f"{cell.clause} of {'~'.join(filter(None, (cell.tool, cell.other)))}"
+            of = f"{cell.clause} of {cell.tools}"
             models = found.setdefault((of, str(record.measured["declared_deviation"])), [])
             models += [cell.model] if cell.model not in models else []
     for (of, words), models in found.items():

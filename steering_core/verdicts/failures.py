@@ -30,18 +30,17 @@ def list_passing(sheet: Sheet, model: str) -> tuple[str, ...]:
     cells = [cell for cell in sheet.cells if cell.model == model and is_preflight(cell)]
     failed = [cell for cell in cells if not sheet.stands(cell)]
     alone = {cell.tool for cell in failed if cell.other is None}
-    charged = {name for cell in failed for name in _charge(cell, alone)}
+    charged = {name for cell in failed for name in charge(cell, alone)}
     named = {name for cell in cells for name in (cell.tool, cell.other)}
     return tuple(tool for tool in sheet.plan.tools if tool in named and tool not in charged and None not in charged)
 
 
 def say_where(cell: Cell) -> str:
     """`pyvene on tiny_qwen2`, `hooks~pyvene on tiny_qwen2`, or only the model."""
-    tools = "~".join(filter(None, (cell.tool, cell.other)))
-    return f"{tools} on {cell.model}" if tools else cell.model
+    return f"{cell.tools} on {cell.model}" if cell.tools else cell.model
 
 
-def _charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
+def charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
     """Whom a failed cell counts against; `alone` are the tools that fail without a partner."""
     return {cell.tool, cell.other} & alone or {cell.tool, cell.other}
 

@@ -78,5 +78,4 @@ def _worst(records: Iterable[Record]) -> Angle | None:
 
 
 def _say_cell(record: Record) -> str:
-    tools = "~".join(filter(None, (record.cell.tool, record.cell.other)))
-    return tools if record.cell.repeat is None else f"{tools}, repeat {record.cell.repeat}"
+    return record.cell.tools if record.cell.repeat is None else f"{record.cell.tools}, repeat {record.cell.repeat}"
