@@ -11,9 +11,10 @@ from torch import Tensor
 from steering_core.localize.capture import stream_forward
 from steering_core.localize.explanation import Explanation, explanations
 from steering_core.localize.features import feature_explanations, one_feature
+from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import layouts
 from steering_core.localize.localisation import Localisation, finding
-from steering_core.localize.search import Probe, Search
+from steering_core.localize.search import Search
 from steering_core.models import LoadedModel
 from steering_core.sites import Site
 from steering_core.tokens import TokenBatch
@@ -60,7 +61,8 @@ def _explanations(
     if one_feature(returned, batch, widths):
         return list(feature_explanations(model, batch, returned, forward))
     readings = layouts(returned, batch, widths, wanted)
-    search = Search(batch, [Probe(layout, batch) for layout in readings])
+    norm = FinalNorm(model)
+    search = Search(batch, readings, norm)
     if readings:
         stream_forward(model, batch, search.widths, search.consider)
     return list(explanations(search.finalists(), readings, batch, forward))

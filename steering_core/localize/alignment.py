@@ -17,6 +17,8 @@ from steering_core.tokens import TokenBatch
 
 _EQUAL = 1e-9
 _TIED = 4
+_FEW = 0.25
+"""Share of the rows below which what holds for them is chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +45,16 @@ class Alignment:
 
 
 def alignments(layout: Layout, source: Tensor, batch: TokenBatch) -> list[Alignment]:
-    """The best-supported alignments, and the asked one; source: float64 [batch, seq + 2, w]."""
-    picks = layout.picks(batch)
+    """The best-supported alignments, fewest faults first, and the asked one; source: float64 [batch, seq + 2, w]."""
     batch = batch.to("cpu")
-    similar = standardised(finite(layout.values[picks[:, 0], picks[:, 1]])) @ standardised(source).flatten(0, 1).T
-    best = similar.abs().amax(-1, keepdim=True)
-    hits = ((similar.abs() >= best - _EQUAL) & (best > 0.5)).cpu()
-    hits = hits.view(len(picks), *source.shape[:2])
+    picks, hits = _hits(layout, source, batch)
     if not bool(hits.any()):
         return _as_asked(layout, batch)
     scored: list[Alignment] = []
     for row, rows in _row_maps(layout, picks, hits):
         held = hits[torch.arange(len(picks)), rows[picks[:, 0]]]
+        if scored and float(held.any(-1).float().mean()) < max(each.support for each in scored):
+            continue  # not even with the best token for each pick
         for token, tokens in _token_maps(layout, picks, held, rows, batch):
             scored.append(Alignment(token, row, rows, tokens, _support(picks, held, tokens)))
             if scored[-1].support == 1 and scored[-1].faults == 0:
@@ -63,7 +63,28 @@ def alignments(layout: Layout, source: Tensor, batch: TokenBatch) -> list[Alignm
         if row == "own" and any(each.support == 1 for each in scored):
             break
     most = max(each.support for each in scored)
-    return [each for each in scored if each.support == most][:_TIED] + _as_asked(layout, batch)
+    best = [each for each in scored if each.support == most] if most >= _FEW else []
+    return _distinct([*sorted(best, key=lambda each: each.faults), *_as_asked(layout, batch)])
+
+
+def _hits(layout: Layout, source: Tensor, batch: TokenBatch) -> tuple[Tensor, Tensor]:
+    """Picks that are not constant, which may come from anywhere, [n, 2]; bool [n, batch, seq + 2]: what they look like."""
+    picks = layout.picks(batch)
+    probes = standardised(finite(layout.values[picks[:, 0], picks[:, 1]]))
+    varies = probes.any(-1)
+    similar = (probes[varies] @ standardised(source).flatten(0, 1).T).abs()
+    best = similar.amax(-1, keepdim=True)
+    hits = (similar >= best - _EQUAL) & (best > 0.5)
+    return picks[varies.cpu()], hits.cpu().view(-1, *source.shape[:2])
+
+
+def _distinct(found: list[Alignment]) -> list[Alignment]:
+    """Those that come first of each that say the same in other words, and no more than a few."""
+    distinct: list[Alignment] = []
+    for each in found:
+        if not any(torch.equal(each.rows, known.rows) and torch.equal(each.tokens, known.tokens) for known in distinct):
+            distinct.append(each)
+    return distinct[:_TIED]
 
 
 def _as_asked(layout: Layout, batch: TokenBatch) -> list[Alignment]:
@@ -93,7 +114,8 @@ def _row_maps(layout: Layout, picks: Tensor, hits: Tensor) -> Iterator[tuple[str
             yield f"row {row} only", torch.full((count,), row)
     if count > 1:
         voted = votes.argmax(-1)
-        yield "permuted" if sorted(voted.tolist()) == list(range(batch)) else "mixed", voted
+        if voted.tolist() != list(range(batch)):
+            yield "permuted" if sorted(voted.tolist()) == list(range(batch)) else "mixed", voted
 
 
 def _token_maps(

@@ -7,15 +7,17 @@ import torch
 from torch import Tensor
 
 from steering_core.localize.alignment import Alignment, alignments
-from steering_core.localize.capture import Label
 from steering_core.localize.layouts import Layout
 from steering_core.localize.rows import cuts, finite, shares
 from steering_core.localize.search import Finalist
 from steering_core.localize.transforms import Match, explain_values
+from steering_core.localize.views import Label
 from steering_core.sites import Site
 from steering_core.tokens import TokenBatch
 
-_NEAR, _APART = 2e-3, 4.0
+_NEAR, _APART, _ROUNDING = 2e-3, 4.0, 1e-5
+_UNLIKE = 0.5
+"""Similarity is that of the best rows, and an explanation holds at half of the rows at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,10 @@ class Explanation:
         rivals = [other.match.gap for other in others if other.finalist is not self.finalist]
         return self.match.gap <= _NEAR and _APART * self.match.gap <= min(rivals, default=1.0)
 
+    def is_alone(self, rival: float) -> bool:
+        """Close, while the next tensor (1 - its similarity) is not anywhere near as close."""
+        return self.match.gap <= _NEAR and max(_APART * self.match.gap, _ROUNDING) <= rival
+
     def named(self, asked: Site) -> tuple[Label, tuple[str, ...]]:
         """The best of the tensor's names, and those worth mentioning beside it."""
         best = min(self.finalist.labels, key=lambda label: _preference(label, asked))
@@ -55,13 +61,18 @@ class Explanation:
 def explanations(
     finalists: Sequence[Finalist], layouts: Sequence[Layout], batch: TokenBatch, forward: str
 ) -> Iterator[Explanation]:
-    """Every finalist under every layout, cut and alignment that its shape allows, until one is exact."""
-    for finalist in finalists:
+    """Finalists, best first, under every layout, cut and alignment that their shape allows, until one is enough."""
+    rivals = [*[finalist.gap for finalist in finalists[1:]], 1.0]
+    for finalist, rival in zip(finalists, rivals, strict=False):
         hidden = finite(finalist.hidden)
         source = torch.cat([hidden, shares(batch.mask.to(hidden.device), hidden.dtype) @ hidden], -2)
-        found = [each for layout in layouts for each in _readings(finalist, source, layout, batch, forward)]
+        found: list[Explanation] = []
+        for layout in layouts:
+            found += _readings(finalist, source, layout, batch, forward)
+            if found and found[-1].match.exact and found[-1].alignment.faults == 0:
+                break
         yield from found
-        if any(each.match.exact for each in found):
+        if rival > _UNLIKE or any(each.match.exact or each.is_alone(rival) for each in found):
             return
 
 
@@ -70,15 +81,13 @@ def _readings(
 ) -> Iterator[Explanation]:
     """One layout under every cut, until one is exact; source: float64 [batch, seq + 2, width]."""
     for part, columns in cuts(source.shape[-1], layout.width):
-        exact = False
         for alignment in alignments(layout, source[..., columns], batch):
             returned, values = alignment.pairs(layout, source[..., columns])
             if len(returned):
                 match = explain_values(returned, values, finalist.hidden.dtype)
-                exact = exact or match.exact
                 yield Explanation(finalist, layout, alignment, part, match, forward)
-        if exact:
-            return
+                if match.exact:
+                    return
 
 
 def _preference(label: Label, asked: Site) -> tuple[bool, ...]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from steering_core.localize.capture import Candidate, stream_forward
 from steering_core.localize.explanation import Explanation, explanations
 from steering_core.localize.layouts import NARROWEST, Layout
-from steering_core.localize.search import Probe, Search
+from steering_core.localize.search import Search
 from steering_core.models import LoadedModel
 from steering_core.tokens import TokenBatch
 
@@ -28,7 +28,7 @@ def feature_explanations(
     hidden = model.spec.hidden
     features = _features_as_tokens(batch, hidden)
     layout = Layout("feature axis missing", returned.reshape(-1, 1, returned.shape[-1]))
-    search = Search(features, [Probe(layout, features)])
+    search = Search(features, [layout])
 
     def consider(found: Sequence[Candidate]) -> None:
         wide = [candidate for candidate in found if candidate.hidden.shape[-1] == hidden]

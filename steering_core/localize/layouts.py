@@ -40,6 +40,13 @@ class Layout:
         ends = every[self._at_the_ends(every, batch)] if (rows, tokens) == batch.ids.shape else every
         return ends[torch.linspace(0, len(ends) - 1, PROBES).long()] if len(ends) > PROBES else ends
 
+    def positions(self, picks: Tensor, batch: TokenBatch) -> Tensor | None:
+        """int64 [n]: row * seq + token of each pick in a tensor of the batch's shape, if it is as asked."""
+        (rows, tokens), seq = self.values.shape[:2], batch.ids.shape[1]
+        if (rows, tokens) == batch.ids.shape:
+            return picks[:, 0] * seq + picks[:, 1]
+        return picks[:, 0] * seq + batch.last.cpu()[picks[:, 0]] if (rows, tokens) == (len(batch.ids), 1) else None
+
     def _at_the_ends(self, every: Tensor, batch: TokenBatch) -> Tensor:
         """Which of (row, token) are among the first or last two real tokens of their row."""
         last, first = batch.last.cpu()[every[:, 0]], batch.mask.cpu().argmax(-1)[every[:, 0]]
@@ -52,8 +59,7 @@ def layouts(returned: Tensor, batch: TokenBatch, widths: set[int], wanted: set[i
     widths: numbers of features that tensors of the model have; wanted: those of the residual stream and the asked site.
     """
     readings = [*_as_is(returned, batch), *_rearranged(returned, batch, wanted)]
-    fits = [layout for layout in readings if NARROWEST <= layout.width <= max(widths)]
-    return sorted(fits, key=lambda layout: layout.width not in widths)
+    return [layout for layout in readings if NARROWEST <= layout.width <= max(widths)]
 
 
 def _as_is(returned: Tensor, batch: TokenBatch) -> Iterator[Layout]:

@@ -1,8 +1,6 @@
-"""Which tensors of a forward pass look like the returned one: a matrix product every few, and the best are kept.
+"""Which tensors of a forward pass look like the returned one: compared block by block, and the best are kept.
 
-Similarity is the absolute correlation of feature rows, so it sees through scaling, a flipped sign and centred rows;
-a constant added at every position is seen through by comparing rows to their own mean. Everything stays on the
-model's device, without waiting for it, until the forward is over.
+Everything stays on the model's device, without waiting for it, until the forward is over.
 """
 
 from collections.abc import Sequence
@@ -11,18 +9,19 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from steering_core.localize.capture import Candidate, Kind, Label
+from steering_core.localize.capture import Candidate, Kind
+from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import Layout
-from steering_core.localize.rows import cuts, finite, shares, standardised
+from steering_core.localize.screen import Screen
+from steering_core.localize.views import Label, Names, labels_of
 from steering_core.tokens import TokenBatch
 
 KEPT = 8
 """Tensors of one forward, width and dtype that are kept for a closer look, aliases counted apart."""
 FINALISTS = 4
-HELD = 2**26
-"""Numbers held at once before they are compared: 128 MiB in half precision."""
+HELD = 2**25
+"""Numbers: no more than one block's candidates are held, but of small ones so many, 64 MiB in half precision."""
 _CLOSE = 1e-4
-_TINY = 1e-30
 
 
 @dataclass(eq=False)
@@ -33,99 +32,54 @@ class Finalist:
     hidden: Tensor
     gap: float
 
-
-class Probe:
-    """Rows of one reading of the returned tensor, ready to be compared with every row of a candidate."""
-
-    def __init__(self, layout: Layout, batch: TokenBatch) -> None:
-        rows, tokens, _ = layout.values.shape
-        picks = layout.picks(batch)
-        self.width = layout.width
-        self.values = finite(layout.values[picks[:, 0], picks[:, 1]])
-        self.standard = standardised(self.values)
-        self.where: Tensor | None = None
-        if (rows, tokens) == batch.ids.shape:
-            self.where = (picks[:, 0] * tokens + picks[:, 1]).to(self.values.device)
-        elif (rows, tokens) == (len(batch.ids), 1):
-            self.where = (picks[:, 0] * batch.ids.shape[1]).to(self.values.device) + batch.last[picks[:, 0]]
-        self._screens: dict[tuple[int, torch.dtype], _Screen] = {}
-
-    def screen(self, width: int, dtype: torch.dtype) -> "_Screen":
-        """What candidates of this width are compared with, in their dtype; made once."""
-        if (width, dtype) not in self._screens:
-            self._screens[width, dtype] = _Screen(self, width, dtype)
-        return self._screens[width, dtype]
+    def is_twin_of(self, other: "Finalist") -> bool:
+        """Whether both are one tensor; what is told apart by its gap is not compared."""
+        alike = abs(other.gap - self.gap) < _CLOSE and self.hidden.shape == other.hidden.shape
+        return alike and torch.equal(self.hidden, other.hidden)
 
 
-class _Screen:
-    """The probes of one width: a part of the features is compared as a probe that is 0 in the others."""
-
-    def __init__(self, probe: Probe, width: int, dtype: torch.dtype) -> None:
-        self.parts = [columns for _, columns in cuts(width, probe.width)]
-        rows = probe.standard.new_zeros(len(self.parts), len(probe.standard), width)
-        for row, columns in zip(rows, self.parts, strict=True):
-            row[:, columns] = probe.standard
-        self.rows = rows.flatten(0, 1).to(dtype)
-        weights = (probe.standard.abs().amax(-1) > 0).to(dtype)
-        self.weights = weights / weights.sum().clamp(min=1)
-        self.where = probe.where if width == probe.width and len(probe.values) > 2 else None
-        deviations = (probe.values - probe.values.mean(0)).flatten()
-        self.deviations = (deviations / deviations.norm().clamp(min=_TINY)).to(dtype)
-
-    def gaps(self, stack: Tensor, averages: Tensor) -> Tensor:
-        """stack: [candidates, m, width]; averages: [candidates, k, width] -> [candidates]: 1 - similarity.
-
-        The probes have mean 0, so the means of the rows need not be subtracted.
-        """
-        similar = torch.cat([self._similar(stack), self._similar(averages)], 1)
-        gap: Tensor = 1 - (similar.nan_to_num(0.0, 0.0, 0.0).amax(1) @ self.weights).amax(-1)
-        return gap if self.where is None else torch.minimum(gap, self._gaps_of_deviations(stack[:, self.where]))
-
-    def _similar(self, rows: Tensor) -> Tensor:
-        """rows: [candidates, m, width] -> [candidates, m, parts, probes]: |correlation|."""
-        products = (rows.flatten(0, 1) @ self.rows.T).view(*rows.shape[:2], len(self.parts), -1)
-        spread = [rows[..., columns].var(-1, unbiased=False) * rows[0, 0, columns].numel() for columns in self.parts]
-        return products.abs() / torch.stack(spread, -1).sqrt().clamp(min=_TINY).unsqueeze(-1)
-
-    def _gaps_of_deviations(self, rows: Tensor) -> Tensor:
-        rows = rows.nan_to_num(0.0, 0.0, 0.0)
-        theirs = (rows - rows.mean(1, keepdim=True)).flatten(1)
-        gap: Tensor = 1 - (theirs @ self.deviations).abs() / theirs.norm(dim=1).clamp(min=_TINY)
-        return gap
-
-
-@dataclass(eq=False)
 class _Pool:
-    """The best candidates of one kind so far: gaps [k], ids [k], hidden [k, batch, seq, width]."""
+    """The best candidates of one kind so far. scores: [2, k], gaps and ids; hidden: [k, batch, seq, width]."""
 
-    gaps: Tensor
-    ids: Tensor
-    hidden: Tensor
+    def __init__(self, like: Tensor, dtype: torch.dtype) -> None:
+        self.scores = like.new_full((2, KEPT), 2.0, dtype=dtype)
+        self.scores[1] = -1
+        self.hidden = like.new_zeros(KEPT, *like.shape[1:])
+
+    def take(self, gaps: Tensor, ids: Tensor, hidden: Tensor) -> None:
+        """gaps, ids: [candidates * changes], candidate by candidate; hidden: [candidates, batch, seq, width]."""
+        scores = torch.cat([self.scores, torch.stack([gaps, ids])], 1)
+        best = scores[0].topk(KEPT, largest=False).indices
+        self.scores = scores[:, best]
+        changes = len(gaps) // len(hidden)
+        source = torch.where(best < KEPT, best, torch.div(best - KEPT, changes, rounding_mode="floor") + KEPT)
+        self.hidden = torch.cat([self.hidden, hidden])[source]
 
 
 @dataclass(eq=False)
 class Search:
-    """Takes the candidates of one forward as they come."""
+    """Takes the candidates of one forward as they come, and holds few of them at a time, and the best."""
 
     batch: TokenBatch
-    probes: Sequence[Probe]
+    layouts: Sequence[Layout]
+    norm: FinalNorm | None = None
     _waiting: dict[Kind, list[Candidate]] = field(default_factory=dict)
-    _labels: list[list[Label]] = field(default_factory=list)
+    _found: list[tuple[Names, bool]] = field(default_factory=list)
     _pools: dict[Kind, _Pool] = field(default_factory=dict)
-    _shares: Tensor | None = None
+    _screens: dict[Kind, Screen] = field(default_factory=dict)
 
     @property
     def widths(self) -> set[int]:
         """Numbers of features that a candidate may have."""
-        return {probe.width for probe in self.probes}
+        return {layout.width for layout in self.layouts}
 
     def consider(self, found: Sequence[Candidate]) -> None:
-        """Take in the candidates of one block; they are compared, and all but the best dropped, a few at a time."""
+        """Take in the candidates of one block; they are compared, and all but the best dropped, some blocks at a time."""
         for candidate in found:
-            waiting = self._waiting.setdefault(candidate.kind, [])
-            waiting.append(candidate)
-            if (len(waiting) + 1) * candidate.hidden.numel() > HELD:
-                self._compare(candidate.kind)
+            self._waiting.setdefault(candidate.kind, []).append(candidate)
+        for kind, waiting in list(self._waiting.items()):
+            if (len(waiting) + len(found)) * waiting[0].hidden.numel() > HELD:
+                self._compare(kind)
 
     def finalists(self) -> list[Finalist]:
         """The best distinct tensors, best first; a tensor met twice has the labels of both."""
@@ -133,40 +87,36 @@ class Search:
             self._compare(kind)
         found: list[Finalist] = []
         kept = [
-            (gap, index, hidden)
+            (gap, int(index), hidden)
             for pool in self._pools.values()
-            for gap, index, hidden in zip(pool.gaps.tolist(), pool.ids.tolist(), pool.hidden, strict=True)
-        ]
+            for gap, index, hidden in zip(*pool.scores.tolist(), pool.hidden, strict=True) if index >= 0
+        ]  # fmt: skip
         for gap, index, hidden in sorted(kept, key=lambda each: each[:2]):
-            twin = next((known for known in found if gap - known.gap < _CLOSE and _same(known.hidden, hidden)), None)
+            if len(found) == FINALISTS and gap > found[-1].gap + _CLOSE:
+                break
+            finalist = self._finalist(gap, index, hidden)
+            twin = next((known for known in found if known.is_twin_of(finalist)), None)
             if twin:
-                twin.labels += self._labels[index]
-            else:
-                found.append(Finalist(list(self._labels[index]), hidden, gap))
-        return found[:FINALISTS]
+                twin.labels += finalist.labels
+            elif len(found) < FINALISTS:
+                found.append(finalist)
+        return found
+
+    def _finalist(self, gap: float, index: int, hidden: Tensor) -> Finalist:
+        names, normed = self._found[index]
+        if normed and self.norm:
+            return Finalist([each.changed("normed") for each in labels_of(names)], self.norm.apply(hidden), gap)
+        return Finalist(labels_of(names), hidden, gap)
 
     def _compare(self, kind: Kind) -> None:
-        group = self._waiting.pop(kind)
-        width, hidden = kind[0], torch.stack([candidate.hidden for candidate in group])
-        wide = hidden.to(torch.float64 if hidden.dtype == torch.float32 else torch.float32)
-        if self._shares is None or self._shares.dtype != wide.dtype:
-            self._shares = shares(self.batch.mask, wide.dtype)
-        rows, averages = wide.flatten(1, 2), (self._shares @ wide).flatten(1, 2)
-        gaps = [probe.screen(width, wide.dtype).gaps(rows, averages) for probe in self.probes if probe.width <= width]
-        if not gaps:
-            return
-        ids = torch.arange(len(self._labels), len(self._labels) + len(group), device=hidden.device)
-        self._labels += [candidate.labels for candidate in group]
-        fresh = _Pool(torch.stack(gaps).amin(0), ids, hidden)
-        self._pools[kind] = _best_of(self._pools[kind], fresh) if kind in self._pools else _best_of(fresh)
-
-
-def _best_of(*pools: _Pool) -> _Pool:
-    gaps = torch.cat([pool.gaps for pool in pools])
-    best = gaps.topk(min(KEPT, len(gaps)), largest=False).indices
-    ids, hidden = torch.cat([pool.ids for pool in pools]), torch.cat([pool.hidden for pool in pools])
-    return _Pool(gaps[best], ids[best], hidden[best])
-
-
-def _same(left: Tensor, right: Tensor) -> bool:
-    return left.shape == right.shape and torch.equal(left, right)
+        waiting = self._waiting.pop(kind)
+        names, hidden = [each.names for each in waiting], torch.stack([each.hidden for each in waiting])
+        del waiting  # and with it the copies
+        wide = hidden.to(torch.float32 if hidden.element_size() < 4 else torch.float64).nan_to_num_(0.0, 0.0, 0.0)
+        if kind not in self._pools:
+            self._pools[kind] = _Pool(hidden, wide.dtype)
+            self._screens[kind] = Screen(self.batch, self.layouts, self.norm, kind[0], wide.dtype)
+        gaps = self._screens[kind].gaps(wide.flatten(1, 2))
+        ids = torch.arange(len(self._found), len(self._found) + gaps.numel(), device=wide.device, dtype=wide.dtype)
+        self._found += [(each, change > 0) for each in names for change in range(gaps.shape[1])]
+        self._pools[kind].take(gaps.flatten(), ids, hidden)

@@ -1,0 +1,31 @@
+"""The final norm, past any hook on it, and back: `hidden_states[-1]` is a block's output after it."""
+
+import torch
+from torch import Tensor
+
+from steering_core.localize.rows import finite
+from steering_core.models import LoadedModel
+
+
+class FinalNorm:
+    """The model's own norm. Every family's is (row - its mean, or not) / its size * weight + bias."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        path = model.architecture.final_norm
+        self.norm, self.device, self.dtype = model.module_at(path), model.device_at(path), model.dtype
+        self.width = model.spec.hidden
+        signs = torch.ones(self.width, dtype=self.dtype, device=self.device)
+        signs[::2] = -1  # mean 0 and mean square 1: normalising leaves it as it is
+        signs = signs[: self.width]
+        up, down = (finite(self.apply(row[None, None])[0, 0].to(model.device)) for row in (signs, -signs))
+        self.bias, self.weight = (up + down) / 2, (up - down) / 2 * signs.to(model.device)
+
+    def apply(self, hidden: Tensor) -> Tensor:
+        """[batch, seq, hidden] -> the same, normed."""
+        with torch.no_grad():
+            normed: Tensor = type(self.norm).forward(self.norm, hidden.to(self.device))
+        return normed.to(hidden.device)
+
+    def undone(self, values: Tensor) -> Tensor:
+        """Normed rows: float64 [n, hidden] -> what went in, up to the size (and mean) of each row."""
+        return finite((values - self.bias) / self.weight)
