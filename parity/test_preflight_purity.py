@@ -5,7 +5,7 @@ import pytest
 from parity.asserts import assert_equal, assert_holds, assert_same
 from parity.declared import unless_declared
 
-ASPECTS = ("hooks", "forward", "weights", "flags", "rng", "config")
+ASPECTS = ("hooks", "forward", "weights", "flags", "rng", "config", "inputs")
 
 
 @pytest.mark.clause("P7")
@@ -40,7 +40,7 @@ def test_ownership(cycle, purity, tool, cell):
 @pytest.mark.clause("P9")
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_borrow(purity, tool, cell, aspect):
-    """P9: after reading and steering the model is as it was, the user's hooks included."""
+    """P9: after reading and steering the model is as it was, the user's hooks included, and so is what came with it."""
     left = purity.left_changed(tool)
     with unless_declared(cell, tool, aspect):
         assert_holds(cell, aspect not in left, f"{aspect} as before", f"{aspect}: {left.get(aspect)}")

@@ -2,7 +2,7 @@
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,12 +12,16 @@ from torch import nn
 
 from steering_core.models import LoadedModel
 
-ASPECTS = ("hooks", "forward", "weights", "flags", "rng", "config")
+ASPECTS = ("hooks", "forward", "weights", "flags", "rng", "config", "inputs")
 State = dict[str, Any]
+_CHECKPOINTING = "gradient_checkpointing"
 
 
-def state_of(model: LoadedModel) -> State:
-    """aspect -> what it looks like now; equal states mean that nothing was left changed."""
+def state_of(model: LoadedModel, given: Mapping[str, torch.Tensor] | None = None) -> State:
+    """aspect -> what it looks like now; equal states mean that nothing was left changed.
+
+    given: the tensors that were handed over with the model, by name.
+    """
     module = model.module
     return {
         "hooks": {name: _hooks(part) for name, part in module.named_modules() if _hooks(part)},
@@ -28,6 +32,7 @@ def state_of(model: LoadedModel) -> State:
         "flags": _flags(module),
         "rng": _rng(),
         "config": _config(module),
+        "inputs": {name: _fingerprint(tensor) for name, tensor in (given or {}).items()},
     }
 
 
@@ -67,10 +72,17 @@ def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
 
 
 def _flags(module: nn.Module) -> dict[str, Any]:
-    training = {f"training of {name}": part.training for name, part in module.named_modules()}
+    parts = [(name or "the model", part) for name, part in module.named_modules()]
     grads = {f"requires_grad of {name}": tensor.requires_grad for name, tensor in module.named_parameters()}
-    kinds = {f"type of {name}": type(part).__qualname__ for name, part in module.named_modules()}
-    return {**training, **grads, **kinds, "grad mode": torch.is_grad_enabled()}
+    return {
+        **{f"training of {name}": part.training for name, part in parts},
+        **grads,
+        **{f"type of {name}": type(part).__qualname__ for name, part in parts},
+        # Either silences hooks: a compiled module keeps those it was compiled with, a checkpoint runs again later.
+        **{f"compiled call of {name}": part._compiled_call_impl is not None for name, part in parts},
+        **{f"gradient checkpointing of {name}": bool(getattr(part, _CHECKPOINTING, False)) for name, part in parts},
+        "grad mode": torch.is_grad_enabled(),
+    }
 
 
 def _rng() -> tuple[bytes, ...]:

@@ -39,7 +39,7 @@ CLAUSES: dict[str, Clause] = {
         ("P6", "agreement", "every pair of tools, every prompt: allclose(atol=1e-5, rtol=0) on raw activations"),
         ("P7", "liveness", "the tool's own library code ran inside the model's forward"),
         ("P8", "ownership", "the value survives in-place writes and later forwards: a copy, not an alias"),
-        ("P9", "borrow", "the model is handed back as found: hooks, forward, weights, flags, RNG, config"),
+        ("P9", "borrow", "the model is handed back as found: hooks, forward, weights, flags, RNG, config, inputs"),
         ("P10", "batch", "row i belongs to prompt i; single against batched differs by no more than the noise floor"),
         ("P11", "failure", "an exception inside the forward reaches the caller and leaves the model clean"),
         ("P12", "history", "the same call gives the same answer, whatever was called before"),

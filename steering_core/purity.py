@@ -1,17 +1,34 @@
 """What a tool does besides answering: is it live, does it own its values, does it hand the model back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from steering_core import borrow
 from steering_core.cycle import Cycle, identity
+from steering_core.edits import Edit
 from steering_core.interference import PlannedFailure, failing_at, overwriting_at
 from steering_core.liveness import counting, machinery
 from steering_core.models import LoadedModel
+from steering_core.tokens import TokenBatch
 from steering_core.tools.base import Tool
 
 NEW_TOKENS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a tool is handed beside the model: tensors of its own, so that writing into them harms nobody else."""
+
+    batch: TokenBatch
+    edits: Sequence[Edit]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """By name."""
+        vectors = {f"the vector for {edit.site}": edit.vector for edit in self.edits}
+        return {"the token ids": self.batch.ids, "the attention mask": self.batch.mask, **vectors}
 
 
 @dataclass(eq=False)
@@ -21,13 +38,20 @@ class Purity:
     cycle: Cycle
     left: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
-    def act(self, tool: Tool, action: str, model: LoadedModel | None = None) -> object:
-        """One read, or one short steered generation along the true direction."""
-        cycle = self.cycle
-        model = model or cycle.model
+    def given(self) -> Given:
+        """The extraction prompts, and steering along the true direction."""
+        batch, edits = self.cycle.extraction, self.cycle.edits(self.cycle.true_direction())
+        return Given(
+            replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone()),
+            [replace(edit, vector=edit.vector.clone()) for edit in edits],
+        )
+
+    def act(self, tool: Tool, action: str, model: LoadedModel | None = None, given: Given | None = None) -> object:
+        """One read, or one short steered generation."""
+        model, given = model or self.cycle.model, given or self.given()
         if action == "read":
-            return tool.read(model, cycle.extraction, [cycle.site])
-        return tool.generate(model, cycle.extraction, cycle.edits(cycle.true_direction()), NEW_TOKENS)
+            return tool.read(model, given.batch, [self.cycle.site])
+        return tool.generate(model, given.batch, given.edits, NEW_TOKENS)
 
     def fired(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
@@ -57,26 +81,26 @@ class Purity:
         """aspect -> what a read and a steered generation left changed; measured once per tool."""
         who = tuple(identity(tool).values())
         if who not in self.left:
-            model = self.untouched()
+            model, given = self.untouched(), self.given()
             with borrow.lent(model):
-                before = borrow.state_of(model)
-                self.act(tool, "read", model)
-                self.act(tool, "generate", model)
-                self.left[who] = borrow.changed(before, borrow.state_of(model))
+                before = borrow.state_of(model, given.tensors)
+                self.act(tool, "read", model, given)
+                self.act(tool, "generate", model, given)
+                self.left[who] = borrow.changed(before, borrow.state_of(model, given.tensors))
         return self.left[who]
 
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
         """(kind of exception that reached the caller, aspect -> what was left changed)."""
-        model = self.untouched()
+        model, given = self.untouched(), self.given()
         with borrow.lent(model):
-            before = borrow.state_of(model)
-            caught = self._caught(tool, action, model)
-            return caught, borrow.changed(before, borrow.state_of(model))
+            before = borrow.state_of(model, given.tensors)
+            caught = self._caught(tool, action, model, given)
+            return caught, borrow.changed(before, borrow.state_of(model, given.tensors))
 
-    def _caught(self, tool: Tool, action: str, model: LoadedModel) -> str:
+    def _caught(self, tool: Tool, action: str, model: LoadedModel, given: Given) -> str:
         with failing_at(model, self.cycle.settings.layer):
             try:
-                self.act(tool, action, model)
+                self.act(tool, action, model, given)
             except PlannedFailure:
                 return PlannedFailure.__name__
             except Exception as error:

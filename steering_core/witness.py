@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from steering_core.models import LoadedModel
@@ -36,7 +37,10 @@ def first_tensor(value: Any) -> Tensor:
 
 
 def post_witness(model: LoadedModel) -> None:
-    """Make the model's block and final-norm classes watchable, once and for all; without onlookers nothing changes."""
+    """Make the model's block and final-norm classes watchable, once and for all; without onlookers nothing changes.
+
+    (Activation checkpointing, of training alone, looks for its own `forward` on the class and stays off.)
+    """
     for kind in {type(model.blocks[0]), type(model.module_at(model.architecture.final_norm))}:
         original = kind.__dict__["forward"]
         if not hasattr(original, "watchable"):
@@ -92,7 +96,8 @@ def _recorder(model: LoadedModel, seen: Testimony, layers: set[int] | None) -> R
             seen.returned[-1][number] = first_tensor(result).detach().to(model.device, copy=True)
         return result
 
-    return record
+    watching: Record = torch.compiler.disable(record)  # what looks on is no part of a compiled model
+    return watching
 
 
 def boundary_inputs(model: LoadedModel, inputs: dict[str, Tensor], layers: set[int] | None = None) -> dict[int, Tensor]:

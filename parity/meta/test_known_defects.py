@@ -1,8 +1,4 @@
-"""Every known defect of the real libraries that the pinned versions still have is caught by the clause it belongs to.
-
-Three have no case, because the suite does not do what they need: HF12 (a backward pass through reentrant
-checkpointing), HF13 (a compiled model) and RH9 (a caller who gives embeddings instead of token ids).
-"""
+"""Every known defect of the real libraries that the pinned versions still have is caught by the clause it belongs to."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from parity.meta.defects.plain_hooks import checkpointing
 from parity.meta.direct_checks import Room, Suspect, run_checks
 from parity.meta.fault_matrix import signs
 from steering_core.record import Record
@@ -58,12 +55,15 @@ CASES = (
     Case("HF7", "plain_hooks:EmbeddingModule", "P5", (), "P1", "block 0"),
     Case("HF10", "plain_hooks:Hooked", "P12", ("the same call again",), "P2", "dropout"),
     Case("HF11", "plain_steering:Beams", "S4", (), "P1"),
+    Case("HF12", "plain_hooks:Checkpointed", "P9", ("flags: changed on", "gradient checkpointing of"), "P1"),
+    Case("HF13", "plain_steering:Compiled", "S5", ("the last prompt token is not steered",), "P1"),
     Case("HF14", "plain_hooks:NoAttentionMask", "P1 P10"),
     Case("RH1", "plain_steering:FirstThree", "S2 S6"),
     Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
     Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
     Case("RH7", "plain_hooks:CentredInPlace", "P1", ("resid_post@7 against",)),
+    Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed on 1 places, first the token ids",), "P1"),
     Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
     Case("TK1", "plain_hooks:TokenisedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
@@ -165,6 +165,26 @@ def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
 
     assert "removed from 1" in borrow.changed(before, borrow.state_of(cycle.model))["hooks"]
     assert not cycle.model.module(**inputs, output_hidden_states=True).hidden_states
+
+
+def test_hf12_a_reentrant_checkpoint_runs_again_without_the_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clause takes gradients; what makes them wrong, P9 finds on the model. An ablated MLP has none."""
+    cycle = bench.open("tiny_qwen2")
+    mlp = cycle.model.blocks[cycle.settings.layer].mlp
+    kind = type(cycle.model.blocks[0])
+    monkeypatch.setattr(kind, "forward", getattr(kind.forward, "watchable", kind.forward))  # else none is made
+    cycle.model.module.train().requires_grad_(True)
+
+    def gradient(reentrant: bool) -> float:
+        checkpointing(cycle.model.module)({"use_reentrant": reentrant})
+        handle = mlp.register_forward_hook(lambda module, args, output: output * 0)
+        loss = cycle.model.module(**cycle.extraction.inputs(), use_cache=False).logits.square().mean()
+        handle.remove()
+        cycle.model.module.zero_grad()
+        loss.backward()
+        return float(mlp.down_proj.weight.grad.norm())
+
+    assert gradient(reentrant=False) == 0 < gradient(reentrant=True)
 
 
 def test_pv4_a_table_component_is_cut_to_the_width_of_the_stream(bench: Bench) -> None:

@@ -51,6 +51,36 @@ class Hooked(Unchanged):
         return lambda module, args, output: found.update({site: self.capture(output)})
 
 
+def checkpointing(module: Any) -> Any:
+    """What turns it on, under the name that the installed transformers has for it."""
+    return getattr(module, "activation_checkpointing_enable", None) or module.gradient_checkpointing_enable
+
+
+class InputsInPlace(Unchanged):
+    """RH9: a pre-hook that edits its input in place writes into what the caller gave."""
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Found:
+        """Ids without an embedding, such as a padding id of -100, are made to have one."""
+        embedding = model.module_at(model.architecture.embedding)
+        with ExitStack() as stack:
+            stack.callback(embedding.register_forward_pre_hook(self.clamp).remove)
+            return self.right.read(model, batch, sites)
+
+    @staticmethod
+    def clamp(module: Any, args: Any) -> None:
+        """In place."""
+        args[0].clamp_(min=0)
+
+
+class Checkpointed(Unchanged):
+    """HF12: reentrant checkpointing is left on, for whoever takes gradients next."""
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Found:
+        """As hooks."""
+        checkpointing(model.module)({"use_reentrant": True})
+        return self.right.read(model, batch, sites)
+
+
 class FirstElement(Hooked):
     """HF2: `output[0]` of a block that returns a tensor is batch row 0."""
 

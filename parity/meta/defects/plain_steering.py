@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fixtures.faults.base import Unchanged
@@ -98,3 +99,20 @@ class Beams(Scripted):
         config = model.decoding(max_new_tokens)
         config.num_beams = 3
         return config
+
+
+class Compiled(Scripted):
+    """HF13: hooks that are put on after the first compiled call never run."""
+
+    def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
+        return hidden + vector.to(hidden.dtype)
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """The model is compiled and warmed up, steered, and handed back as it was."""
+        model.module.compile(backend="eager")
+        try:
+            super().generate(model, batch, [], max_new_tokens)
+            return super().generate(model, batch, edits, max_new_tokens)
+        finally:
+            model.module._compiled_call_impl = None
+            torch.compiler.reset()
