@@ -34,9 +34,6 @@ KNOWN = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 class ForkedRuns:
     """Starts runs one at a time, of the suite or of a copy of it; a context manager."""
 
-    def __init__(self, tree: Path = ROOT) -> None:
-        self.tree = tree
-
     def __enter__(self) -> "ForkedRuns":
         environment = {
             **os.environ,
@@ -45,7 +42,7 @@ class ForkedRuns:
             "TOKENIZERS_PARALLELISM": "false",
         }
         self.process = subprocess.Popen(
-            [sys.executable, str(self.tree / Path(__file__).relative_to(ROOT))], cwd=self.tree, env=environment, text=True,
+            [sys.executable, __file__], cwd=ROOT, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         return self
@@ -60,21 +57,22 @@ class ForkedRuns:
         self.process.wait()
         self.process.stdout.close()
 
-    def start(self, *arguments: str, log: Path, largest: int = 0, path: Path | None = None) -> int:
+    def start(self, *arguments: str, log: Path, largest: int = 0, path: Path | None = None, tree: Path = ROOT) -> int:
         """Begin a run that prints to a file; the id of its process and process group.
 
-        largest: bytes per file. path: where it and its workers find further plugins.
+        largest: bytes per file. path: where it and its workers find further plugins. tree: the suite, or a copy.
         """
-        self._say({"arguments": arguments, "log": str(log), "largest": largest, "path": str(path or "")})
+        request = {"arguments": arguments, "log": log, "largest": largest, "path": path or "", "tree": tree}
+        self._say({name: str(value) if isinstance(value, Path) else value for name, value in request.items()})
         return int(self._hear())
 
     def wait(self) -> int:
         """The exit status of the run."""
         return int(self._hear())
 
-    def run(self, *arguments: str, log: Path, largest: int = 0, path: Path | None = None) -> int:
-        """A whole run."""
-        self.start(*arguments, log=log, largest=largest, path=path)
+    def run(self, *arguments: str, log: Path, **more: Any) -> int:
+        """A whole run, started as `start` does."""
+        self.start(*arguments, log=log, **more)
         return self.wait()
 
     def kill(self, run: int) -> int:
@@ -129,6 +127,8 @@ def become(request: dict[str, Any]) -> None:
         os.dup2(stream, target)
     if largest := request["largest"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    os.chdir(request["tree"])
+    sys.path[0] = request["tree"]  # before: the folder of this file
     if request["path"]:
         sys.path.insert(0, request["path"])
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (request["path"], os.environ.get("PYTHONPATH"))))

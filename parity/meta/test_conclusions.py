@@ -33,7 +33,6 @@ class Ask:
 
 ASKS = (
     Ask("INCOMPLETE", ("hooks",), ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1"), ("only one model",)),
-    Ask("INVALID", ("hooks", "OneBlockEarly"), (), ("P1 location fails for OneBlockEarly", "off by one block"), ("P1",)),
     Ask("UNSTABLE", ("hooks", "HashSeeded"), (), ("HashSeeded", "does not give the same direction twice")),
     Ask("OUTCOME_1", ("hooks", "TokenLate"), ("--no-gate",), ("tiny_qwen2, tiny_gemma2",),
         ("P1", "TokenLate", "shifted by -1")),
@@ -42,7 +41,6 @@ ASKS = (
     Ask("OUTCOME_3", ("hooks", "Tilted"), (), ("proceed with hooks", "0.97")),
     Ask("INDETERMINATE", ("ThroughFloat16", "OneBlockEarly"), ("--no-gate",), ("no Outcome for these numbers",),
         ("P1", "float16 round trip")),
-    Ask("PREFLIGHT_PASSED", ("hooks", "nnsight", "pyvene"), ("-k", "preflight"), ("hold on tiny_qwen2, tiny_gemma2",)),
     Ask("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), ("P9 borrow fails for HookLeftBehind",)),
 )  # fmt: skip
 
@@ -118,16 +116,24 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in TIMES}
 
 
-def test_what_follows_a_failed_preflight_is_blocked_with_the_reason(start: Start) -> None:
-    records = start(("hooks", "OneBlockEarly"), "-m", "tiny_qwen2", "--repeats", "1").records
-    by_stage = {stage: [row for row in records if row["cell"]["clause"].startswith(stage)] for stage in "PDSB"}
+def test_a_failed_preflight_is_invalid_and_what_follows_blocked_with_the_reason(start: Start) -> None:
+    run = start(("hooks", "OneBlockEarly"))
+    by_stage = {stage: [row for row in run.records if row["cell"]["clause"].startswith(stage)] for stage in "PDSB"}
+
+    assert run.verdict["conclusion"] == "INVALID"
+    assert "P1 location fails for OneBlockEarly" in run.verdict["headline"]
+    assert "off by one block" in run.verdict["headline"]
+    assert "P1" in run.verdict["likely_cause"]["text"]
 
     assert {row["outcome"] for row in by_stage["P"]} == FINE
     for stage in "DSB":
         assert {row["outcome"] for row in by_stage[stage]} == {"absent"}
-        assert all(row["blocked_by"].startswith("P1 tiny_qwen2 OneBlockEarly tested") for row in by_stage[stage])
+        assert {row["blocked_by"].partition(":")[0] for row in by_stage[stage]} == {
+            f"P1 {model} OneBlockEarly tested" for model in ("tiny_qwen2", "tiny_gemma2")
+        }
         assert all("off by one block" in row["sentence"] for row in by_stage[stage])
 
 
 def test_every_conclusion_is_asked_for() -> None:
-    assert {ask.conclusion for ask in ASKS} | {"OUTCOME_4"} == {conclusion.value for conclusion in Conclusion}
+    elsewhere = {"INVALID", "OUTCOME_4", "PREFLIGHT_PASSED"}  # the last of every tiny model, in test_families
+    assert {ask.conclusion for ask in ASKS} | elsewhere == {conclusion.value for conclusion in Conclusion}

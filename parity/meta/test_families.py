@@ -43,6 +43,9 @@ def test_preflight_holds_on_every_tiny_model_with_every_tool(runs: ForkedRuns, t
     assert done == {(key, tool) for key in TINY for tool in TOOLS}
     assert {(row["cell"]["model"], row["cell"]["clause"]) for row in records} == {(k, c) for k in TINY for c in clauses}
     assert Counter(loads.read_text().split()[1::2]) == Counter(list(TINY)), "each model is loaded once"
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
+    assert verdict["conclusion"] == "PREFLIGHT_PASSED"
+    assert all(key in verdict["headline"] for key in TINY)
 
 
 def test_a_directory_of_every_family_runs_unregistered(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:

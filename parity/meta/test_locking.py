@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from parity.meta.forked_runs import ForkedRuns
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "runs", "build", "dist", "*.egg-info")
 WHOLE = ("-k", "preflight or canonical")
-pytestmark = pytest.mark.xdist_group("locking")
 WRONG = next(fault.spec for fault in FAULTS if fault.name == "OneBlockEarly")
 
 
@@ -45,19 +43,13 @@ class Copy:
         self.number += 1
         log = self.tree.parent / f"{self.number}.log"
         given = ("parity", "-m", "tiny_qwen2", "-q", "--repeats", "1", "--snapshot-update", "--run-dir", f"{log}.run")
-        runs.run(*given, *(() if "--tools" in more else ("--tools", "hooks")), *more, log=log)
+        runs.run(*given, *(() if "--tools" in more else ("--tools", "hooks")), *more, log=log, tree=self.tree)
         return log.read_text()
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return Copy(tmp_path_factory.mktemp("locking"))
-
-
-@pytest.fixture(scope="module")
-def runs(copy: Copy) -> Iterator[ForkedRuns]:
-    with ForkedRuns(copy.tree) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from steering_core.localize import Localisation, localise, search
-from steering_core.localize.alignment import alignments
-from steering_core.localize.layouts import PROBES, Layout
+from steering_core.localize import Localisation, localise
+from steering_core.localize.layouts import PROBES
 from steering_core.models import LoadedModel
 from steering_core.sites import Site
-from steering_core.tests.random_models import FAMILIES, every_site, prompts, random_model
+from steering_core.tests.random_models import every_site, prompts, random_model
 from steering_core.tests.wrong_returns import WRONG, Reads, Wrong
 from steering_core.tokens import TokenBatch, pad
 from steering_core.tools.hooks import Hooks
@@ -168,45 +167,6 @@ def test_a_large_batch_is_probed_and_still_fully_compared() -> None:
     assert (found.site, found.row, found.bit_equal) == (Site("resid_post", 0), "permuted", True)
     hidden[0, -3] += 1
     assert "changed at 1 of 161 tokens" in localise(model, batch, ASKED, hidden).sentence
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_final_norm_is_seen_through_in_every_family(family: str, dtype: torch.dtype) -> None:
-    reads = reads_of(family, 3, "left", dtype)
-    returned = reads.normed(reads.before).flip(1)
-    found = localise(model_of(family, dtype), reads.batch, ASKED, returned)
-    assert (found.site, found.transform, found.token) == (Site("resid_post", 0), "normed", "reversed")
-    assert found.bit_equal
-
-
-@pytest.mark.parametrize("rows", [1, 3])
-def test_no_more_than_one_large_block_is_held(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = reads_of("qwen2", rows, "left")
-    compared: list[set[int]] = []
-
-    def compare(self: search.Search, kind: Any) -> None:
-        compared.append({layer for each in self._waiting[kind] for _, layer, _ in each.names[:1]})
-        compare_all(self, kind)
-
-    compare_all = search.Search._compare
-    monkeypatch.setattr(search.Search, "_compare", compare)
-    small = located("qwen2", reads, reads.before.flip(1))
-    assert [len(layers) for layers in compared] == [3], "small blocks are compared together"
-
-    compared.clear()
-    monkeypatch.setattr(search, "HELD", 0)
-    assert located("qwen2", reads, reads.before.flip(1)) == small
-    assert max(len(layers) for layers in compared) == 1 < len(compared)
-
-
-def test_padding_that_is_zero_is_no_evidence() -> None:
-    """Whether a padding token has any values is up to the attention kernel: on a GPU it may have none."""
-    batch = pad([[5] * length for length in (9, 5, 6, 4, 7, 8)], 0)
-    source = torch.randn(6, 9 + 2, 32, generator=torch.Generator().manual_seed(7)).double()
-    source[:, :-2][~batch.mask.bool()] = 0
-    found = alignments(Layout("", source[:, 0][:, None].clone()), source, batch)
-    assert "pad in 5 of 6 rows" in [each.token for each in found]
 
 
 def test_a_read_before_a_foreign_hook_is_named() -> None:
