@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from fixtures.faults import FAULTS
 from parity.meta.defects.plain_hooks import checkpointing
 from parity.meta.direct_checks import Room, Suspect, run_checks
 from parity.meta.fault_matrix import signs
 from steering_core.record import Record
 
 HERE = Path(__file__).resolve().parent / "defects"
-FAULTS = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
+ZOO = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Case:
     def spec(self) -> str:
         """As `--tool` takes it."""
         file, _, name = self.tool.partition(":")
-        folder = HERE if (HERE / f"{file}.py").is_file() else FAULTS
+        folder = HERE if (HERE / f"{file}.py").is_file() else ZOO
         return f"{folder / file}.py:{name}"
 
 
@@ -72,6 +73,15 @@ CASES = (
     Case("DT2", "plain_steering:WideSum", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
     Case("DT2", "plain_steering:TenthsOfIt", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
 )
+
+
+ELSEWHERE = {
+    "NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CentredInPlace", "RP1": "HiddenStates",
+    "RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers",
+    "IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore",
+}  # fmt: skip
+"""Defects of libraries that are not installed here (nnterp, TransformerLens, repeng, steering-vectors, IBM's
+activation-steering): the wrong tool of this suite that does the same."""
 
 
 class Bench:
@@ -138,6 +148,11 @@ def test_a_known_defect_is_caught(case: Case, bench: Bench) -> None:
         clause: "." for clause in case.right.split()
     }, said
     assert [words for words in case.says if words not in said] == [], said
+
+
+@pytest.mark.parametrize("defect", ELSEWHERE)
+def test_a_defect_of_another_library_has_its_like_here(defect: str) -> None:
+    assert ELSEWHERE[defect] in {fault.name for fault in FAULTS} | {case.tool.partition(":")[2] for case in CASES}
 
 
 RIGHT_SETTINGS = ("steered", "steered later", "gpt2", "block 0", "bfloat16")
