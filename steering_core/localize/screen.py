@@ -72,9 +72,7 @@ class Screen:
         self.mixtures = torch.cat([*_means(batch), *_apart(probes, batch)]).to(device, dtype)
         self.foreign = _foreign(probes, batch).to(device)
         self.changes = 1 + any(probe.normed for probe in probes)
-        varies = torch.cat([probe.rows.any(-1) for probe in probes])[:, None].to(dtype)
-        members = _groups(probes, self.changes).to(device, dtype) * varies
-        self.weights = members / members.sum(0).clamp(min=1)
+        self.weights = _weights(probes, self.changes).to(dtype)
 
     def gaps(self, stack: Tensor) -> Tensor:
         """stack: [candidates, batch * seq, width], all finite -> [candidates, 1 or 2]: 1 - similarity to the candidate,
@@ -123,8 +121,10 @@ def _foreign(probes: Sequence[_Probe], batch: TokenBatch) -> Tensor:
     return foreign
 
 
-def _groups(probes: Sequence[_Probe], changes: int) -> Tensor:
-    """0 or 1 [rows of all probes, changes * k]: which probe a row belongs to; the second change is the final norm."""
+def _weights(probes: Sequence[_Probe], changes: int) -> Tensor:
+    """[rows of all probes, changes * k]: the mean over a probe's rows, but constant ones; the norm's probes come last."""
     column = torch.tensor([probe.normed * len(probes) + index for index, probe in enumerate(probes)])
     rows = column.repeat_interleave(torch.tensor([len(probe.rows) for probe in probes]))
-    return torch.nn.functional.one_hot(rows, changes * len(probes))
+    varies = torch.cat([probe.rows.any(-1) for probe in probes])
+    members = torch.nn.functional.one_hot(rows, changes * len(probes)).to(varies.device) * varies[:, None]
+    return members / members.sum(0).clamp(min=1)
