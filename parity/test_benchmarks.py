@@ -1,19 +1,27 @@
-"""`pytest parity --benchmark-only`: what each tool costs beside the reference, in one run; read it as ratios."""
+"""`pytest parity --benchmark-only`: what each tool costs beside the reference, and localisation beside a forward, in one
+run; read it as ratios."""
 
 import pytest
 
 NEW_TOKENS = 16
+NAMED = ("a forward", "wrong block", "wrong block and token", "half of the features", "no tensor of the model")
 
 
 @pytest.fixture
 def timed(benchmark, laboratory, model_key):
-    """One table per model and operation; the reference stands in every table."""
+    """One table per model and operation; what the others are compared with stands in every table."""
 
     def run(operation, name):
+        from steering_core import costs
+
         cycle = laboratory.cycle(model_key)
         benchmark.group = f"{model_key} {operation}"
-        call = cycle.reader(name) if operation == "read" else cycle.generator(name, NEW_TOKENS)
-        benchmark.pedantic(call, rounds=5, warmup_rounds=1)
+        calls = {
+            "read": lambda: costs.reading(cycle, name),
+            "generate": lambda: costs.generating(cycle, name, NEW_TOKENS),
+            "name a wrong tensor": lambda: costs.naming(cycle, name),
+        }
+        benchmark.pedantic(costs.finished(cycle, calls[operation]()), rounds=5, warmup_rounds=1)
 
     return run
 
@@ -28,3 +36,9 @@ def test_tool(timed, tool_name, operation):
 def test_reference(timed, operation):
     """The same by the suite's own reference."""
     timed(operation, "reference")
+
+
+@pytest.mark.parametrize("returned", NAMED)
+def test_localisation(timed, returned):
+    """What it takes to say which tensor a wrong one is, beside one plain forward; for a 7B on a GPU, at most twice that."""
+    timed("name a wrong tensor", returned)

@@ -1,7 +1,7 @@
 """One cycle: extraction, direction, steered generation, for one (model, tool, repeat); each step is computed on demand
 and kept in the store under everything that can change it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -23,7 +23,6 @@ from steering_core.sites import Site
 from steering_core.specs import Settings
 from steering_core.store import Store, digest
 from steering_core.tokens import Side, TokenBatch, encode
-from steering_core.tools import find_tool
 from steering_core.tools.base import Tool
 from steering_core.witness import boundary_inputs, post_witness
 
@@ -197,19 +196,6 @@ class Cycle:
             "transformers": here["transformers"], "attention": self.model.module.config._attn_implementation,
             "suite": source_digest(),
         }  # fmt: skip
-
-    def reader(self, name: str) -> Callable[[], Any]:
-        """A call that reads the tested site once, by a tool or by the witness; for benchmarks."""
-        if name == "reference":
-            return lambda: boundary_inputs(self.model, self.extraction.inputs(), {self.settings.layer + 1})
-        tool = find_tool(name)
-        return lambda: tool.read(self.model, self.extraction, [self.site])
-
-    def generator(self, name: str, new_tokens: int) -> Callable[[], Any]:
-        """A call that steers along the true direction, by a tool or by the reference; for benchmarks."""
-        generate = reference.generate if name == "reference" else find_tool(name).generate
-        edits = self.edits(self.true_direction())
-        return lambda: generate(self.model, self.extraction, edits, new_tokens)
 
     def provenance(self) -> dict[str, Any]:
         """Everything a record says about where its numbers came from (PROTOCOL section 6)."""

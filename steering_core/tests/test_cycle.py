@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from steering_core import costs
 from steering_core.compare import one_minus_cosine
 from steering_core.cycle import Cycle
 from steering_core.errors import EmptyMeasurement
@@ -151,8 +152,11 @@ def test_watch_and_benchmarks_use_the_extraction_prompts(cycle: Cycle) -> None:
     seen = Trials(cycle).steered(find_tool("hooks"), 2)
 
     assert (seen.wrong, len(seen.ids)) == ([], 4)
-    assert cycle.generator("hooks", 2)().equal(cycle.generator("reference", 2)())
-    assert cycle.reader("hooks")()[SITE].equal(cycle.reader("reference")()[2])
+    assert costs.generating(cycle, "hooks", 2)().equal(costs.generating(cycle, "reference", 2)())
+    assert costs.reading(cycle, "hooks")()[SITE].equal(costs.reading(cycle, "reference")()[2])
+    wrong = ("wrong block", "wrong block and token", "half of the features", "no tensor of the model")
+    said = [costs.naming(cycle, name)().sentence for name in wrong]
+    assert ["off by one block" in sentence for sentence in said] == [True, True, True, False]
 
 
 def test_localised_names_the_tensor(cycle: Cycle) -> None:
