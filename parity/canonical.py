@@ -98,22 +98,44 @@ def sorted_header(raw: bytes) -> bytes:
 
 
 def read_canonical(cycle: Any) -> Any:
-    """The locked direction, [hidden] float32; UsageProblem says how to lock one."""
+    """The locked direction, [hidden] float32; UsageProblem if there is none, or none of this site and these prompts."""
     path = location(cycle.model.spec.key, machine_class(cycle))
     if not path.exists():
         raise UsageProblem(
             "no-canonical", f"no canonical direction at {path.relative_to(ROOT)}", "lock one with --snapshot-update"
         )
-    return load(path.read_bytes())["direction"]
+    raw = path.read_bytes()
+    locked, here = metadata_of(raw), cycle.provenance()
+    for name in ("site", "token_ids"):
+        if locked.get(name, here[name]) != here[name]:
+            raise UsageProblem(
+                "other-canonical",
+                f"the canonical direction of {cycle.model.spec.key} is for {name} {locked[name][:20]}, not {here[name][:20]}",
+                "run with the registry's layer and the project's prompts, or leave D5 out (-k 'not canonical')",
+            )
+    return load(raw)["direction"]
+
+
+def metadata_of(raw: bytes) -> dict[str, str]:
+    """What the header of a snapshot says."""
+    length = struct.unpack("<Q", raw[:8])[0]
+    found: dict[str, str] = json.loads(raw[8 : 8 + length]).get("__metadata__", {})
+    return found
 
 
 def may_write(config: pytest.Config, cycle: Any) -> None:
-    """Refuse to lock a direction when preflight does not hold, or when the source is dirty or unknown."""
+    """Refuse to lock a direction of another block, without a preflight that holds, or from source that is dirty."""
     if not preflight_holds(config, cycle.model.spec.key):
         raise UsageProblem(
             "snapshot-preflight",
             f"preflight of {cycle.model.spec.key} did not run whole and hold",
             "run it in the same session",
+        )
+    if cycle.settings.layer != cycle.model.spec.layer:
+        raise UsageProblem(
+            "snapshot-layer",
+            f"a canonical direction is of block {cycle.model.spec.layer}, not {cycle.settings.layer}",
+            "run without --layer",
         )
     if cycle.provenance()["dirty"] and not config.getoption("force_snapshot"):
         raise UsageProblem(

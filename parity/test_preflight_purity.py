@@ -47,15 +47,17 @@ def test_borrow(purity, tool, cell, aspect):
 
 
 @pytest.mark.clause("P11")
-@pytest.mark.parametrize("action", ["read", "generate"])
+@pytest.mark.parametrize("action", ["read", "generate", "interrupt"])
 def test_failure(cycle, purity, tool, cell, action):
-    """P11: an exception inside the forward reaches the caller as it is, and leaves the model as a success leaves it."""
+    """P11: an exception inside the forward, Ctrl-C too, reaches the caller as it is, and leaves the model as a success
+    leaves it."""
     batch = cycle.extraction
     before = tool.read(cycle.model, batch, [cycle.site])[cycle.site].clone()
     caught, left = purity.after_failure(tool, action)
     usual = purity.left_changed(tool)
     with unless_declared(cell, tool, action):
-        assert_equal(cell, "exception that reached the caller", caught, "PlannedFailure")
+        planned = "PlannedInterrupt" if action == "interrupt" else "PlannedFailure"
+        assert_equal(cell, "exception that reached the caller", caught, planned)
         extra = {aspect: words for aspect, words in left.items() if aspect not in usual}
         assert_holds(cell, not extra, "the model is as after a success", f"left after the failure: {extra}")
         after = tool.read(cycle.model, batch, [cycle.site])[cycle.site]
@@ -75,12 +77,12 @@ def test_history(cycle, trials, tool, cell):
     def tokens(writer, edits):
         return writer.generate(cycle.model, other, edits, 3).tolist()
 
-    def arrival(writer):
-        """Where and how exactly the opposite vector arrives."""
-        seen = trials.watch(writer, cycle.edits(-cycle.true_direction()), 2)
+    def arrival(writer, sign):
+        """Where and how exactly the vector, or the opposite one, arrives in the first prompts."""
+        seen = trials.watch(writer, cycle.edits(sign * cycle.true_direction()), 2)
         return [(shift.call, shift.block, shift.max_abs, shift.actual.tolist()) for shift in seen.shifts]
 
-    opposite = arrival(beside)
+    here, opposite = (arrival(type(tool)(), sign) for sign in (1, -1))
     apart, plain, first = value(beside, other), tokens(beside, []), value(tool, batch)
     assert_same(cell, "the same call again", value(tool, batch), first)
     assert_same(cell, "another prompt after it, beside a tool object that read it first", value(tool, other), apart)
@@ -90,6 +92,10 @@ def test_history(cycle, trials, tool, cell):
     assert_equal(cell, "steered tokens, again", tokens(tool, edits), steered)
     assert_equal(cell, "unsteered tokens after steering", tokens(tool, []), plain)
     assert_holds(
-        cell, arrival(tool) == opposite, "another vector arrives as with a new tool object",
+        cell, arrival(tool, 1) == here, "steering arrives in these prompts as with a new tool object",
+        "steering, done in other prompts first, does not arrive in these as it does with a new tool object",
+    )  # fmt: skip
+    assert_holds(
+        cell, arrival(tool, -1) == opposite, "another vector arrives as with a new tool object",
         "another vector, steered with after the first, does not arrive as it does with a new tool object",
     )  # fmt: skip

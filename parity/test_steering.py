@@ -21,11 +21,14 @@ def test_zero_vector(cycle, trials, tool, cell):
 
 
 @pytest.mark.clause("S2")
-@pytest.mark.parametrize("given", ["one", "two"])
+@pytest.mark.parametrize("given", ["one", "two", "ends"])
 def test_exact_shift(trials, tool, cell, given):
     """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token; by two vectors, where
-    two are asked for at one block."""
-    seen = trials.steered(tool, NEW_TOKENS) if given == "one" else trials.watch(tool, trials.doubled(), NEW_TOKENS)
+    two are asked for at one block; and at the first block and the last."""
+    if given == "one":
+        seen = trials.steered(tool, NEW_TOKENS)
+    else:
+        seen = trials.watch(tool, trials.doubled() if given == "two" else trials.ends(), NEW_TOKENS)
     cell.note(boundaries=len(seen.shifts), calls=seen.calls, moved_tokens=seen.moved, max_abs=seen.max_abs)
     assert_holds(cell, seen.moved > 0, "the stream moved", "steering changed nothing")
     assert_equal(cell, "forward calls per generated token", seen.calls, seen.ids.shape[1])

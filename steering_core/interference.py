@@ -18,12 +18,16 @@ class PlannedFailure(RuntimeError):
     """Raised inside a forward pass on purpose; must reach the caller as it is."""
 
 
+class PlannedInterrupt(KeyboardInterrupt):
+    """The same for Ctrl-C, which `except Exception` does not see."""
+
+
 @contextmanager
-def failing_at(model: LoadedModel, block: int) -> Iterator[None]:
-    """The block raises PlannedFailure instead of computing."""
+def failing_at(model: LoadedModel, block: int, kind: type[BaseException] = PlannedFailure) -> Iterator[None]:
+    """The block raises instead of computing."""
 
     def fail(hidden: Tensor, call: Callable[[], Any]) -> Any:
-        raise PlannedFailure(f"planned failure in block {block}")
+        raise kind(f"planned failure in block {block}")
 
     with _at(model, block, fail):
         yield

@@ -22,13 +22,14 @@ class Fired:
     frames: int = 0
 
 
-def machinery(tool: Tool) -> str:
-    """The folder of the library that a tool says it is; for a tool made of plain torch, the tool's own file."""
+def machinery(tool: Tool) -> tuple[str, ...]:
+    """The folder of the library that a tool says it is; for a tool made of plain torch, the files of its classes."""
     version = tool.version()
     if version.distribution == "torch":
-        return getfile(type(tool))
+        own = [kind for kind in type(tool).__mro__ if kind.__module__ not in {"builtins", "typing"}]
+        return tuple(dict.fromkeys(getfile(kind) for kind in own))
     location = Path(version.location)
-    return str(location.parent if location.name == "__init__.py" else location)
+    return (str(location.parent if location.name == "__init__.py" else location),)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch import Tensor
 from steering_core import borrow
 from steering_core.cycle import Cycle, identity
 from steering_core.edits import Edit
-from steering_core.interference import PlannedFailure, failing_at, overwriting_at
+from steering_core.interference import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
 from steering_core.liveness import counting, machinery
 from steering_core.models import LoadedModel
 from steering_core.tokens import TokenBatch
@@ -49,14 +49,14 @@ class Purity:
     def act(self, tool: Tool, action: str, model: LoadedModel | None = None, given: Given | None = None) -> object:
         """One read, or one short steered generation."""
         model, given = model or self.cycle.model, given or self.given()
-        if action == "read":
+        if action in {"read", "read again"}:
             return tool.read(model, given.batch, [self.cycle.site])
         return tool.generate(model, given.batch, given.edits, NEW_TOKENS)
 
     def fired(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
         counts = {}
-        for action in ("read", "generate"):
+        for action in ("read", "read again", "generate"):
             with counting(tool) as seen:
                 self.act(tool, action)
             counts[action] = seen.frames
@@ -64,7 +64,7 @@ class Purity:
 
     def machinery(self, tool: Tool) -> str:
         """The library that the tool says it is."""
-        return machinery(tool)
+        return " or ".join(machinery(tool))
 
     def overwritten(self, tool: Tool) -> Tensor:
         """The tool's value for the tested site, in a forward whose next block writes over its input."""
@@ -90,19 +90,24 @@ class Purity:
         return self.left[who]
 
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
-        """(kind of exception that reached the caller, aspect -> what was left changed)."""
+        """(kind of exception that reached the caller, aspect -> what was left changed).
+
+        action: "read", "generate", or "interrupt" for a Ctrl-C in either.
+        """
         model, given = self.untouched(), self.given()
         with borrow.lent(model):
             before = borrow.state_of(model, given.tensors)
-            caught = self._caught(tool, action, model, given)
+            if action == "interrupt":
+                every = [self._caught(tool, each, model, given, PlannedInterrupt) for each in ("read", "generate")]
+                caught = next((each for each in every if each != PlannedInterrupt.__name__), every[0])
+            else:
+                caught = self._caught(tool, action, model, given, PlannedFailure)
             return caught, borrow.changed(before, borrow.state_of(model, given.tensors))
 
-    def _caught(self, tool: Tool, action: str, model: LoadedModel, given: Given) -> str:
-        with failing_at(model, self.cycle.settings.layer):
+    def _caught(self, tool: Tool, action: str, model: LoadedModel, given: Given, kind: type[BaseException]) -> str:
+        with failing_at(model, self.cycle.settings.layer, kind):
             try:
                 self.act(tool, action, model, given)
-            except PlannedFailure:
-                return PlannedFailure.__name__
-            except Exception as error:
+            except (Exception, PlannedInterrupt) as error:
                 return type(error).__name__
         return "none"

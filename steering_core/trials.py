@@ -63,6 +63,12 @@ class Trials:
         second = random_direction(cycle.model.spec.hidden, 1.0, seed=2)
         return [*edits, Add(edits[0].site, second, cycle.settings.strength / 2, "prefill")]
 
+    def ends(self) -> list[Edit]:
+        """The preset's vector at the first block and at the last, whatever the preset steers."""
+        cycle = self.cycle
+        edit = cycle.edits(cycle.true_direction())[0]
+        return [replace(edit, site=Site("resid_post", block)) for block in (0, cycle.model.spec.layers - 1)]
+
     def ablations(self) -> list[Edit]:
         """Directional ablation of the true direction at every block that the preset steers."""
         direction = unit(self.cycle.true_direction()).float()

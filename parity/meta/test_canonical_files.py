@@ -1,13 +1,16 @@
 """What a canonical direction is compared by, and that the same direction is always the same file."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from parity.canonical import CanonicalDirection, distance, sorted_header
+from parity.canonical import CanonicalDirection, distance, metadata_of, read_canonical, sorted_header
+from parity.locations import location
+from steering_core.errors import UsageProblem
 
 CANON = np.array([3.0, 4.0, 0.0], dtype=np.float32)
 
@@ -65,3 +68,16 @@ def test_equal_content_is_equal_bytes_and_still_a_safetensors_file() -> None:
     length = int.from_bytes(sorted_header(one)[:8], "little")
     assert length % 8 == 0
     assert json.loads(sorted_header(one)[8 : 8 + length])["__metadata__"] == {"a": "1", "b": "2", "c": "3"}
+
+
+@pytest.mark.parametrize("name", ["site", "token_ids"])
+def test_a_direction_of_another_site_or_other_prompts_is_not_compared(name: str) -> None:
+    here = metadata_of(location("tiny_qwen2", "cpu-float32").read_bytes())
+    model = SimpleNamespace(
+        spec=SimpleNamespace(key="tiny_qwen2"), device=SimpleNamespace(type="cpu"), dtype="torch.float32", quantize=""
+    )
+    assert read_canonical(SimpleNamespace(model=model, provenance=lambda: here)).shape == (64,)
+
+    other = SimpleNamespace(model=model, provenance=lambda: {**here, name: "another"})
+    with pytest.raises(UsageProblem, match=f"is for {name} .*, not another"):
+        read_canonical(other)

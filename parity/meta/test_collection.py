@@ -73,6 +73,15 @@ def test_without_m_only_tiny_models_are_collected() -> None:
     assert set(collected("-m", "tiny")) == TINY
 
 
+def test_canonical_directions_are_of_the_registrys_block() -> None:
+    with_canon, other_block = (
+        {name for name in collected(*more)["tiny_qwen2"] if "test_canonical" in name}
+        for more in (("-m", "tiny_qwen2", "--layer", "4"), ("-m", "tiny_qwen2", "--layer", "3"))
+    )
+    assert len(with_canon) == 4
+    assert other_block == set()
+
+
 def test_every_model_gets_the_same_checks() -> None:
     """A model of the world is compared with a canonical direction only where one is locked."""
     tiny = collected()

@@ -19,7 +19,8 @@ HERE = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
 FILES = sorted({fault.file for fault in FAULTS})
 BASES = {"LeavesSomething", "OwnDirection"}
 """Right in everything; what some faults derive from."""
-RIGHT = ("hooks", "nnsight", "pyvene", f"{HERE / 'base.py'}:Unchanged", f"{HERE / 'directions.py'}:OwnDirection")
+OWN = (("base", "Unchanged"), ("base", "Inherited"), ("directions", "OwnDirection"))
+RIGHT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
 
 
 @pytest.fixture(scope="module")

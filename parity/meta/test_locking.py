@@ -102,8 +102,9 @@ def test_a_differing_file_is_locked_anew(copy: Copy, runs: ForkedRuns, locked: b
         (("-k", "canonical"), "did not run whole and hold"),
         (("-k", "preflight_site or canonical"), "did not run whole and hold"),
         ((*WHOLE, "--tools", f"hooks,{WRONG}", "--no-gate"), "did not run whole and hold"),
+        ((*WHOLE, "--layer", "3"), "a canonical direction is of block 4, not 3"),
     ],
-    ids=["no preflight", "part of it", "a failed one"],
+    ids=["no preflight", "part of it", "a failed one", "another block"],
 )
 def test_nothing_is_locked_without_a_whole_preflight(
     more: tuple[str, ...], words: str, copy: Copy, runs: ForkedRuns
