@@ -64,10 +64,14 @@ class Trials:
         return [*edits, Add(edits[0].site, second, cycle.settings.strength / 2, "prefill")]
 
     def ends(self) -> list[Edit]:
-        """The preset's vector at the first block and at the last, whatever the preset steers."""
-        cycle = self.cycle
-        edit = cycle.edits(cycle.true_direction())[0]
-        return [replace(edit, site=Site("resid_post", block)) for block in (0, cycle.model.spec.layers - 1)]
+        """The preset's vector at the first block, and at the last a random one of half its strength."""
+        hidden, last, strength = (
+            self.cycle.model.spec.hidden,
+            self.cycle.model.spec.layers - 1,
+            self.cycle.settings.strength,
+        )
+        first = replace(self.cycle.edits(self.cycle.true_direction())[0], site=Site("resid_post", 0))
+        return [first, Add(Site("resid_post", last), random_direction(hidden, 1.0, seed=2), strength / 2)]
 
     def ablations(self) -> list[Edit]:
         """Directional ablation of the true direction at every block that the preset steers."""
