@@ -91,10 +91,16 @@ def to_bytes(cycle: Any, direction: Any) -> bytes:
 
 def sorted_header(raw: bytes) -> bytes:
     """The same file with a sorted header: the writer orders metadata at random; equal content must be equal bytes."""
-    length = struct.unpack("<Q", raw[:8])[0]
-    header = json.dumps(json.loads(raw[8 : 8 + length]), sort_keys=True).encode()
+    found, tensors = split_header(raw)
+    header = json.dumps(found, sort_keys=True).encode()
     header += b" " * (-len(header) % 8)
-    return struct.pack("<Q", len(header)) + header + raw[8 + length :]
+    return struct.pack("<Q", len(header)) + header + tensors
+
+
+def split_header(raw: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a safetensors file, and the bytes of its tensors."""
+    end = 8 + struct.unpack("<Q", raw[:8])[0]
+    return json.loads(raw[8:end]), raw[end:]
 
 
 def read_canonical(cycle: Any) -> Any:
@@ -107,10 +113,10 @@ def read_canonical(cycle: Any) -> Any:
     raw = path.read_bytes()
     locked, here = metadata_of(raw), cycle.provenance()
     for name in ("site", "token_ids"):
-        if locked.get(name, here[name]) != here[name]:
+        if (said := locked.get(name, "unsaid")) != here[name]:
             raise UsageProblem(
                 "other-canonical",
-                f"the canonical direction of {cycle.model.spec.key} is for {name} {locked[name][:20]}, not {here[name][:20]}",
+                f"the canonical direction of {cycle.model.spec.key} is for {name} {said[:20]}, not {here[name][:20]}",
                 "run with the registry's layer and the project's prompts, or leave D5 out (-k 'not canonical')",
             )
     return load(raw)["direction"]
@@ -118,8 +124,7 @@ def read_canonical(cycle: Any) -> Any:
 
 def metadata_of(raw: bytes) -> dict[str, str]:
     """What the header of a snapshot says."""
-    length = struct.unpack("<Q", raw[:8])[0]
-    found: dict[str, str] = json.loads(raw[8 : 8 + length]).get("__metadata__", {})
+    found: dict[str, str] = split_header(raw)[0].get("__metadata__", {})
     return found
 
 

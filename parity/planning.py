@@ -90,14 +90,13 @@ def _wanted(item: pytest.Item, matrix: Matrix, config: pytest.Config) -> bool:
 def _has_canon(config: pytest.Config, matrix: Matrix, key: str) -> bool:
     """Canonical directions are of the registry's block. A tiny model must have one; models of the world are compared
     once one is locked for this machine class."""
-    spec = matrix.registry[key]
-    if matrix.settings[key].layer != spec.layer and not config.getoption("update_snapshots"):
-        return False
-    if spec.tiny and not config.getoption("quantize"):
+    spec, quantize = matrix.registry[key], config.getoption("quantize")
+    if config.getoption("update_snapshots"):
         return True
-    dtype = config.getoption("dtype") or matrix.registry[key].dtype
-    parts = ("cuda" if config.getoption("gpu") else "cpu", dtype, config.getoption("quantize"))
-    return bool(config.getoption("update_snapshots")) or location(key, "-".join(filter(None, parts))).exists()
+    if matrix.settings[key].layer != spec.layer:
+        return False
+    parts = ("cuda" if config.getoption("gpu") else "cpu", config.getoption("dtype") or spec.dtype, quantize)
+    return (spec.tiny and not quantize) or location(key, "-".join(filter(None, parts))).exists()
 
 
 def _cells(items: Sequence[pytest.Item]) -> tuple[Cell, ...]:

@@ -42,15 +42,10 @@ def generating(cycle: Cycle, name: str, new_tokens: int) -> Call:
     return lambda: generate(cycle.model, cycle.extraction, edits, new_tokens)
 
 
-def _forward(cycle: Cycle) -> Any:
-    with cycle.model.inference():
-        return cycle.model.module(**cycle.extraction.inputs(), use_cache=False, logits_to_keep=1)
-
-
 def naming(cycle: Cycle, name: str) -> Call:
     """Says which tensor was returned for the tested site; name: what is wrong with it, or "a forward" without any."""
     if name == "a forward":
-        return lambda: _forward(cycle)
+        return lambda: cycle.model.forward(cycle.extraction.inputs())
     before = Site("resid_post", cycle.settings.layer - 1)
     early = find_tool("hooks").read(cycle.model, cycle.extraction, [before])[before]
     returned = {

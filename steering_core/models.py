@@ -103,6 +103,11 @@ class LoadedModel:
         with torch.no_grad():
             yield
 
+    def forward(self, inputs: dict[str, Tensor]) -> None:
+        """One forward for whoever looks on: no cache, and no logits but the last token's."""
+        with self.inference():
+            self.module(**inputs, use_cache=False, logits_to_keep=1)
+
     def chat_ids(self, prompt: str) -> list[int]:
         """Token ids of one user turn, as every tool gets them."""
         return chat_ids(self.tokenizer, prompt)

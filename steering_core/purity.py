@@ -40,11 +40,9 @@ class Purity:
 
     def given(self) -> Given:
         """The extraction prompts, and steering along the true direction."""
-        batch, edits = self.cycle.extraction, self.cycle.edits(self.cycle.true_direction())
-        return Given(
-            replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone()),
-            [replace(edit, vector=edit.vector.clone()) for edit in edits],
-        )
+        batch = self.cycle.extraction
+        own = replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone())
+        return Given(own, self.cycle.edits(self.cycle.true_direction()))
 
     def act(self, tool: Tool, action: str, model: LoadedModel | None = None, given: Given | None = None) -> object:
         """One read, or one short steered generation."""
@@ -94,14 +92,13 @@ class Purity:
 
         action: "read", "generate", or "interrupt" for a Ctrl-C in either.
         """
+        interrupted = action == "interrupt"
+        kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
         model, given = self.untouched(), self.given()
         with borrow.lent(model):
             before = borrow.state_of(model, given.tensors)
-            if action == "interrupt":
-                every = [self._caught(tool, each, model, given, PlannedInterrupt) for each in ("read", "generate")]
-                caught = next((each for each in every if each != PlannedInterrupt.__name__), every[0])
-            else:
-                caught = self._caught(tool, action, model, given, PlannedFailure)
+            every = [self._caught(tool, each, model, given, kind) for each in actions]
+            caught = next((each for each in every if each != kind.__name__), kind.__name__)
             return caught, borrow.changed(before, borrow.state_of(model, given.tensors))
 
     def _caught(self, tool: Tool, action: str, model: LoadedModel, given: Given, kind: type[BaseException]) -> str:

@@ -60,18 +60,17 @@ class Trials:
         """The preset's steering, and at the first of its blocks a random unit vector in the prompt."""
         cycle = self.cycle
         edits = cycle.edits(cycle.true_direction())
-        second = random_direction(cycle.model.spec.hidden, 1.0, seed=2)
-        return [*edits, Add(edits[0].site, second, cycle.settings.strength / 2, "prefill")]
+        return [*edits, replace(self._second(edits[0].site), phase="prefill")]
 
     def ends(self) -> list[Edit]:
         """The preset's vector at the first block, and at the last a random one of half its strength."""
-        hidden, last, strength = (
-            self.cycle.model.spec.hidden,
-            self.cycle.model.spec.layers - 1,
-            self.cycle.settings.strength,
-        )
-        first = replace(self.cycle.edits(self.cycle.true_direction())[0], site=Site("resid_post", 0))
-        return [first, Add(Site("resid_post", last), random_direction(hidden, 1.0, seed=2), strength / 2)]
+        cycle = self.cycle
+        first = replace(cycle.edits(cycle.true_direction())[0], site=Site("resid_post", 0))
+        return [first, self._second(Site("resid_post", cycle.model.spec.layers - 1))]
+
+    def _second(self, site: Site) -> Add:
+        """Another vector than the preset's, at half its strength."""
+        return Add(site, random_direction(self.cycle.model.spec.hidden, 1.0, seed=2), self.cycle.settings.strength / 2)
 
     def ablations(self) -> list[Edit]:
         """Directional ablation of the true direction at every block that the preset steers."""

@@ -102,6 +102,6 @@ def _recorder(model: LoadedModel, seen: Testimony, layers: set[int] | None) -> R
 
 def boundary_inputs(model: LoadedModel, inputs: dict[str, Tensor], layers: set[int] | None = None) -> dict[int, Tensor]:
     """One plain forward of the unmodified model -> what each block (and the final norm) received."""
-    with witness(model, layers) as seen, model.inference():
-        model.module(**inputs, use_cache=False, logits_to_keep=1)
+    with witness(model, layers) as seen:
+        model.forward(inputs)
     return seen.received[0]

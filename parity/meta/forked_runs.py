@@ -63,7 +63,7 @@ class ForkedRuns:
         largest: bytes per file. path: where it and its workers find further plugins. tree: the suite, or a copy.
         """
         request = {"arguments": arguments, "log": log, "largest": largest, "path": path or "", "tree": tree}
-        self._say({name: str(value) if isinstance(value, Path) else value for name, value in request.items()})
+        self._say(request)
         return int(self._hear())
 
     def wait(self) -> int:
@@ -83,7 +83,7 @@ class ForkedRuns:
 
     def _say(self, value: object) -> None:
         assert self.process.stdin
-        self.process.stdin.write(json.dumps(value) + "\n")
+        self.process.stdin.write(json.dumps(value, default=str) + "\n")
         self.process.stdin.flush()
 
     def _hear(self) -> str:

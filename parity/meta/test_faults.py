@@ -3,19 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.faults import FAULTS, Fault, defined
+from fixtures.faults.registry import HERE
 from parity.meta.direct_checks import Room, Suspect, about_the_run, about_tools, run_checks
 from parity.meta.fault_matrix import blocks, complaints, shown, signs
 from steering_core.audit import audit
 from steering_core.clauses import CLAUSES, Stage
 from steering_core.record import Cell, Outcome, Plan, Record, Run
 
-HERE = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
 FILES = sorted({fault.file for fault in FAULTS})
 BASES = {"LeavesSomething", "OwnDirection"}
 """Right in everything; what some faults derive from."""

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from fixtures.faults import FAULTS
+from fixtures.faults.registry import HERE as ZOO
 from parity.meta.defects.plain_hooks import checkpointing
 from parity.meta.direct_checks import Room, Suspect, run_checks
 from parity.meta.fault_matrix import signs
 from steering_core.record import Record
 
 HERE = Path(__file__).resolve().parent / "defects"
-ZOO = Path(__file__).resolve().parents[2] / "fixtures" / "faults"
 
 
 @dataclass(frozen=True)

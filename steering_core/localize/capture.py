@@ -40,8 +40,8 @@ def stream_forward(model: LoadedModel, batch: TokenBatch, widths: set[int], cons
     widths: a stream is kept if it is at least as wide as one of them, any other module output if it is as wide.
     """
     batch = batch.to(model.device)
-    with _Collector(model, batch.ids.shape, widths, consider).looking_on(), model.inference():
-        model.module(**batch.inputs(), use_cache=False, logits_to_keep=1)
+    with _Collector(model, batch.ids.shape, widths, consider).looking_on():
+        model.forward(batch.inputs())
 
 
 class _Collector:

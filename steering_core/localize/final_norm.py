@@ -12,11 +12,9 @@ class FinalNorm:
 
     def __init__(self, model: LoadedModel) -> None:
         path = model.architecture.final_norm
-        self.norm, self.device, self.dtype = model.module_at(path), model.device_at(path), model.dtype
-        self.width = model.spec.hidden
-        signs = torch.ones(self.width, dtype=self.dtype, device=self.device)
+        self.norm, self.device, self.width = model.module_at(path), model.device_at(path), model.spec.hidden
+        signs = torch.ones(self.width, dtype=model.dtype, device=self.device)
         signs[::2] = -1  # mean 0 and mean square 1: normalising leaves it as it is
-        signs = signs[: self.width]
         up, down = (finite(self.apply(row[None, None])[0, 0].to(model.device)) for row in (signs, -signs))
         self.bias, self.weight = (up + down) / 2, (up - down) / 2 * signs.to(model.device)
 

@@ -69,7 +69,7 @@ class Screen:
             for part, region in zip(parts, regions, strict=True)
         ]
         probes, device = [probe for region in regions for probe in region], batch.ids.device
-        self.mixtures = torch.cat([*_means(batch), *_apart(probes, batch)]).to(device, dtype)
+        self.mixtures = torch.cat([_means(batch), *_apart(probes, batch)]).to(device, dtype)
         self.foreign = _foreign(probes, batch).to(device)
         self.changes = 1 + any(probe.normed for probe in probes)
         self.weights = _weights(probes, self.changes).to(dtype)
@@ -91,9 +91,9 @@ class Screen:
         return torch.cat(found, -1) if len(found) > 1 else found[0]
 
 
-def _means(batch: TokenBatch) -> Iterator[Tensor]:
+def _means(batch: TokenBatch) -> Tensor:
     """[2 * batch, batch * seq]: the mean over the real tokens of each row, and over all of them."""
-    yield torch.block_diag(*shares(batch.mask.cpu(), torch.float64))
+    return torch.block_diag(*shares(batch.mask.cpu(), torch.float64))
 
 
 def _apart(probes: Sequence[_Probe], batch: TokenBatch) -> Iterator[Tensor]:

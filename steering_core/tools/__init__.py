@@ -34,7 +34,8 @@ def find_tool(name_or_spec: str) -> "Tool":
     spec = TOOLS.get(name_or_spec) or named or _plugin(name_or_spec).value
     tool = _tool(_attribute(spec, name_or_spec), name_or_spec)
     if named:
-        # A run calls a tool of a file by its class, whatever name the class gives itself.
+        # A run calls a tool of a file by its class, whatever name the class gives itself; a tool whose name cannot be
+        # set keeps its own in sentences, and records go by the class all the same.
         with suppress(AttributeError):
             tool.name = named.rpartition(":")[2]
     return tool
