@@ -63,7 +63,7 @@ def _print(parts: Sequence[RenderableType], width: int, colour: bool) -> str:
         markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
     )  # fmt: skip
     for part in parts:
-        console.print(part, crop=False)
+        console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().split("\n")[:-1])
 
 
@@ -87,7 +87,7 @@ def _parts(run: Run, verdict: Verdict, width: int, files: str, detail: int) -> l
         legend(rates is not None),
         "",
         _grid(items, width, detail),
-        *([Text(f"Again     {again}", no_wrap=True, overflow="ignore")] if again else []),
+        *([Text(f"Again     {again}", no_wrap=True)] if again else []),
     ]
 
 

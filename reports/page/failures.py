@@ -59,7 +59,8 @@ FAILURES: dict[str, Failure] = {
     "P9": Failure(
         "{tool} did not hand the model back as it found it",
         "Whatever runs afterwards on this model runs on a changed one, other tools included.",
-        "Undo what the library changes (hooks, forward, flags, random state) when the adapter of {tool} is done.",
+        "Undo what the library changes (hooks, forward, flags, random state) when the adapter of {tool} is done, and "
+        "write to none of the tensors that it was given.",
     ),
     "P10": Failure(
         "{tool} gives a prompt other values in a batch than alone",

@@ -69,6 +69,15 @@ def test_every_part_of_a_verdict_is_there() -> None:
     assert "in the folder runs/7" in text
 
 
+def test_the_command_to_paste_is_one_line() -> None:
+    lines = [line for line in shown(one_fault(), 80).splitlines() if line.startswith("Again ")]
+    command = next(
+        repeat_command(one_fault().plan, record) for record in one_fault().records if "localised" in record.measured
+    )
+    assert lines == [f"Again     {command}"]
+    assert len(lines[0]) > 80
+
+
 def test_numbers_and_rates_are_those_of_the_run() -> None:
     text = shown(diverging())
     assert re.search(r"tiny_qwen2 +0 +2\.7e-01 +86\.7 pp +diverges +==== +xx=x +====", text)
