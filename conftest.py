@@ -1,3 +1,3 @@
 """Names the plugins; nothing else."""
 
-pytest_plugins = ("parity.plugin", "parity.subjects", "parity.canonical", "reports.plugin")
+pytest_plugins = ("parity.plugin.hooks", "parity.plugin.fixtures", "parity.plugin.canonical", "reports.plugin")

@@ -8,20 +8,20 @@ NAMED = ("a forward", "wrong block", "wrong block and token", "half of the featu
 
 
 @pytest.fixture
-def timed(benchmark, laboratory, model_key):
+def timed(benchmark, model_cache, model_key):
     """One table per model and operation; what the others are compared with stands in every table."""
 
     def run(operation, name):
-        from steering_core import costs
+        from steering_core.measure import timings as costs
 
-        cycle = laboratory.cycle(model_key)
+        experiment = model_cache.experiment(model_key)
         benchmark.group = f"{model_key} {operation}"
         calls = {
-            "read": lambda: costs.reading(cycle, name),
-            "generate": lambda: costs.generating(cycle, name, NEW_TOKENS),
-            "name a wrong tensor": lambda: costs.naming(cycle, name),
+            "read": lambda: costs.reading(experiment, name),
+            "generate": lambda: costs.generating(experiment, name, NEW_TOKENS),
+            "name a wrong tensor": lambda: costs.naming(experiment, name),
         }
-        benchmark.pedantic(costs.finished(cycle, calls[operation]()), rounds=5, warmup_rounds=1)
+        benchmark.pedantic(costs.finished(experiment, calls[operation]()), rounds=5, warmup_rounds=1)
 
     return run
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from parity.asserts import assert_holds
-from parity.canonical import (
+from parity.plugin.assertions import assert_holds
+from parity.plugin.canonical import (
     NORM_TOLERANCE,
     TOLERANCES,
     CanonicalDirection,
@@ -13,36 +13,36 @@ from parity.canonical import (
     read_canonical,
     to_bytes,
 )
-from parity.locations import location
+from steering_core.places import snapshot_path
 
 
 @pytest.mark.clause("D5")
-def test_reference_direction(cycle, cell, canonical, pytestconfig):
+def test_reference_direction(experiment, cell, canonical, pytestconfig):
     """D5: the direction that the witness sees equals the snapshot; with --snapshot-update it alone writes."""
-    now = cycle.true_direction()
+    now = experiment.true_direction()
     updating = pytestconfig.getoption("update_snapshots")
-    machine = machine_class(cycle)
+    machine = machine_class(experiment)
     if updating:
-        may_write(pytestconfig, cycle)
+        may_write(pytestconfig, experiment)
     else:
-        judge(cycle, cell, now)
+        judge(experiment, cell, now)
     extension = type("CanonicalDirection", (CanonicalDirection,), {"machine": machine})
-    assert to_bytes(cycle, now) == canonical.with_defaults(extension_class=extension)
-    judge(cycle, cell, now)
+    assert to_bytes(experiment, now) == canonical.with_defaults(extension_class=extension)
+    judge(experiment, cell, now)
 
 
 @pytest.mark.clause("D5")
-def test_tool_direction(cycle, tool, cell):
+def test_tool_direction(experiment, tool, cell):
     """D5: the direction of each tool equals the snapshot; this check only reads."""
-    judge(cycle, cell, cycle.direction(tool, 0))
+    judge(experiment, cell, experiment.direction(tool, 0))
 
 
-def judge(cycle, cell, direction) -> None:
+def judge(experiment, cell, direction) -> None:
     """Within tolerance of the locked direction."""
-    gap, ratio = distance(direction.numpy(), read_canonical(cycle))
-    machine = machine_class(cycle)
+    gap, ratio = distance(direction.numpy(), read_canonical(experiment))
+    machine = machine_class(experiment)
     tolerance = TOLERANCES[machine.split("-")[1]]
-    name = location(cycle.model.spec.key, machine).name
+    name = snapshot_path(experiment.model.spec.key, machine).name
     cell.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
     words = (
         f"against {machine}/{name}: 1 - cos = {gap:.3g} (allowed {tolerance:g}), "

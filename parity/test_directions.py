@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from parity.asserts import assert_holds
+from parity.plugin.assertions import assert_holds
 from steering_core.compare import cosine, largest_components, one_minus_cosine
 
 STABLE = 1e-3
@@ -14,9 +14,9 @@ PLANTED = 1e-2
 
 
 @pytest.mark.clause("D1")
-def test_within_tool(cycle, tool, cell, repeats):
+def test_within_tool(experiment, tool, cell, repeats):
     """D1: the worst pair of the repeats has cosine > 0.999; the last repeat ran in a fresh process."""
-    directions = [cycle.direction(tool, repeat) for repeat in range(repeats)]
+    directions = [experiment.direction(tool, repeat) for repeat in range(repeats)]
     pairs = {f"{a}-{b}": one_minus_cosine(directions[a], directions[b]) for a, b in combinations(range(repeats), 2)}
     worst = max(pairs, key=pairs.__getitem__, default="0-0")
     value = pairs.get(worst, 0.0)
@@ -33,9 +33,9 @@ def test_within_tool(cycle, tool, cell, repeats):
 
 
 @pytest.mark.clause("D2")
-def test_cross_tool(cycle, tools, cell, repeat):
+def test_cross_tool(experiment, tools, cell, repeat):
     """D2: cosine of the directions of two tools; > 0.99 agrees, < 0.95 diverges, between is a finding too."""
-    first, second = (cycle.direction(tool, repeat) for tool in tools)
+    first, second = (experiment.direction(tool, repeat) for tool in tools)
     value = cosine(first, second)
     band = "agrees" if value > AGREES else "diverges" if value < DIVERGES else "between"
     gap = one_minus_cosine(first, second)
@@ -46,10 +46,10 @@ def test_cross_tool(cycle, tools, cell, repeat):
 
 
 @pytest.mark.clause("D3")
-def test_norms(cycle, every_tool, cell, repeats):
+def test_norms(experiment, every_tool, cell, repeats):
     """D3: norm of the raw difference, relative spread over tools and repeats."""
     norms = {
-        tool.name: [float(cycle.direction(tool, n).double().norm()) for n in range(repeats)] for tool in every_tool
+        tool.name: [float(experiment.direction(tool, n).double().norm()) for n in range(repeats)] for tool in every_tool
     }
     flat = [norm for row in norms.values() for norm in row]
     spread = (max(flat) - min(flat)) / (sum(flat) / len(flat))
@@ -61,10 +61,10 @@ def test_norms(cycle, every_tool, cell, repeats):
 
 
 @pytest.mark.clause("D4")
-def test_components(cycle, tools, cell):
+def test_components(experiment, tools, cell):
     """D4: the components in which the directions of two tools differ most; a largest difference above 1 % of the norm
     of the direction is a finding."""
-    first, second = (cycle.direction(tool, 0) for tool in tools)
+    first, second = (experiment.direction(tool, 0) for tool in tools)
     top = largest_components(first, second)
     worst, scale = abs(top[0][1]), float(first.double().norm())
     cell.note(top=top, max_abs=worst)
@@ -73,9 +73,9 @@ def test_components(cycle, tools, cell):
 
 
 @pytest.mark.clause("D6")
-def test_ground_truth(trials, tool, cell):
+def test_ground_truth(steering, tool, cell):
     """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains."""
-    planted, gained = trials.planted(tool)
+    planted, gained = steering.planted(tool)
     ratio = float(gained.double().norm() / planted.double().norm())
     # A tool that reads nothing of the plant gains a zero vector: a wrong number, though it has no cosine.
     gap = one_minus_cosine(gained, planted) if ratio else 1.0

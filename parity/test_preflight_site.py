@@ -2,23 +2,23 @@
 
 import pytest
 
-from parity.asserts import assert_equal, assert_same
-from steering_core.sites import Site
+from parity.plugin.assertions import assert_equal, assert_same
+from steering_core.models.sites import Site
 
 
 @pytest.mark.clause("P1")
 @pytest.mark.parametrize("block", ["tested", "last"])
-def test_location(cycle, tool, cell, block):
+def test_location(experiment, tool, cell, block):
     """P1: what the tool returns for the output of a block is what the next block (or the final norm) received."""
-    layer = cycle.settings.layer if block == "tested" else cycle.model.spec.layers - 1
-    site, batch = Site("resid_post", layer), cycle.extraction
-    returned = cycle.read(tool, batch)[site]
-    received = cycle.truth(batch)[layer + 1]
+    layer = experiment.settings.layer if block == "tested" else experiment.model.spec.layers - 1
+    site, batch = Site("resid_post", layer), experiment.extraction
+    returned = experiment.read(tool, batch)[site]
+    received = experiment.truth(batch)[layer + 1]
     real = batch.mask[..., None].bool()
     cell.note(site=str(site))
 
     def explain():
-        return cycle.localised(batch, site, returned)
+        return experiment.localized(batch, site, returned)
 
     assert_equal(cell, f"{site} shape", list(returned.shape), list(received.shape), explain=explain)
     what = f"{site} against what the next module received"
@@ -27,25 +27,25 @@ def test_location(cycle, tool, cell, block):
 
 @pytest.mark.clause("P2")
 @pytest.mark.parametrize("rows", [1, 3], ids=["batch1", "batch3"])
-def test_shape(cycle, tool, cell, rows):
+def test_shape(experiment, tool, cell, rows):
     """P2: [batch, seq, hidden], for one prompt and for several."""
-    batch = cycle.batch(cycle.prompts.extraction[:rows])
-    returned = tool.read(cycle.model, batch, [cycle.site])[cycle.site]
-    assert_equal(cell, "shape", list(returned.shape), [*batch.ids.shape, cycle.model.spec.hidden])
+    batch = experiment.batch(experiment.prompts.extraction[:rows])
+    returned = tool.read(experiment.model, batch, [experiment.site])[experiment.site]
+    assert_equal(cell, "shape", list(returned.shape), [*batch.ids.shape, experiment.model.spec.hidden])
 
 
 @pytest.mark.clause("P3")
-def test_dtype(cycle, tool, cell):
+def test_dtype(experiment, tool, cell):
     """P3: the model's own dtype; float32 only after the suite's cast."""
-    returned = cycle.read(tool, cycle.extraction)[cycle.site]
-    assert_equal(cell, "dtype", str(returned.dtype), str(cycle.model.dtype))
+    returned = experiment.read(tool, experiment.extraction)[experiment.site]
+    assert_equal(cell, "dtype", str(returned.dtype), str(experiment.model.dtype))
 
 
 @pytest.mark.clause("P5")
-def test_timing(cycle, tool, cell):
+def test_timing(experiment, tool, cell):
     """P5: resid_pre + attn_contrib + mlp_contrib = resid_post, all four captured by the tool in one forward."""
-    layer, batch = cycle.settings.layer, cycle.extraction
-    returned = cycle.read(tool, batch)
+    layer, batch = experiment.settings.layer, experiment.extraction
+    returned = experiment.read(tool, batch)
     pre, attention, mlp, post = (
         returned[Site(stream, layer)] for stream in ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
     )

@@ -2,19 +2,19 @@
 
 import pytest
 
-from parity.asserts import assert_equal, assert_same
+from parity.plugin.assertions import assert_equal, assert_same
 
 
 @pytest.mark.clause("P4")
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_token_position(cycle, tool, cell, side):
+def test_token_position(experiment, tool, cell, side):
     """P4: on a padded batch of unequal prompts, the tool's last-token rows are those of the last real tokens."""
-    batch = cycle.batch(cycle.prompts.extraction, side)
-    returned = cycle.read(tool, batch)[cycle.site]
-    received = cycle.truth(batch)[cycle.settings.layer + 1]
+    batch = experiment.batch(experiment.prompts.extraction, side)
+    returned = experiment.read(tool, batch)[experiment.site]
+    received = experiment.truth(batch)[experiment.settings.layer + 1]
 
     def explain():
-        return cycle.localised(batch, cycle.site, returned)
+        return experiment.localized(batch, experiment.site, returned)
 
     assert_equal(cell, "padding present", bool((batch.mask == 0).any()), True)
     assert_equal(cell, "shape", list(returned.shape), list(received.shape), explain=explain)
@@ -23,12 +23,14 @@ def test_token_position(cycle, tool, cell, side):
 
 
 @pytest.mark.clause("P4")
-def test_token_ids(cycle, cell):
+def test_token_ids(experiment, cell):
     """P4: ids equal the rendered template read once: no double BOS, no truncation, no unknown token."""
-    tokenizer = cycle.model.tokenizer
-    prompts = (*cycle.prompts.extraction, *cycle.prompts.evaluation)
-    ours = [cycle.model.chat_ids(prompt) for prompt in prompts]
-    assert_equal(cell, "ids of the template", ours == [cycle.model.rendered_ids(prompt) for prompt in prompts], True)
+    tokenizer = experiment.model.tokenizer
+    prompts = (*experiment.prompts.extraction, *experiment.prompts.evaluation)
+    ours = [experiment.model.chat_ids(prompt) for prompt in prompts]
+    assert_equal(
+        cell, "ids of the template", ours == [experiment.model.rendered_ids(prompt) for prompt in prompts], True
+    )
     starts = {tuple(row[:2]) == (tokenizer.bos_token_id,) * 2 for row in ours if tokenizer.bos_token_id is not None}
     assert_equal(cell, "double BOS", True in starts, False)
     unknown = tokenizer.unk_token_id

@@ -2,30 +2,30 @@
 
 import pytest
 
-from parity.asserts import ATOL, assert_equal, assert_holds, assert_same
+from parity.plugin.assertions import ATOL, assert_equal, assert_holds, assert_same
 from steering_core.compare import compare
 
 
 @pytest.mark.clause("P6")
-def test_agreement(cycle, tools, cell):
+def test_agreement(experiment, tools, cell):
     """P6: allclose(atol=1e-5, rtol=0) on the raw activations of every prompt; bit equality is reported too."""
-    batch = cycle.extraction
-    first, second = (cycle.read(tool, batch)[cycle.site] for tool in tools)
+    batch = experiment.extraction
+    first, second = (experiment.read(tool, batch)[experiment.site] for tool in tools)
     assert_equal(cell, "shape", list(first.shape), list(second.shape))
     real = batch.mask[..., None].bool()
     names = " against ".join(tool.name for tool in tools)
-    assert_same(cell, f"{cycle.site} of {names}", first.where(real, 0), second.where(real, 0), atol=ATOL)
+    assert_same(cell, f"{experiment.site} of {names}", first.where(real, 0), second.where(real, 0), atol=ATOL)
 
 
 @pytest.mark.clause("P10")
-def test_batch(trials, tool, cell):
+def test_batch(steering, tool, cell):
     """P10: row i of a batch belongs to prompt i, and reading it alone moves it by no more than the noise floor."""
-    together, alone = trials.rows_together(tool), trials.rows_alone(tool)
+    together, alone = steering.rows_together(tool), steering.rows_alone(tool)
     assert_equal(cell, "shape", list(together.shape), list(alone.shape))
     owners = nearest(together, alone)
     assert_equal(cell, "prompt that each row belongs to", owners, list(range(len(alone))))
-    gap, floor = compare(together, alone), trials.floor
-    allowed = max(floor.max_abs, trials.alone_floor)
+    gap, floor = compare(together, alone), steering.floor
+    allowed = max(floor.max_abs, steering.alone_floor)
     verdict = "bit-equal" if gap.bit_equal else "within floor" if gap.within(allowed) else "beyond floor"
     cell.note(max_abs=gap.max_abs, tolerance=allowed, bit_equal=gap.bit_equal, floor=floor.to_dict())
     cell.note(floor_one_minus_cosine=floor.direction_one_minus_cosine)

@@ -2,33 +2,33 @@
 
 import pytest
 
-from parity.asserts import assert_equal, assert_holds
+from parity.plugin.assertions import assert_equal, assert_holds
 
 NEW_TOKENS = 6
 FEEDINGS = ("cache", "no-cache", "chunked")
 
 
 @pytest.mark.clause("S1")
-def test_zero_vector(cycle, trials, tool, cell):
+def test_zero_vector(experiment, steering, tool, cell):
     """S1: adding a zero vector moves nothing, and gives the unsteered answer."""
-    seen = trials.watch(tool, trials.zero(), NEW_TOKENS)
+    seen = steering.watch(tool, steering.zero(), NEW_TOKENS)
     cell.note(boundaries=len(seen.shifts))
     assert_holds(cell, not seen.wrong, "a zero vector moved nothing", f"a zero vector moved the stream {seen.words}")
-    plain = tool.generate(cycle.model, cycle.extraction, [], NEW_TOKENS)
+    plain = tool.generate(experiment.model, experiment.extraction, [], NEW_TOKENS)
     assert_equal(cell, "tokens as without steering", seen.ids.equal(plain), True)
-    expected = trials.reference_ids([], NEW_TOKENS)
+    expected = steering.reference_ids([], NEW_TOKENS)
     assert_equal(cell, "unsteered tokens as the reference's", plain.equal(expected), True)
 
 
 @pytest.mark.clause("S2")
 @pytest.mark.parametrize("given", ["one", "two", "ends"])
-def test_exact_shift(trials, tool, cell, given):
+def test_exact_shift(steering, tool, cell, given):
     """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token; by two vectors, where
     two are asked for at one block; and at the first block and the last."""
     if given == "one":
-        seen = trials.steered(tool, NEW_TOKENS)
+        seen = steering.steered(tool, NEW_TOKENS)
     else:
-        seen = trials.watch(tool, trials.doubled() if given == "two" else trials.ends(), NEW_TOKENS)
+        seen = steering.watch(tool, steering.doubled() if given == "two" else steering.ends(), NEW_TOKENS)
     cell.note(boundaries=len(seen.shifts), calls=seen.calls, moved_tokens=seen.moved, max_abs=seen.max_abs)
     assert_holds(cell, seen.moved > 0, "the stream moved", "steering changed nothing")
     assert_equal(cell, "forward calls per generated token", seen.calls, seen.ids.shape[1])
@@ -37,10 +37,10 @@ def test_exact_shift(trials, tool, cell, given):
 
 
 @pytest.mark.clause("S5")
-def test_first_token(cycle, trials, tool, cell):
+def test_first_token(experiment, steering, tool, cell):
     """S5: in the prompt's forward the last real token of every row is steered, at every asked block."""
-    seen = trials.steered(tool, NEW_TOKENS)
-    blocks = set(cycle.settings.blocks)
+    seen = steering.steered(tool, NEW_TOKENS)
+    blocks = set(experiment.settings.blocks)
     missed = [
         shift.block for shift in seen.shifts if shift.call == 0 and shift.block in blocks and not shift.at_end.all()
     ]
@@ -51,9 +51,9 @@ def test_first_token(cycle, trials, tool, cell):
 
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize("feeding", FEEDINGS)
-def test_position_map(trials, tool, cell, feeding):
+def test_position_map(steering, tool, cell, feeding):
     """S6: the map of edited (row, absolute position) per forward call is the declared one, however the model is fed."""
-    seen = trials.steered(tool, NEW_TOKENS, feeding)
+    seen = steering.steered(tool, NEW_TOKENS, feeding)
     astray = [shift for shift in seen.shifts if not shift.in_place]
     cell.note(calls=seen.calls, moved_tokens=seen.moved)
     assert_holds(cell, seen.moved > 0, "the stream moved", "steering changed nothing")
@@ -64,20 +64,20 @@ def test_position_map(trials, tool, cell, feeding):
 
 
 @pytest.mark.clause("S7")
-def test_ablation(trials, tool, cell):
+def test_ablation(steering, tool, cell):
     """S7: ablating the direction passes what adding it passes: exact at every boundary, tokens as the reference's."""
-    edits = trials.ablations()
-    seen = trials.watch(tool, edits, NEW_TOKENS)
+    edits = steering.ablations()
+    seen = steering.watch(tool, edits, NEW_TOKENS)
     cell.note(boundaries=len(seen.shifts), moved_tokens=seen.moved, max_abs=seen.max_abs)
     assert_holds(cell, seen.moved > 0, "the stream moved", "ablation changed nothing")
     assert_holds(cell, not seen.wrong, f"{seen.moved} token positions ablated as asked", f"wrong ablation {seen.words}")
-    assert_equal(cell, "tokens as the reference's", seen.ids.equal(trials.reference_ids(edits, NEW_TOKENS)), True)
+    assert_equal(cell, "tokens as the reference's", seen.ids.equal(steering.reference_ids(edits, NEW_TOKENS)), True)
 
 
 @pytest.mark.clause("S8")
-def test_arithmetic(trials, tool, cell):
+def test_arithmetic(steering, tool, cell):
     """S8: float32 product, one rounding, addition in the model's dtype; and how much of the asked shift arrives."""
-    realised = trials.realised(tool)
+    realised = steering.realised(tool)
     cell.note(**realised)
     words = f"{realised['dtype']}: realised / asked = {realised['ratio']:.4f}, {realised['unchanged']:.1%} unchanged"
     assert_holds(

@@ -2,32 +2,32 @@
 
 import pytest
 
-from parity.asserts import assert_holds
+from parity.plugin.assertions import assert_holds
 from steering_core.compare import first_difference
 
 NEW_TOKENS = 12
 
 
 @pytest.mark.clause("S3")
-def test_cache(cycle, trials, tool, cell):
+def test_cache(experiment, steering, tool, cell):
     """S3: steered generation with KV cache equals the one without, as far as the reference's own does."""
-    edits = cycle.edits(cycle.true_direction())
+    edits = experiment.edits(experiment.true_direction())
     made = {
-        feeding: tool.generate(trials.fed(feeding), cycle.extraction, edits, NEW_TOKENS)
+        feeding: tool.generate(steering.fed(feeding), experiment.extraction, edits, NEW_TOKENS)
         for feeding in ("cache", "no-cache")
     }
     first = first_difference(made["cache"], made["no-cache"])
-    floor = trials.cache_floor(NEW_TOKENS) if first else None
+    floor = steering.cache_floor(NEW_TOKENS) if first else None
     judge(cell, first, floor, f"{len(made['cache'])} answers with and without cache")
 
 
 @pytest.mark.clause("S4")
-def test_native_generation(cycle, trials, tool, cell):
+def test_native_generation(experiment, steering, tool, cell):
     """S4: the tool's own steered answers equal the reference's, as far as the reference repeats itself."""
-    direction = cycle.direction(tool, 0)
-    native = cycle.answers(tool, direction, 0, "native")
-    first = first_difference(native, cycle.answers(tool, direction, 0, "reference"))
-    floor = trials.repeat_floor(direction) if first else None
+    direction = experiment.direction(tool, 0)
+    native = experiment.answers(tool, direction, 0, "native")
+    first = first_difference(native, experiment.answers(tool, direction, 0, "reference"))
+    floor = steering.repeat_floor(direction) if first else None
     judge(cell, first, floor, f"{len(native)} answers, {native.shape[1]} tokens")
 
 

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.artifact import read_run, write_run
 from reports.inputs import read_inputs
-from reports.merge import copy_tensors, merge_runs
 from reports.page import write_views
-from reports.rejudge import Judged, judge_inputs, show_judged, transfer_table
-from reports.schema import json_schemas
-from reports.v3 import write_v3
+from reports.rejudge import JudgedRun, judge_inputs, show_judged, transfer_table
+from reports.run.artifact import read_run, write_run
+from reports.run.merge import copy_tensors, merge_runs
+from reports.run.schema import json_schemas
+from reports.run.v3 import write_v3
+from reports.verdicts import judge, matches
 from steering_core.errors import SuiteError
-from steering_core.verdicts import judge, matches
 
 DONE, UNEXPECTED, BAD_INPUT = 0, 1, 2
 EPILOG = """\
@@ -102,7 +102,7 @@ def run_merge(options: argparse.Namespace) -> int:
     copy_tensors(options.paths, options.into)
     write_run(options.into, run, verdict)
     write_views(options.into, run, verdict)
-    print(show_judged(Judged(str(options.into), run, verdict), _width(), _colour()), end="")
+    print(show_judged(JudgedRun(str(options.into), run, verdict), _width(), _colour()), end="")
     return DONE
 
 

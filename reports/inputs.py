@@ -8,15 +8,15 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from reports.artifact import read_run
-from reports.layout import RECORDS
-from reports.storage import read_bytes
-from reports.strict_json import decode, first_error, parse
-from reports.study import Published, Source
-from reports.study_files import FullArtifact, SummaryArtifact
-from reports.transfer import TransferFile
+from reports.run.artifact import read_run
+from reports.run.layout import RECORDS
+from reports.run.storage import read_bytes
+from reports.run.strict_json import decode, first_error, parse
+from reports.study.files import FullArtifact, SummaryArtifact
+from reports.study.replay import Published, Source
+from reports.study.transfer import TransferFile
 from steering_core.errors import ArtifactProblem
-from steering_core.record import Run
+from steering_core.records.record import Run
 
 Model = TypeVar("Model", bound=BaseModel)
 ACCEPTED = f"expected a run directory, its {RECORDS}, or a published artifact of the study (*.json)"

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from reports.arrival import texts_in
-from reports.artifact import write_run
-from reports.budget import settle_budget
-from reports.layout import RECORDS
-from reports.outlook import Outlook, cost_line
+from reports.budget.meter import settle_budget
+from reports.budget.outlook import Outlook, cost_line
 from reports.page import MARKDOWN, PAGE, write_views
-from reports.terminal import render, write_lines
+from reports.run.arrival import texts_in
+from reports.run.artifact import write_run
+from reports.run.layout import RECORDS
+from reports.terminal.screen import render, write_lines
 from reports.tracking import track
-from steering_core.audit import audit
+from reports.verdicts import Verdict, judge, matches
 from steering_core.errors import SuiteError
-from steering_core.journal import PLAN, Journal, SessionStart, finished, in_order, read_journal
-from steering_core.record import Cell, Outcome, Plan, Record, Run
-from steering_core.verdicts import Verdict, judge, matches
+from steering_core.records.audit import audit
+from steering_core.records.journal import PLAN, Journal, SessionStart, finished, in_order, read_journal
+from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 MACHINE = ("commit", "dirty", "python", "torch", "transformers", "platform", "gpu", "gpus")
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from reports.budget import put_brake
+from reports.budget.meter import put_brake
 from reports.ledger import Ledger
 from reports.options import add_options
 from reports.progress import Progress
-from reports.rundir import choose_run_dir
-from reports.tracebacks import make_safe
+from reports.run.directory import choose_run_dir
+from reports.terminal.tracebacks import make_safe
 from reports.tracking import require_wandb
+from reports.verdicts import conclusion_named
 from reports.workers import is_worker, listen, tell
 from steering_core.errors import SuiteError
-from steering_core.verdicts import conclusion_named
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.estimate import duration
+from reports.budget.estimate import duration
 from reports.ledger import Ledger
 
 EVERY = 60.0

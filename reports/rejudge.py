@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.table import Table
 
 from reports.inputs import Inputs
-from reports.study import demand_real_tools, replay
-from reports.terminal import render, write_lines
-from reports.transfer import transfers
+from reports.study.replay import demand_real_tools, replay
+from reports.study.transfer import transfers
+from reports.terminal.screen import render, write_lines
 from reports.untrusted import plain
-from steering_core.record import Run
-from steering_core.verdicts import Verdict, judge
+from reports.verdicts import Verdict, judge
+from steering_core.records.record import Run
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRun:
     """A run, its verdict, where it came from; `second` is what the suite's own demands make of a replayed run."""
 
     place: str
@@ -26,26 +26,26 @@ class Judged:
     second: Verdict | None = None
 
 
-def judge_inputs(inputs: Inputs) -> Iterator[Judged]:
+def judge_inputs(inputs: Inputs) -> Iterator[JudgedRun]:
     """A verdict for each stored run, and one for all published phase 1 files together."""
     for path, run in inputs.runs:
-        yield Judged(str(path), run, judge(run))
+        yield JudgedRun(str(path), run, judge(run))
     if inputs.published:
         yield judge_published(inputs)
 
 
-def judge_published(inputs: Inputs) -> Judged:
+def judge_published(inputs: Inputs) -> JudgedRun:
     """The study's numbers as published, with their caveats as notes; and by what this suite demands."""
     run = replay(inputs.published)
     notes = tuple(str(note) for note in run.environment["notes"])  # type: ignore[union-attr]
     verdict = judge(run)
     place = ", ".join(source.name for source, _ in inputs.published)
-    return Judged(
+    return JudgedRun(
         place, run, verdict.model_copy(update={"notes": (*verdict.notes, *notes)}), judge(demand_real_tools(run))
     )
 
 
-def show_judged(judged: Judged, width: int, colour: bool) -> str:
+def show_judged(judged: JudgedRun, width: int, colour: bool) -> str:
     """The verdict on one screen; a replayed one is followed by the second reading."""
     text = render(judged.run, judged.verdict, width, colour, judged.place)
     return text if judged.second is None else text + second_reading(judged.second, width, colour)

@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from reports.run.v3 import V3Condition, V3Result, build_v3
 from reports.untrusted import plain
-from reports.v3 import V3Condition, V3Result, build_v3
+from reports.verdicts import Verdict
 from steering_core.errors import ArtifactProblem, UsageProblem
-from steering_core.record import Run
-from steering_core.verdicts import Verdict
+from steering_core.records.record import Run
 
 
 def require_wandb(project: str | None) -> None:

@@ -141,7 +141,7 @@ def _combine(mine: float, other: float, phi: float) -> float:
 
 def _check_counts(successes: int, n: int) -> None:
     if n == 0:
-        raise EmptyMeasurement("no-trials", "a rate of no trials was asked for", "give at least one prompt")
+        raise EmptyMeasurement("no-steering", "a rate of no trials was asked for", "give at least one prompt")
     if not 0 <= successes <= n:
         raise SuiteError("bad-counts", f"{successes} successes of {n} trials", "give 0 <= successes <= trials")
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from types import SimpleNamespace
 from typing import Any
 
-from parity.options import add_options
+from parity.plugin.request.options import add_options
 
 
 def options(markexpr: str = "tiny_qwen2", **changed: Any) -> Any:

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from fixtures.faults import FAULTS
-from parity.matrix import ROOT
 from parity.meta.fault_matrix import LEGEND, as_markdown, as_text
 from parity.meta.forked_runs import ForkedRuns
+from steering_core.places import ROOT
 
 COUNTER = """
 import os
 from pathlib import Path
-from parity.subjects import Laboratory
-opened = Laboratory._open
+from parity.plugin.model_cache import ModelCache
+opened = ModelCache._open
 def counted(self, key):
     with open({file!r}, "a") as stream:
         stream.write(os.environ.get("PYTEST_XDIST_WORKER", "alone") + " " + key + "\\n")
     return opened(self, key)
-Laboratory._open = counted
+ModelCache._open = counted
 """
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixtures.faults import Fault
-from parity.matrix import FIXTURES
-from steering_core.clauses import CLAUSES
-from steering_core.record import Outcome, Record
-from steering_core.specs import read_registry
+from steering_core.models.registry import read_registry
+from steering_core.places import FIXTURES
+from steering_core.records.clauses import CLAUSES
+from steering_core.records.record import Outcome, Record
 
 Row = Mapping[str, str]
 """Clause -> sign, for the clauses that ran."""
@@ -37,8 +37,8 @@ def complaints(fault: Fault, records: Sequence[Record]) -> list[str]:
         record.cell.clause: record.sentence for record in reversed(records) if record.outcome is not Outcome.AGREES
     }
     wrong = [f"{clause} fires: {first[clause]}" for clause in fault.passes if row.get(clause, HOLDS) != HOLDS]
-    named = [str(record.measured.get("localised", "")) for record in records]
-    wanted = [words.format(**blocks(fault.model)) for words in fault.localised]
+    named = [str(record.measured.get("localized", "")) for record in records]
+    wanted = [words.format(**blocks(fault.model)) for words in fault.localized]
     unsaid = [f"no localisation says {words!r}" for words in wanted if not any(words in name for name in named)]
     return blind + wrong + unsaid
 

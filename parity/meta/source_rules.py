@@ -13,15 +13,42 @@ ROOMS = {
     "parity": {"parity", "fixtures", "steering_core"},
     "reports": {"reports", "steering_core"},
 }
-"""Room -> the rooms that its modules may import."""
+"""Top-level folder -> the folders that its modules may import."""
+FLOORS: dict[str, tuple[str, ...]] = {
+    "steering_core": (
+        "measure",
+        "programs",
+        "localize",
+        "observe",
+        "tools",
+        "exact",
+        "models",
+        "directions",
+        "quality",
+        "records",
+    ),
+    "reports": ("terminal", "page", "budget", "study", "run", "verdicts"),
+    "parity": ("plugin",),
+    "fixtures": ("train", "faults"),
+}
+"""Rooms from the top floor down: each imports only those after it, and the files beside the rooms."""
+GROUND = {
+    "steering_core": {"errors", "prompts", "compare", "statistics", "places"},
+    "reports": {"untrusted"},
+    "parity": set[str](),
+    "fixtures": set[str](),
+}
+"""Files beside the rooms that every room may import; the other files beside them stand above all rooms."""
 HEAVY = {"torch", "transformers", "nnsight", "pyvene"}
 """Libraries that take seconds to import: never at import of reports, nor of anything that collection imports."""
 OWN_FILE = {"nnsight": "steering_core.tools.nnsight", "pyvene": "steering_core.tools.pyvene"}
-SHARED = {"steering_core.tools", "steering_core.tools.base", "steering_core.tools.plan"}
+SHARED = {"steering_core.tools", "steering_core.tools.tool", "steering_core.tools.preparation"}
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 EVALUATORS = {"eval", "exec", "compile", "torch.load"}
+FETCHER = "steering_core.models.hub"
+"""The one file that downloads, after saying so."""
 TRUSTING = {"trust_remote_code", "allow_pickle"}
-SNAPSHOT_FILES = {"parity.canonical", "parity.locations", "steering_core.models"}
+SNAPSHOT_FILES = {"steering_core.places", "steering_core.models.model"}
 """The last one means a folder of that name in the hub's cache."""
 
 
@@ -38,8 +65,8 @@ class Module:
         return ast.parse(self.text)
 
     @property
-    def room(self) -> str:
-        """The top-level package."""
+    def top(self) -> str:
+        """The top-level folder."""
         return self.name.partition(".")[0]
 
     @property
@@ -90,13 +117,30 @@ def room_walls(module: Module) -> list[str]:
     """A room imports only the rooms below it."""
     if module.name.startswith("parity.meta"):
         return []
-    foreign = (tops(module.imports()) & set(ROOMS)) - ROOMS[module.room]
+    foreign = (tops(module.imports()) & set(ROOMS)) - ROOMS[module.top]
     return [f"{module.name} imports {room}" for room in sorted(foreign)]
+
+
+def no_import_upwards(module: Module) -> list[str]:
+    """A room imports the rooms on the floors below it, and of the files beside the rooms only those on the ground."""
+    if module.is_test or not (floor := floor_of(module.name)):
+        return []
+    seen = {name: floor_of(name) for name in module.imports() if name.startswith(f"{module.top}.")}
+    return [f"{module.name} imports {name}" for name, below in sorted(seen.items()) if below and below < floor]
+
+
+def floor_of(name: str) -> int:
+    """Floors counted from the top, 1 for files above all rooms; 0 for what is on no floor (the package itself)."""
+    top, _, rest = name.partition(".")
+    room = rest.partition(".")[0]
+    if not room or room not in {*FLOORS[top], *GROUND[top]} and "." in rest:
+        return 0
+    return 2 + FLOORS[top].index(room) if room in FLOORS[top] else 99 if room in GROUND[top] else 1
 
 
 def light_reports(module: Module) -> list[str]:
     """No module of reports imports a heavy library when it is loaded."""
-    if module.room != "reports" or module.is_test:
+    if module.top != "reports" or module.is_test:
         return []
     return [f"{module.name} imports {name} at load" for name in sorted(tops(module.imports(at_load=True)) & HEAVY)]
 
@@ -119,7 +163,7 @@ def libraries_at_home(module: Module) -> list[str]:
 
 def quiet_core(module: Module) -> list[str]:
     """The core knows no pytest and prints nothing."""
-    if module.room != "steering_core" or module.is_test:
+    if module.top != "steering_core" or module.is_test:
         return []
     broken = ["pytest"] if tops(module.imports()) & {"pytest", "_pytest"} else []
     prints = [node for node in calls(module) if isinstance(node.func, ast.Name) and node.func.id == "print"]
@@ -129,7 +173,7 @@ def quiet_core(module: Module) -> list[str]:
 def no_foreign_code(module: Module) -> list[str]:
     """Nothing is unpickled, evaluated, or run because a checkpoint says so; nothing is fetched."""
     broken = [f"imports {name}" for name in sorted(tops(module.imports()) & UNPICKLERS)]
-    core = module.room == "steering_core" and not module.is_test
+    core = module.top == "steering_core" and not module.is_test and module.name != FETCHER
     for call in calls(module):
         broken += foreign_code_in(call) + (fetched_by(call) if core else [])
     return [f"{module.name} {words}" for words in broken]
@@ -167,6 +211,7 @@ def one_snapshot_room(module: Module) -> list[str]:
 Rule = Callable[[Module], list[str]]
 RULES: tuple[Rule, ...] = (
     room_walls,
+    no_import_upwards,
     light_reports,
     separate_adapters,
     libraries_at_home,

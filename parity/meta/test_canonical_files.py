@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from parity.canonical import CanonicalDirection, distance, metadata_of, read_canonical, sorted_header
-from parity.locations import location
+from parity.plugin.canonical import CanonicalDirection, distance, metadata_of, read_canonical, sorted_header
 from steering_core.errors import UsageProblem
+from steering_core.places import snapshot_path
 
 CANON = np.array([3.0, 4.0, 0.0], dtype=np.float32)
 
@@ -72,7 +72,7 @@ def test_equal_content_is_equal_bytes_and_still_a_safetensors_file() -> None:
 
 @pytest.mark.parametrize("name", ["site", "token_ids"])
 def test_a_direction_of_another_site_or_other_prompts_is_not_compared(name: str) -> None:
-    here = metadata_of(location("tiny_qwen2", "cpu-float32").read_bytes())
+    here = metadata_of(snapshot_path("tiny_qwen2", "cpu-float32").read_bytes())
     model = SimpleNamespace(
         spec=SimpleNamespace(key="tiny_qwen2"), device=SimpleNamespace(type="cpu"), dtype="torch.float32", quantize=""
     )

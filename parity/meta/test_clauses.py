@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from parity.matrix import ROOT
-from steering_core.clauses import CLAUSES, Stage
+from steering_core.places import ROOT
+from steering_core.records.clauses import CLAUSES, Stage
 
 CHECK_FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "parity").glob("test_*.py"))}
 WITHOUT_CLAUSE = {"test_benchmarks.py"}

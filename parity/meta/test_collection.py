@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from parity.matrix import FIXTURES, ROOT, marks_of
 from parity.meta.source_rules import HEAVY
-from steering_core.specs import read_registry
+from parity.plugin.request.run_matrix import marks_of
+from steering_core.models.registry import read_registry
+from steering_core.places import FIXTURES, ROOT
 
 SECONDS = 2.0
 REGISTRY = read_registry(FIXTURES / "models.toml")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fixtures.faults import FAULTS
-from parity.matrix import FIXTURES
 from parity.meta.forked_runs import ForkedRuns
-from steering_core.verdicts.verdict import Conclusion
+from reports.verdicts.verdict import Conclusion
+from steering_core.places import FIXTURES
 
 SPECS = {fault.name: fault.spec for fault in FAULTS}
 ANSWERED = 10

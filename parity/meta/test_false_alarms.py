@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from parity.matrix import DEFAULT_TOOLS, FIXTURES
-from parity.meta.direct_checks import Room, Suspect, run_checks
-from steering_core.record import Outcome, Record
-from steering_core.specs import DTYPES, read_registry
+from parity.plugin.harness import Room, Suspect, run_checks
+from parity.plugin.request.run_matrix import DEFAULT_TOOLS
+from steering_core.models.registry import DTYPES, read_registry
+from steering_core.places import FIXTURES
+from steering_core.records.record import Outcome, Record
 
 TINY = {key: spec for key, spec in read_registry(FIXTURES / "models.toml").items() if spec.tiny}
 KEYS = sorted({spec.family: key for key, spec in reversed(TINY.items())}.values())
@@ -28,33 +29,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def batches(room: Room) -> Iterator[Any]:
     """One cycle on one model, with every kind of batch in the place of the extraction prompts."""
-    cycle = room.cycle()
+    experiment = room.experiment()
     chosen = room.prompts.extraction
     for side, size in product(SIDES, SIZES):
-        cycle.prompts = replace(room.prompts, harmful=chosen[:size], harmless=chosen[size:])
-        cycle.extraction = cycle.batch(chosen[:size], side)
-        yield cycle
+        experiment.prompts = replace(room.prompts, harmful=chosen[:size], harmless=chosen[size:])
+        experiment.extraction = experiment.batch(chosen[:size], side)
+        yield experiment
 
 
 def judged(room: Room) -> Iterator[Record]:
     """P1, P3, P5 of every tool and P6 of every pair on every batch; P2, P4 and P10, which make their own, once."""
-    for cycle in batches(room):
+    for experiment in batches(room):
         for tool in DEFAULT_TOOLS:
-            yield from run_checks(Suspect(cycle, tool), lambda check: check.clause in BATCHED)
+            yield from run_checks(Suspect(experiment, tool), lambda check: check.clause in BATCHED)
         for first, second in combinations(DEFAULT_TOOLS, 2):
-            yield from run_checks(Suspect(cycle, second, (first,)), lambda check: check.clause == "P6")
-    cycle = room.cycle()
+            yield from run_checks(Suspect(experiment, second, (first,)), lambda check: check.clause == "P6")
+    experiment = room.experiment()
     for tool in DEFAULT_TOOLS:
-        yield from run_checks(Suspect(cycle, tool), lambda check: check.clause in ONCE and "tool" in check.wants)
+        yield from run_checks(Suspect(experiment, tool), lambda check: check.clause in ONCE and "tool" in check.wants)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("key", KEYS)
 def test_right_tools_never_set_off(key: str, dtype: str, folder: Path) -> None:
     records = list(judged(Room(key, folder / f"{key}-{dtype}", dtype)))
-    fired = [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES]
+    library_calls = [
+        f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES
+    ]
 
-    assert fired == []
+    assert library_calls == []
     per_batch = len(DEFAULT_TOOLS) * 4 + 3
     assert len(records) == len(SIDES) * len(SIZES) * per_batch + len(DEFAULT_TOOLS) * 5
     assert {record.provenance["dtype"] for record in records} == {f"torch.{dtype}"}

@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from parity.matrix import FIXTURES
 from parity.meta.forked_runs import ForkedRuns
-from steering_core.architectures import ARCHITECTURES
-from steering_core.clauses import CLAUSES, Stage
-from steering_core.specs import read_registry
+from steering_core.models.architectures import ARCHITECTURES
+from steering_core.models.registry import read_registry
+from steering_core.places import FIXTURES
+from steering_core.records.clauses import CLAUSES, Stage
 
 TINY = {key: spec for key, spec in read_registry(FIXTURES / "models.toml").items() if spec.tiny}
 ONE_PER_FAMILY = {spec.family: key for key, spec in reversed(TINY.items())}

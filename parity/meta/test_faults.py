@@ -9,11 +9,11 @@ import pytest
 
 from fixtures.faults import FAULTS, Fault, defined
 from fixtures.faults.registry import HERE
-from parity.meta.direct_checks import Room, Suspect, about_the_run, about_tools, run_checks
 from parity.meta.fault_matrix import blocks, complaints, shown, signs
-from steering_core.audit import audit
-from steering_core.clauses import CLAUSES, Stage
-from steering_core.record import Cell, Outcome, Plan, Record, Run
+from parity.plugin.harness import Room, Suspect, about_the_run, about_tools, run_checks
+from steering_core.records.audit import audit
+from steering_core.records.clauses import CLAUSES, Stage
+from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 FILES = sorted({fault.file for fault in FAULTS})
 BASES = {"LeavesSomething", "OwnDirection"}
@@ -32,17 +32,17 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Room]:
 def tried(fault: Fault, room: Room) -> list[Record]:
     """What the checks find: about a tool, about a run whose model or prompts are wrong, or about a run's records."""
     if fault.is_tool:
-        return run_checks(Suspect(room.cycle(), fault.spec))
+        return run_checks(Suspect(room.experiment(), fault.spec))
     make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)
     if fault.file == "records":
         return list(audit(make(right_run(room))))
     model, prompts = make(room.model, room.prompts)
-    return run_checks(Suspect(room.cycle(model, prompts), "hooks"), about_the_run, gated=False)
+    return run_checks(Suspect(room.experiment(model, prompts), "hooks"), about_the_run, gated=False)
 
 
 def right_run(room: Room) -> Run:
     """A short run of one tool, as a ledger keeps it."""
-    records = tuple(run_checks(Suspect(room.cycle(), "hooks"), lambda check: check.clause in {"P1", "P2"}))
+    records = tuple(run_checks(Suspect(room.experiment(), "hooks"), lambda check: check.clause in {"P1", "P2"}))
     cells = tuple(record.cell for record in records)
     key = cells[0].model
     plan = Plan(models=(key,), tools=("hooks",), repeats=1, preset="fixture", required=cells, planned=cells)
@@ -62,7 +62,7 @@ def test_a_fault_is_caught_by_its_own_clauses(
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
 @pytest.mark.parametrize("spec", RIGHT, ids=lambda spec: spec.rpartition(":")[2])
 def test_a_right_tool_sets_nothing_off(spec: str, key: str, rooms: Callable[[str], Room]) -> None:
-    records = run_checks(Suspect(rooms(key).cycle(), spec))
+    records = run_checks(Suspect(rooms(key).experiment(), spec))
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
     assert {record.cell.clause for record in records} >= {"P1", "P12", "D6", "S8", "B2"}
@@ -70,7 +70,7 @@ def test_a_right_tool_sets_nothing_off(spec: str, key: str, rooms: Callable[[str
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
 def test_a_right_run_sets_nothing_off(key: str, rooms: Callable[[str], Room]) -> None:
-    records = run_checks(Suspect(rooms(key).cycle(), "hooks"), about_the_run)
+    records = run_checks(Suspect(rooms(key).experiment(), "hooks"), about_the_run)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
     assert {record.cell.clause for record in records} == {"P4", "B3", "B4"}
@@ -110,7 +110,7 @@ FAULT = next(fault for fault in FAULTS if fault.name == "OneBlockEarly")
 
 def records_of(**outcomes: Outcome) -> list[Record]:
     """One record per clause."""
-    measured = {"localised": " ".join(FAULT.localised).format(**blocks(FAULT.model))}
+    measured = {"localized": " ".join(FAULT.localized).format(**blocks(FAULT.model))}
     return [Record(cell=Cell(clause=clause, model="m"), outcome=outcome, sentence=f"{clause} said so", measured=measured)
             for clause, outcome in outcomes.items()]  # fmt: skip
 
@@ -128,11 +128,11 @@ def test_a_blind_or_wrong_clause_is_reported() -> None:
     assert said(P2=Outcome.ERRORED) == ["P2 fires: P2 said so"]
     assert said(replace(FAULT, either=("P2",)), P2=differs) == []
     assert said(replace(FAULT, caught_by=(*FAULT.caught_by, "P3"))) == ["P3 did not run"]
-    assert said(replace(FAULT, localised=("row 0 only",))) == ["no localisation says 'row 0 only'"]
+    assert said(replace(FAULT, localized=("row 0 only",))) == ["no localisation says 'row 0 only'"]
 
 
 def test_only_checks_about_tools_are_asked_of_tools() -> None:
-    from parity.meta.direct_checks import every_check
+    from parity.plugin.harness import every_check
 
     asked = [check for check in every_check() if about_tools(check) or about_the_run(check)]
 

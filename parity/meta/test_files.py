@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parity.matrix import ROOT
 from parity.meta.source_rules import ROOMS
+from steering_core.places import ROOT
 
 LINES, FUNCTION_LINES = 250, 40
 FILES = {

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from parity.hub import explained
-from parity.matrix import FIXTURES, ROOT
 from steering_core.errors import LoadProblem
+from steering_core.models.hub import explained
+from steering_core.places import FIXTURES, ROOT
 
 CHECKPOINT = FIXTURES / "checkpoints" / "tiny_qwen2"
 COMMIT = "0" * 39 + "1"
 PROGRAM = """
 import sys
-from parity.hub import cached_folder, fetch
+from steering_core.models.hub import cached_folder, fetch
 from steering_core.errors import LoadProblem
 try:
     print(fetch("mine", sys.argv[1], sys.argv[2]))

@@ -2,18 +2,18 @@
 
 import pytest
 
-from parity.matrix import ROOT
 from parity.meta.source_rules import HEAVY, ROOMS, RULES, Module, Rule, loaded_with, read_modules, tops
+from steering_core.places import ROOT
 
 MODULES = read_modules(ROOT)
-COLLECTED = ["parity.plugin", "parity.subjects", "parity.canonical", "reports.plugin"] + [
+COLLECTED = ["parity.plugin.hooks", "parity.plugin.fixtures", "parity.plugin.canonical", "reports.plugin"] + [
     name for name in MODULES if name.startswith("parity.test_")
 ]
 
 
 def test_every_room_is_read() -> None:
     for room in ROOMS:
-        assert sum(module.room == room for module in MODULES.values()) >= 5
+        assert sum(module.top == room for module in MODULES.values()) >= 5
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -28,11 +28,11 @@ def test_collection_loads_no_heavy_library(name: str) -> None:
 
 PLANTED = {
     "room_walls": [
-        ("steering_core.new", "import parity.matrix"),
+        ("steering_core.new", "import parity.plugin.request.run_matrix"),
         ("steering_core.tests.test_new", "from reports.ledger import Ledger"),
         ("reports.new", "def f():\n    from parity import drafts"),
         ("parity.new", "import reports"),
-        ("fixtures.faults.new", "from parity.asserts import assert_same"),
+        ("fixtures.faults.new", "from parity.plugin.assertions import assert_same"),
     ],
     "light_reports": [
         ("reports.new", "import torch"),
@@ -96,7 +96,7 @@ def test_what_is_allowed_is_allowed() -> None:
     fine = [
         Module("steering_core.tools.nnsight", "import nnsight\nimport torch"),
         Module("reports.new", "def f():\n    import torch\nmodel.eval()\nre.compile('x')"),
-        Module("parity.locations", "ROOT / 'snapshots'"),
+        Module("parity.plugin.snapshot_paths", "ROOT / 'snapshots'"),
         Module("parity.new", "config.getoption('update_snapshots')"),
         Module("steering_core.tests.test_new", "import pytest\nimport pyvene"),
     ]

@@ -9,9 +9,9 @@ import pytest
 from fixtures.faults import FAULTS
 from fixtures.faults.registry import HERE as ZOO
 from parity.meta.defects.plain_hooks import checkpointing
-from parity.meta.direct_checks import Room, Suspect, run_checks
 from parity.meta.fault_matrix import signs
-from steering_core.record import Record
+from parity.plugin.harness import Room, Suspect, run_checks
+from steering_core.records.record import Record
 
 HERE = Path(__file__).resolve().parent / "defects"
 
@@ -101,13 +101,15 @@ class Bench:
         """A cycle on a model of its own."""
         if setting in ("gpt2", "block 0", "dropout"):
             return self.random(0 if setting == "block 0" else 1, train=setting == "dropout")
-        cycle = self.room(setting if setting.startswith("tiny") else "tiny_qwen2", self.dtype(setting)).cycle()
+        experiment = self.room(
+            setting if setting.startswith("tiny") else "tiny_qwen2", self.dtype(setting)
+        ).experiment()
         if setting == "steered later":
-            cycle.model.module(**cycle.extraction.inputs(), output_hidden_states=True)
+            experiment.model.module(**experiment.extraction.inputs(), output_hidden_states=True)
         if setting.startswith("steered"):
-            block = cycle.model.blocks[cycle.settings.layer]
+            block = experiment.model.blocks[experiment.settings.layer]
             block.register_forward_hook(lambda module, args, output: output + 5)
-        return cycle
+        return experiment
 
     @staticmethod
     def dtype(setting: str) -> str:
@@ -115,15 +117,15 @@ class Bench:
 
     def random(self, layer: int, train: bool) -> Any:
         """A random GPT-2, which numbers positions absolutely and has dropout."""
-        from steering_core.cycle import Cycle
-        from steering_core.store import Store
+        from steering_core.measure.experiment import Experiment
+        from steering_core.measure.store import Store
         from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS, word_tokenizer
         from steering_core.tests.random_models import random_model
 
         model = replace(random_model("gpt2"), tokenizer=word_tokenizer())
         model.module.train(train)
         settings = replace(SETTINGS, layer=layer)
-        return Cycle(model, settings, PROMPTS, Store(self.folder / "gpt2"), "random")
+        return Experiment(model, settings, PROMPTS, Store(self.folder / "gpt2"), "random")
 
 
 @pytest.fixture(scope="module")
@@ -168,34 +170,34 @@ def test_the_right_use_sets_nothing_off_in_the_same_setting(setting: str, tool: 
 
 def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
     """P9: the hooks that transformers collects hidden states with are among those that pyvene deletes."""
-    from steering_core import borrow
-    from steering_core.tools import find_tool
+    from steering_core.observe import model_state as borrow
+    from steering_core.tools.registry import find_tool
 
-    cycle = bench.open("tiny_qwen2")
-    inputs = cycle.extraction.inputs()
-    assert len(cycle.model.module(**inputs, output_hidden_states=True).hidden_states) == 9
-    before = borrow.state_of(cycle.model)
+    experiment = bench.open("tiny_qwen2")
+    inputs = experiment.extraction.inputs()
+    assert len(experiment.model.module(**inputs, output_hidden_states=True).hidden_states) == 9
+    before = borrow.state_of(experiment.model)
 
-    find_tool("pyvene").read(cycle.model, cycle.extraction, [cycle.site])
+    find_tool("pyvene").read(experiment.model, experiment.extraction, [experiment.site])
 
-    assert "removed from 1" in borrow.changed(before, borrow.state_of(cycle.model))["hooks"]
-    assert not cycle.model.module(**inputs, output_hidden_states=True).hidden_states
+    assert "removed from 1" in borrow.changed(before, borrow.state_of(experiment.model))["hooks"]
+    assert not experiment.model.module(**inputs, output_hidden_states=True).hidden_states
 
 
 def test_hf12_a_reentrant_checkpoint_runs_again_without_the_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """No clause takes gradients; what makes them wrong, P9 finds on the model. An ablated MLP has none."""
-    cycle = bench.open("tiny_qwen2")
-    mlp = cycle.model.blocks[cycle.settings.layer].mlp
-    kind = type(cycle.model.blocks[0])
+    experiment = bench.open("tiny_qwen2")
+    mlp = experiment.model.blocks[experiment.settings.layer].mlp
+    kind = type(experiment.model.blocks[0])
     monkeypatch.setattr(kind, "forward", getattr(kind.forward, "watchable", kind.forward))  # else none is made
-    cycle.model.module.train().requires_grad_(True)
+    experiment.model.module.train().requires_grad_(True)
 
     def gradient(reentrant: bool) -> float:
-        checkpointing(cycle.model.module)({"use_reentrant": reentrant})
+        checkpointing(experiment.model.module)({"use_reentrant": reentrant})
         handle = mlp.register_forward_hook(lambda module, args, output: output * 0)
-        loss = cycle.model.module(**cycle.extraction.inputs(), use_cache=False).logits.square().mean()
+        loss = experiment.model.module(**experiment.extraction.inputs(), use_cache=False).logits.square().mean()
         handle.remove()
-        cycle.model.module.zero_grad()
+        experiment.model.module.zero_grad()
         loss.backward()
         return float(mlp.down_proj.weight.grad.norm())
 
@@ -206,29 +208,29 @@ def test_pv4_a_table_component_is_cut_to_the_width_of_the_stream(bench: Bench) -
     """No clause reads what attention hands its output projection; the adapter's spelling of components is whole."""
     import pyvene
 
-    cycle = bench.open("tiny_qwen2")
-    spec, attention = cycle.model.spec, f"model.layers[{cycle.settings.layer}].self_attn.o_proj.input"
+    experiment = bench.open("tiny_qwen2")
+    spec, attention = experiment.model.spec, f"model.layers[{experiment.settings.layer}].self_attn.o_proj.input"
 
     def width(config: Any, where: Any) -> int:
-        intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig([config]), cycle.model.module)
-        (_, collected), _ = intervenable(cycle.extraction.inputs(), unit_locations=where)
+        intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig([config]), experiment.model.module)
+        (_, collected), _ = intervenable(experiment.extraction.inputs(), unit_locations=where)
         return int(collected[0].shape[-1])
 
     table = pyvene.RepresentationConfig(
         4, "attention_value_output", "pos", 1, intervention_type=pyvene.CollectIntervention
     )
     spelled = pyvene.RepresentationConfig(component=attention, unit="pos", intervention=pyvene.CollectIntervention())
-    last = {"base": [[[-1 + cycle.extraction.ids.shape[1]]] * len(cycle.extraction.ids)]}
+    last = {"base": [[[-1 + experiment.extraction.ids.shape[1]]] * len(experiment.extraction.ids)]}
     assert (width(spelled, None), width(table, last)) == (spec.heads * spec.head_dim, spec.hidden)
 
 
 def test_dt1_the_share_of_a_small_shift_that_arrives_is_reported(bench: Bench) -> None:
     """S8: bfloat16 swallows a small vector; the clause holds, and says how much was lost."""
-    cycle = bench.open("bfloat16")
-    small = replace(cycle, settings=replace(cycle.settings, strength=0.05))
+    experiment = bench.open("bfloat16")
+    small = replace(experiment, settings=replace(experiment.settings, strength=0.05))
     record, whole = (
         run_checks(Suspect(each, "hooks"), lambda check: check.clause == "S8", gated=False)[0]
-        for each in (small, cycle)
+        for each in (small, experiment)
     )
 
     assert (record.outcome, whole.outcome) == ("agrees", "agrees")

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from parity import hub, machine, sources
-from parity.matrix import FIXTURES, Matrix, build_matrix, pinned
 from parity.meta.command_line import options
-from parity.sources import Origin, check_sources, source_of, tokenizer_of
-from parity.subjects import load_request
+from parity.plugin.model_cache import load_request
+from parity.plugin.request import machine
+from parity.plugin.request import weights as sources
+from parity.plugin.request.run_matrix import RunMatrix, build_run_matrix, pinned
+from parity.plugin.request.weights import Origin, check_sources, source_of, tokenizer_of
 from steering_core.errors import LoadProblem, SuiteError, ToolUnsupported, UsageProblem
-from steering_core.specs import read_registry
+from steering_core.models import hub
+from steering_core.models.registry import read_registry
+from steering_core.places import FIXTURES
 
 REGISTRY = read_registry(FIXTURES / "models.toml")
 CHECKPOINTS = FIXTURES / "checkpoints"
@@ -26,7 +29,7 @@ QWEN = REGISTRY["qwen7b"]
 
 def refused(asked: Any) -> SuiteError:
     with pytest.raises(SuiteError) as caught:
-        check_sources(build_matrix(asked), asked)
+        check_sources(build_run_matrix(asked), asked)
     assert "\n" not in str(caught.value)
     return caught.value
 
@@ -38,13 +41,13 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_projects_own_models_are_ready(offline: None) -> None:
     for asked in (options("tiny"), options("tiny_qwen2", random_weights=True), options("qwen7b", random_weights=True)):
-        check_sources(build_matrix(asked), asked)
+        check_sources(build_run_matrix(asked), asked)
 
 
 def test_collecting_asks_for_nothing(offline: None) -> None:
     asked = options("qwen7b", gpu=True, collectonly=True)
 
-    check_sources(build_matrix(asked), asked)
+    check_sources(build_run_matrix(asked), asked)
 
 
 def test_all_that_is_missing_is_one_line(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +61,7 @@ def test_all_that_is_missing_is_one_line(offline: None, monkeypatch: pytest.Monk
 
 def test_a_family_without_a_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = options()
-    matrix = build_matrix(asked)
+    matrix = build_run_matrix(asked)
     rows = {**matrix.registry, "tiny_qwen2": replace(REGISTRY["tiny_qwen2"], family="mamba")}
 
     with pytest.raises(ToolUnsupported, match="no architecture table for family 'mamba'"):
@@ -97,7 +100,7 @@ def test_a_pinned_revision_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     looked: list[tuple[str, str]] = []
     monkeypatch.setattr(sources, "cached_folder", lambda name, revision, patterns: looked.append((name, revision)))
 
-    matrix = build_matrix(options("qwen7b", revision=["qwen7b=a09a354"]))
+    matrix = build_run_matrix(options("qwen7b", revision=["qwen7b=a09a354"]))
 
     assert source_of(matrix, "qwen7b") == QWEN.source
     assert looked == [(QWEN.source, "a09a354")]
@@ -111,16 +114,16 @@ def cached(folder: Path, source: Path) -> Callable[..., Path | None]:
 
 
 @pytest.fixture
-def of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Matrix:
+def of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunMatrix:
     """A run of one model of the hub, which lies in the cache of this machine."""
-    matrix = build_matrix(options())
+    matrix = build_run_matrix(options())
     spec = replace(REGISTRY["tiny_qwen2"], source="a/b", tokenizer="")
     monkeypatch.setattr(sources, "cached_folder", cached(tmp_path, CHECKPOINTS / "tiny_qwen2"))
     monkeypatch.setattr(sources, "fetch", lambda *_: pytest.fail("nothing was to be fetched"))
     return replace(matrix, registry={"tiny_qwen2": spec})
 
 
-def test_a_cached_model_is_loaded_from_its_directory(of_the_hub: Matrix, tmp_path: Path) -> None:
+def test_a_cached_model_is_loaded_from_its_directory(of_the_hub: RunMatrix, tmp_path: Path) -> None:
     asked = {**vars(options()), "gpu": False}
     check_sources(of_the_hub, Namespace(**asked))
     config: Any = SimpleNamespace(getoption=asked.__getitem__)
@@ -129,7 +132,7 @@ def test_a_cached_model_is_loaded_from_its_directory(of_the_hub: Matrix, tmp_pat
 
 
 def test_what_a_cache_lacks_is_fetched_and_a_directory_is_not(
-    of_the_hub: Matrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    of_the_hub: RunMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[tuple[str, ...]] = []
     monkeypatch.setattr(sources, "fetch", lambda *words: fetched.append(words[:3]))
@@ -144,7 +147,7 @@ def test_what_a_cache_lacks_is_fetched_and_a_directory_is_not(
 
 
 def test_the_tokenizer_of_another_repository_is_looked_for_too(
-    of_the_hub: Matrix, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    of_the_hub: RunMatrix, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "snapshots" / "0123abc"
     settings = json.loads((place / "tokenizer_config.json").read_text())
@@ -172,7 +175,7 @@ def test_the_request_carries_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> 
     def request(**changed: Any) -> Any:
         asked = options(**changed)
         config: Any = SimpleNamespace(getoption=vars(asked).__getitem__)
-        return load_request(config, build_matrix(asked), "tiny_qwen2")
+        return load_request(config, build_run_matrix(asked), "tiny_qwen2")
 
     plain, other = request(), request(device_map="auto", quantize="nf4", dtype="bfloat16", attention="eager")
     random = request(random_weights=True)

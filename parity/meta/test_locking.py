@@ -9,10 +9,9 @@ import pytest
 from safetensors.numpy import load, save
 
 from fixtures.faults import FAULTS
-from parity.canonical import sorted_header
-from parity.locations import location
-from parity.matrix import ROOT
 from parity.meta.forked_runs import ForkedRuns
+from parity.plugin.canonical import sorted_header
+from steering_core.places import ROOT, snapshot_path
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "runs", "build", "dist", "*.egg-info")
 WHOLE = ("-k", "preflight or canonical")
@@ -36,7 +35,7 @@ class Copy:
         git(self.tree, "add", "--all")
         git(self.tree, "commit", "--quiet", "-m", "a copy")
         keys = ("tiny_qwen2", "tiny_gemma2")
-        self.own, self.other = (self.tree / location(key, "cpu-float32").relative_to(ROOT) for key in keys)
+        self.own, self.other = (self.tree / snapshot_path(key, "cpu-float32").relative_to(ROOT) for key in keys)
 
     def update(self, runs: ForkedRuns, *more: str) -> str:
         """Run the checks of tiny_qwen2 alone with --snapshot-update; what the run printed."""

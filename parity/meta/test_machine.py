@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from parity import machine
-from parity.machine import check_machine, check_memory
-from parity.matrix import FIXTURES
 from parity.meta.command_line import options
-from parity.subjects import gpu_name
+from parity.plugin.model_cache import gpu_name
+from parity.plugin.request import machine
+from parity.plugin.request.machine import check_machine, check_memory
 from steering_core.errors import UsageProblem
-from steering_core.specs import read_registry
+from steering_core.models.registry import read_registry
+from steering_core.places import FIXTURES
 
 QWEN = read_registry(FIXTURES / "models.toml")["qwen7b"]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from parity.matrix import FIXTURES, ROOT
 from parity.meta.forked_runs import ForkedRuns
-from steering_core.architectures import ARCHITECTURES
-from steering_core.shapes import NAMES, whole_shape
-from steering_core.specs import read_registry
+from steering_core.models.architectures import ARCHITECTURES
+from steering_core.models.registry import read_registry
+from steering_core.models.shapes import NAMES, complete_shape
+from steering_core.places import FIXTURES, ROOT
 
 REGISTRY = read_registry(FIXTURES / "models.toml")
 ROWS = tomllib.loads((FIXTURES / "models.toml").read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def test_a_tiny_row_says_what_the_config_and_the_manifest_say(key: str) -> None:
     config = json.loads((CHECKPOINTS / key / "config.json").read_text(encoding="utf-8"))
     measured = MANIFEST[key].get("metrics") or MANIFEST[key.removesuffix("_base")]["metrics"]
 
-    assert {name: getattr(spec, name) for name in NAMES} == whole_shape(config)
+    assert {name: getattr(spec, name) for name in NAMES} == complete_shape(config)
     assert (spec.layer, spec.multiplier, spec.max_new_tokens) == (
         measured["layer"], measured["strength"], measured["max_new_tokens"],
     )  # fmt: skip
@@ -85,8 +85,8 @@ def test_a_base_model_borrows_the_chat_template_of_its_tuned_one() -> None:
 
 PLUGIN = """
 from pathlib import Path
-import parity.matrix
-parity.matrix.FIXTURES = Path({folder!r})
+import parity.plugin.request.run_matrix
+parity.plugin.request.run_matrix.FIXTURES = Path({folder!r})
 """
 
 

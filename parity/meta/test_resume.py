@@ -11,7 +11,7 @@ import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
 from steering_core.errors import UsageProblem
-from steering_core.journal import Journal
+from steering_core.records.journal import Journal
 
 KILLS = 20
 SEEDS = (20, 21)

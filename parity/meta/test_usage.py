@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from parity.matrix import ROOT
 from parity.meta.forked_runs import ForkedRuns
+from steering_core.places import ROOT
 
 USAGE = int(pytest.ExitCode.USAGE_ERROR)
 TINY, HOW = ("-m", "tiny_qwen2"), ("--layer", "3", "--multiplier", "2")

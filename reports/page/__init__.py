@@ -6,9 +6,9 @@ only when something is drawn.
 
 from pathlib import Path
 
-from reports.storage import replace_files
-from steering_core.record import Run
-from steering_core.verdicts import Verdict
+from reports.run.storage import replace_files
+from reports.verdicts import Verdict
+from steering_core.records.record import Run
 
 PAGE = "report.html"
 MARKDOWN = "report.md"

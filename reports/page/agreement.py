@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from reports.page.exports import Table
 from reports.page.measured import number_in, rows_in
-from steering_core.record import Record, Run
-from steering_core.verdicts.thresholds import band_of_cosine
+from steering_core.records.record import Record, Run
+from steering_core.records.thresholds import band_of_cosine
 
 FLOOR = "floor_one_minus_cosine"
 

@@ -3,7 +3,7 @@
 from markupsafe import escape
 
 from reports.page.words import tone_of
-from steering_core.verdicts import Verdict
+from reports.verdicts import Verdict
 
 NAME = "steering parity"
 COLOURS = {"good": "#0a6b4f", "bad": "#b3261e", "open": "#7a5000"}

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from steering_core.record import Plan, Record, Run
+from steering_core.records.record import Plan, Record, Run
 
 
 def repeat_command(plan: Plan, record: Record) -> str:

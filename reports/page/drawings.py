@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.page.agreement import component_records, components_of, list_pairs, noise_floor
-from reports.page.behaviour import list_rates, sweeps
+from reports.page.behavior import list_rates, sweeps
 from reports.page.figures import draw_agreement, draw_components, draw_rates, draw_sweep
 from reports.page.svg import Sheet
-from steering_core.record import Run
+from steering_core.records.record import Run
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.page.exports import Entry, show
-from steering_core.record import Record, Run, Value
+from steering_core.records.record import Record, Run, Value
 
 MANY = 4
 _EVERY = "every record"

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from steering_core.clauses import CLAUSES, Clause, Stage
-from steering_core.record import Outcome
+from steering_core.records.clauses import CLAUSES, Clause, Stage
+from steering_core.records.record import Outcome
 
 
 class Failure(NamedTuple):

@@ -9,9 +9,9 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from reports.page.agreement import Pair
-from reports.page.behaviour import CLASSES, Rates
+from reports.page.behavior import CLASSES, Rates
 from reports.page.svg import INK, MUTED, ON_SERIES, PAPER, SERIES, Sheet, label
-from steering_core.verdicts.thresholds import AGREE, DIVERGE
+from steering_core.records.thresholds import AGREE, DIVERGE
 
 WIDTH = 3.6
 LOWEST = 1e-16

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from reports.page.failures import clause_of, failure_of
 from reports.page.measured import LOCALISED
-from steering_core.clauses import CLAUSES, Clause, Stage
-from steering_core.record import Outcome, Record, Run
+from steering_core.records.clauses import CLAUSES, Clause, Stage
+from steering_core.records.record import Outcome, Record, Run
 
 _STAGES = list(Stage)
 _CLAUSES = list(CLAUSES)

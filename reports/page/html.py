@@ -14,8 +14,8 @@ from reports.page.exports import show
 from reports.page.svg import Sheet
 from reports.page.view import gather
 from reports.untrusted import plain
-from steering_core.record import Run
-from steering_core.verdicts import Verdict
+from reports.verdicts import Verdict
+from steering_core.records.record import Run
 
 HERE = Path(__file__).parent
 LONGEST = 700

@@ -6,13 +6,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.matrix import DECLARED, SYMBOLS
 from reports.page.exports import Table, show
 from reports.page.html import HERE, LONGEST, PASSAGE, PASSAGE_LINES, capital
 from reports.page.view import gather
+from reports.run.cell_grid import DECLARED, SYMBOLS
 from reports.untrusted import plain
-from steering_core.record import Run
-from steering_core.verdicts import Verdict
+from reports.verdicts import Verdict
+from steering_core.records.record import Run
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]|^[-+=]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}

@@ -1,9 +1,9 @@
 """The numbers of a record under names a reader knows; long lists and texts are left to the views made for them."""
 
 from reports.page.exports import Entry, show
-from steering_core.record import Record, Value
+from steering_core.records.record import Record, Value
 
-LOCALISED = "localised"
+LOCALISED = "localized"
 _SHOWN_ELSEWHERE = {"samples", "classes", "tokens_sha256", "top", LOCALISED, "declared_deviation", "study_v1"}
 _NAMES = {
     "max_abs": "largest difference",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports.page.measured import rows_in
-from steering_core.record import Run
+from steering_core.records.record import Run
 
 PER_CLASS = 3
 NAMES = {"C": "coherent", "G": "garbled", "N": "normal", "U": "unscored"}

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 from reports.page import facts
 from reports.page.agreement import agreement_table, component_table
-from reports.page.behaviour import behaviour_table
+from reports.page.behavior import behaviour_table
 from reports.page.commands import repeat_command, run_command
 from reports.page.exports import Table
 from reports.page.findings import Finding, count_blocked, list_findings
-from reports.page.matrix import Grid, build_grids, outcome_table
+from reports.page.grid import Grid, build_grids, outcome_table
 from reports.page.samples import Examples, list_examples
 from reports.page.words import DECLARED, MEANINGS, OUTCOMES, STAGES, STRENGTHS, tone_of
-from steering_core.record import Outcome, Run
-from steering_core.verdicts import Verdict
+from reports.verdicts import Verdict
+from steering_core.records.record import Outcome, Run
 
 
 @dataclass(frozen=True)

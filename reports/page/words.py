@@ -1,8 +1,8 @@
 """The suite's terms in words for someone who has never seen it: conclusions, outcomes, stages."""
 
-from steering_core.clauses import Stage
-from steering_core.record import Outcome
-from steering_core.verdicts import Conclusion
+from reports.verdicts import Conclusion
+from steering_core.records.clauses import Stage
+from steering_core.records.record import Outcome
 
 OUTCOMES: dict[Outcome, str] = {
     Outcome.AGREES: "measured, and the clause holds",

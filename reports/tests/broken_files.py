@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from reports.records_file import serialize_run
-from reports.tensors import list_tensors
+from reports.run.records_file import serialize_run
+from reports.run.tensors import list_tensors
 from reports.tests.study_like import full_file, put, summary_file, transfer_file
 from reports.tests.synthetic_run import agreeing
 

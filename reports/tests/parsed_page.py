@@ -6,8 +6,8 @@ from functools import cache
 from html.parser import HTMLParser
 
 from reports.page.html import render_page
-from steering_core.record import Run
-from steering_core.verdicts import judge
+from reports.verdicts import judge
+from steering_core.records.record import Run
 
 _HIDDEN = {"script", "style", "title"}
 _VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -31,7 +31,7 @@ def put(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
 
 def full_file(rate: float = 90.0, direction: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5)) -> dict[str, Any]:
     """Phase 1 with directions, five repeats; every tool alike."""
-    methods = {tool: cycle(rate, direction) for tool in TOOLS}
+    methods = {tool: experiment(rate, direction) for tool in TOOLS}
     runs = [
         {"repeat": n, "seed": 42 + n, "methods": deepcopy(methods), "tensor_site_parity": parity()} for n in range(5)
     ]
@@ -42,7 +42,7 @@ def full_file(rate: float = 90.0, direction: tuple[float, ...] = (0.5, 0.5, 0.5,
     }  # fmt: skip
 
 
-def cycle(rate: float, direction: tuple[float, ...]) -> dict[str, Any]:
+def experiment(rate: float, direction: tuple[float, ...]) -> dict[str, Any]:
     """One tool in one repeat."""
     rates = {
         "n_prompts": 30,

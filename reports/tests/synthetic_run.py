@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
-from steering_core.record import Cell, Outcome, Plan, Record, Run
+from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 from steering_core.statistics import wilson_interval
 
 MODELS = ("tiny_qwen2", "tiny_gemma2")
@@ -55,7 +55,7 @@ def one_fault(*, gated: bool = True) -> Run:
     wrong = Cell(clause="P1", model=MODELS[0], tool="nnsight")
     fault = {"outcome": Outcome.DIFFERS, "sentence": f"P1 location via nnsight on {MODELS[0]}: max|d| = 3.1 > 1e-05",
              "measured": {"max_abs": 3.1, "tolerance": 1e-5, "bit_equal": False, "worst_prompt": 3,
-                          "site": "resid_post@4", "localised": LOCALISED}}  # fmt: skip
+                          "site": "resid_post@4", "localized": LOCALISED}}  # fmt: skip
     return replace(replace(run, wrong, **fault), *_after(run) if gated else (), **_held_back(wrong))
 
 
@@ -64,7 +64,7 @@ def diverging() -> Run:
     weak = "C" * 3 + "G" * 9 + "N" * 18
     run = build({"hooks": weak, "nnsight": "C" * 29 + "N", "pyvene": weak}, gated=False, distance=0.27)
     wrong = [Cell(clause="P1", model=model, tool="nnsight") for model in MODELS]
-    measured = {"max_abs": 3.1, "tolerance": 1e-5, "localised": LOCALISED}
+    measured = {"max_abs": 3.1, "tolerance": 1e-5, "localized": LOCALISED}
     return replace(run, *wrong, outcome=Outcome.DIFFERS, sentence="max|d| = 3.1", measured=measured)
 
 
@@ -74,7 +74,7 @@ def hostile(text: str) -> Run:
     wrong = next(record for record in run.records if record.outcome is Outcome.DIFFERS)
     rated = next(record for record in run.records if record.cell.clause == "B1")
     samples = [{"prompt": text, "text": text, "unsteered": text, "class": name} for name in TEXTS]
-    run = replace(run, wrong.cell, sentence=text, measured={**wrong.measured, "localised": text, text: text})
+    run = replace(run, wrong.cell, sentence=text, measured={**wrong.measured, "localized": text, text: text})
     measured = {**_rates("C" * PROMPTS), "samples": samples, "declared_deviation": text}
     provenance = {**rated.provenance, "attention": text}
     return replace(run, rated.cell, outcome=Outcome.AGREES, blocked_by=None, provenance=provenance, measured=measured)

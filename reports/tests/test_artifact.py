@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from reports.artifact import read_run, write_run
-from reports.layout import CHECKLIST, RECORDS, SCHEMAS, VERDICT
+from reports.run.artifact import read_run, write_run
+from reports.run.layout import CHECKLIST, RECORDS, SCHEMAS, VERDICT
 from reports.tests.synthetic_run import agreeing, diverging, hostile, one_fault, replace
+from reports.verdicts import Verdict, judge
 from steering_core.errors import ArtifactProblem
-from steering_core.record import Run
-from steering_core.verdicts import Verdict, judge
+from steering_core.records.record import Run
 
 NASTY = '\x00\x1b[31m\u2028\u202e \\ " </script> é'
 

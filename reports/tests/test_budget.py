@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from reports.budget import Brake, Meter, cost_of, gpus, meter_of, reason, settle_budget, usd
-from reports.estimate import Estimate, Kind
-from reports.outlook import Outlook, cost_line
+from reports.budget.estimate import Estimate, Kind
+from reports.budget.meter import BudgetGuard, Meter, cost_of, gpus, meter_of, reason, settle_budget, usd
+from reports.budget.outlook import Outlook, cost_line
 from reports.tests.synthetic_run import agreeing
+from reports.verdicts import Conclusion, judge
 from steering_core.errors import UsageProblem
-from steering_core.journal import SessionStart
-from steering_core.record import Cell, Outcome, Plan, Record, Run
-from steering_core.verdicts import Conclusion, judge
+from steering_core.records.journal import SessionStart
+from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 PLAN = Plan(models=("qwen7b", "qwen32b"), tools=("hooks",), repeats=5, preset="phase1")
 B1 = Kind("qwen7b", "B1", "native")
@@ -44,12 +44,12 @@ def config(**options: Any) -> pytest.Config:
     return cast("pytest.Config", Config(**options))
 
 
-def brake(limit: float, clock: Clock) -> Brake:
+def brake(limit: float, clock: Clock) -> BudgetGuard:
     """At 3600 USD an hour a second costs a dollar; a B1 cell is expected to take 15, and loading its model 66."""
-    return Brake(limit, Meter(3600.0, 0.0, clock=clock), Estimate(PLAN, gpu=True))
+    return BudgetGuard(limit, Meter(3600.0, 0.0, clock=clock), Estimate(PLAN, gpu=True))
 
 
-def loaded(limit: float, clock: Clock) -> Brake:
+def loaded(limit: float, clock: Clock) -> BudgetGuard:
     """The same, with the model loaded."""
     held = brake(limit, clock)
     held.estimate.loaded.add("qwen7b")
@@ -91,7 +91,7 @@ def test_what_is_expected_of_a_cell_follows_what_was_measured() -> None:
 
 def test_earlier_sessions_count() -> None:
     meter = Meter(3600.0, 0.0, before=90.0, clock=Clock())
-    assert Brake(100.0, meter, Estimate(PLAN, gpu=True)).refuses(B1)
+    assert BudgetGuard(100.0, meter, Estimate(PLAN, gpu=True)).refuses(B1)
 
 
 def test_a_session_costs_from_its_start_to_the_end_of_its_last_cell() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.artifact import write_run
+from reports.run.artifact import write_run
 from reports.tests.synthetic_run import agreeing, one_fault
-from steering_core.verdicts import judge
+from reports.verdicts import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 

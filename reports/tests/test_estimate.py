@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.estimate import (
+from reports.budget.estimate import (
     CPU,
     LOAD_SECONDS,
     LOAD_SECONDS_PER_GB,
@@ -14,8 +14,8 @@ from reports.estimate import (
     kind_of,
     table,
 )
-from steering_core.clauses import CLAUSES
-from steering_core.record import Cell, Outcome, Plan, Record
+from steering_core.records.clauses import CLAUSES
+from steering_core.records.record import Cell, Outcome, Plan, Record
 
 MODELS = ("qwen7b", "qwen32b", "tiny_qwen2", "unknown")
 

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from reports.artifact import read_run
-from reports.layout import RECORDS, VERDICT
 from reports.ledger import Ledger
+from reports.run.artifact import read_run
+from reports.run.layout import RECORDS, VERDICT
 from reports.tests.synthetic_run import agreeing
-from steering_core.clauses import CLAUSES, Stage
 from steering_core.errors import ArtifactProblem
-from steering_core.journal import PLAN, SessionStart, read_journal
-from steering_core.record import Cell, Outcome, Record
+from steering_core.records.clauses import CLAUSES, Stage
+from steering_core.records.journal import PLAN, SessionStart, read_journal
+from steering_core.records.record import Cell, Outcome, Record
 
 DEFAULTS = {
     "resume": None, "gpu": False, "numprocesses": None, "budget_usd": None, "gpu_hour_usd": None, "wandb": None,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.records_file import serialize_run
+from reports.run.records_file import serialize_run
 from reports.tests.broken_files import BROKEN
 from reports.tests.synthetic_run import agreeing
 

@@ -9,7 +9,7 @@ from reports.page import write_markdown
 from reports.page.markdown import code, escape_inline, quote, render_markdown
 from reports.tests.synthetic_run import LOCALISED, agreeing, diverging, hostile, one_fault
 from reports.tests.test_page_safety import CONTROL, NASTY
-from steering_core.verdicts import judge
+from reports.verdicts import judge
 
 HEADINGS = ["What was run", "Every check", "Agreement", "Behaviour", "Components", "What the models said",
             "Declared deviations", "Where the numbers", "How to reproduce"]  # fmt: skip

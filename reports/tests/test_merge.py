@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.artifact import read_run, write_run
-from reports.layout import VERDICT
-from reports.merge import copy_tensors, merge_runs
+from reports.run.artifact import read_run, write_run
+from reports.run.layout import VERDICT
+from reports.run.merge import copy_tensors, merge_runs
 from reports.tests.broken_files import ROWS, tensors
 from reports.tests.synthetic_run import MODELS, agreeing, replace
+from reports.verdicts import Conclusion, judge
 from steering_core.errors import ArtifactProblem
-from steering_core.record import Run
-from steering_core.verdicts import Conclusion, judge
+from steering_core.records.record import Run
 
 
 def only(model: str) -> Run:

@@ -10,9 +10,9 @@ from reports.page.html import render_page
 from reports.page.samples import list_examples
 from reports.tests.parsed_page import Parsed, parsed, rendered
 from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, one_fault, replace, sweep
+from reports.verdicts import judge
 from steering_core.errors import ArtifactProblem
-from steering_core.record import Cell, Outcome, Run
-from steering_core.verdicts import judge
+from steering_core.records.record import Cell, Outcome, Run
 
 SECTIONS = ["run", "matrix", "agreement", "behaviour", "components", "samples", "deviations", "provenance", "reproduce"]
 LARGEST = 2_000_000

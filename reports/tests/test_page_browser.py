@@ -12,7 +12,7 @@ from reports.page import write_page
 from reports.tests.browser import Tab, find_axe, find_chromium, open_tab
 from reports.tests.synthetic_run import MODELS, agreeing, diverging, hostile, one_fault, sweep
 from reports.tests.test_page_safety import NASTY
-from steering_core.verdicts import judge
+from reports.verdicts import judge
 
 CHROMIUM = find_chromium()
 AXE = find_axe()

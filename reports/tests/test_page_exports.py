@@ -4,9 +4,9 @@ import csv
 from io import StringIO
 
 from reports.page.agreement import agreement_table, component_table
-from reports.page.behaviour import behaviour_table
+from reports.page.behavior import behaviour_table
 from reports.page.exports import Table, show
-from reports.page.matrix import outcome_table
+from reports.page.grid import outcome_table
 from reports.tests.parsed_page import parsed
 from reports.tests.synthetic_run import agreeing, diverging
 

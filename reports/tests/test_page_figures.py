@@ -6,14 +6,14 @@ from collections import Counter
 import pytest
 
 from reports.page.agreement import list_pairs, noise_floor
-from reports.page.behaviour import list_rates, sweeps
+from reports.page.behavior import list_rates, sweeps
 from reports.page.drawings import draw_all
 from reports.page.html import render_page
 from reports.page.svg import Sheet, label
 from reports.tests.parsed_page import rendered
 from reports.tests.synthetic_run import MODELS, agreeing, build, diverging, replace, sweep
-from steering_core.record import Cell, Run
-from steering_core.verdicts import judge
+from reports.verdicts import judge
+from steering_core.records.record import Cell, Run
 
 COLOUR_CODE = re.compile(r"#0\d0\d0\d")
 

@@ -7,9 +7,9 @@ from reports.page.failures import FAILURES
 from reports.page.findings import count_blocked, list_findings
 from reports.page.words import MEANINGS, OUTCOMES, STAGES
 from reports.tests.synthetic_run import MODELS, agreeing, diverging, one_fault, replace
-from steering_core.clauses import CLAUSES, Stage
-from steering_core.record import Cell, Outcome
-from steering_core.verdicts import Conclusion
+from reports.verdicts import Conclusion
+from steering_core.records.clauses import CLAUSES, Stage
+from steering_core.records.record import Cell, Outcome
 
 
 def test_nothing_is_found_where_everything_agrees() -> None:

@@ -11,8 +11,8 @@ import pytest
 from reports.page.html import LONGEST, PASSAGE, render_page
 from reports.tests.parsed_page import Parsed, rendered
 from reports.tests.synthetic_run import agreeing, hostile
-from steering_core.record import Run
-from steering_core.verdicts import judge
+from reports.verdicts import judge
+from steering_core.records.record import Run
 
 NASTY = {
     "markup": "</pre></style><script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>",

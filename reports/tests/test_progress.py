@@ -8,7 +8,7 @@ import pytest
 
 from reports.ledger import Ledger
 from reports.progress import EVERY, Progress
-from steering_core.record import Cell, Plan, Record
+from steering_core.records.record import Cell, Plan, Record
 
 CELLS = tuple(Cell(clause="P1", model="tiny_qwen2", tool=tool) for tool in ("hooks", "nnsight", "pyvene"))
 PLAN = Plan(models=("tiny_qwen2",), tools=("hooks",), repeats=5, preset="fixture", planned=CELLS)

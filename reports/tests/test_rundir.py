@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from reports.rundir import choose_run_dir
+from reports.run.directory import choose_run_dir
 from reports.workers import listen, tell
 from steering_core.errors import UsageProblem
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reports.strict_json import decode, dump, parse
+from reports.run.strict_json import decode, dump, parse
 from steering_core.errors import ArtifactProblem
 
 

@@ -10,11 +10,11 @@ import pytest
 from reports.__main__ import main
 from reports.inputs import Inputs, read_inputs
 from reports.rejudge import judge_published
-from reports.study import CAVEATS, demand_real_tools, replay
+from reports.study.replay import CAVEATS, demand_real_tools, replay
 from reports.tests.broken_files import GEMMA, QWEN, study
 from reports.tests.study_like import full_file, published, put, summary_file
-from steering_core.record import Cell, Outcome, Record
-from steering_core.verdicts import Conclusion, judge
+from reports.verdicts import Conclusion, judge
+from steering_core.records.record import Cell, Outcome, Record
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.artifact import read_run
-from reports.tensors import list_tensors
+from reports.run.artifact import read_run
+from reports.run.tensors import list_tensors
 from reports.tests.broken_files import ROWS, tensors
 from reports.tests.synthetic_run import agreeing
 from steering_core.errors import ArtifactProblem

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from reports.page.commands import repeat_command
-from reports.terminal import SCREEN, render
+from reports.terminal.screen import SCREEN, render
 from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, hostile, one_fault, replace
-from steering_core.record import Cell, Outcome, Run
-from steering_core.verdicts import judge
+from reports.verdicts import judge
+from steering_core.records.record import Cell, Outcome, Run
 
 HOSTILE = "\x1b[2J\x1b]8;;http://x\x07\r\n\u202e\u2066\x00[bold]:bomb:" + "w" * 5000
 
@@ -72,7 +72,7 @@ def test_every_part_of_a_verdict_is_there() -> None:
 def test_the_command_to_paste_is_one_line() -> None:
     lines = [line for line in shown(one_fault(), 80).splitlines() if line.startswith("Again ")]
     command = next(
-        repeat_command(one_fault().plan, record) for record in one_fault().records if "localised" in record.measured
+        repeat_command(one_fault().plan, record) for record in one_fault().records if "localized" in record.measured
     )
     assert lines == [f"Again     {command}"]
     assert len(lines[0]) > 80

@@ -12,9 +12,9 @@ import pytest
 
 from reports.tests.synthetic_run import agreeing
 from reports.tracking import require_wandb, track, tracked_rows
+from reports.verdicts import judge
 from steering_core.errors import UsageProblem
-from steering_core.record import Run
-from steering_core.verdicts import judge
+from steering_core.records.record import Run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIELDS = {
@@ -118,7 +118,7 @@ import sys
 from pathlib import Path
 from reports.tests.test_tracking import measured_run
 from reports.tracking import track
-from steering_core.verdicts import judge
+from reports.verdicts import judge
 run = measured_run()
 sys.exit(track("study", Path(sys.argv[1]), run, judge(run)) or 0)
 """

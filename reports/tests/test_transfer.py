@@ -4,8 +4,8 @@ import pytest
 
 from reports.__main__ import main
 from reports.inputs import read_inputs
+from reports.study.transfer import TransferFile, transfers
 from reports.tests.study_like import published, transfer_file
-from reports.transfer import TransferFile, transfers
 from steering_core.errors import ArtifactProblem
 
 PUBLISHED = {

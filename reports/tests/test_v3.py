@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from reports.__main__ import main
-from reports.artifact import write_run
+from reports.run.artifact import write_run
+from reports.run.v3 import V3Result, build_v3, write_v3
 from reports.tests.synthetic_run import agreeing
-from reports.v3 import V3Result, build_v3, write_v3
+from reports.verdicts import judge
 from steering_core.errors import ArtifactProblem
-from steering_core.record import Run
-from steering_core.verdicts import judge
+from steering_core.records.record import Run
 
 MODELS = ("qwen7b", "unregistered")
 

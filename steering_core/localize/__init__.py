@@ -13,22 +13,22 @@ from steering_core.localize.explanation import Explanation, explanations
 from steering_core.localize.features import feature_explanations, one_feature
 from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import layouts
-from steering_core.localize.localisation import Localisation, finding
+from steering_core.localize.localization import Localization, finding
 from steering_core.localize.search import Search
-from steering_core.models import LoadedModel
-from steering_core.sites import Site
-from steering_core.tokens import TokenBatch
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
 
-__all__ = ["Localisation", "localise"]
+__all__ = ["Localization", "localize"]
 
 
-def localise(
+def localize(
     model: LoadedModel,
     batch: TokenBatch,
     asked: Site,
     returned: Tensor,
     others: Mapping[str, TokenBatch] | None = None,
-) -> Localisation:
+) -> Localization:
     """What a tool returned when asked for `asked` on `batch`.
 
     returned: any shape and dtype; [batch, seq, width] or, for the last token, [batch, width] are as asked.
@@ -37,7 +37,7 @@ def localise(
     """
     returned = returned.detach().to(model.device)
     if blank := _blank(returned):
-        return Localisation(f"returned {blank}; asked {asked} [last token]", matched=True, name=blank, transform=blank)
+        return Localization(f"returned {blank}; asked {asked} [last token]", matched=True, name=blank, transform=blank)
     found: list[Explanation] = []
     for forward, tokens in {"": batch, **(others or {})}.items():
         found += _explanations(model, tokens.to(model.device), asked, returned, forward)
@@ -76,11 +76,11 @@ def _blank(returned: Tensor) -> str:
     return "" if bool(returned.isfinite().any()) else "no finite number"
 
 
-def _unknown(sentence: str) -> Localisation:
-    return Localisation(sentence, matched=False, name="")
+def _unknown(sentence: str) -> Localization:
+    return Localization(sentence, matched=False, name="")
 
 
-def _finding(best: Explanation, asked: Site, returned: Tensor, batch: TokenBatch) -> Localisation:
+def _finding(best: Explanation, asked: Site, returned: Tensor, batch: TokenBatch) -> Localization:
     label, aliases = best.named(asked)
     site = label.site
     if site and site.stream == asked.stream == "final_norm":

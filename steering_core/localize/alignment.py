@@ -13,7 +13,7 @@ from torch import Tensor
 
 from steering_core.localize.layouts import Layout
 from steering_core.localize.rows import finite, standardised
-from steering_core.tokens import TokenBatch
+from steering_core.models.tokens import TokenBatch
 
 _EQUAL = 1e-9
 _TIED = 4

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from steering_core.localize.views import Name, Names, views
-from steering_core.models import LoadedModel
-from steering_core.tokens import TokenBatch
-from steering_core.witness import first_tensor
+from steering_core.models.model import LoadedModel
+from steering_core.models.tokens import TokenBatch
+from steering_core.observe.forward_trace import first_tensor
 
 Kind = tuple[int, torch.dtype]
 

@@ -12,8 +12,8 @@ from steering_core.localize.rows import cuts, finite, shares
 from steering_core.localize.search import Finalist
 from steering_core.localize.transforms import Match, explain_values
 from steering_core.localize.views import Label
-from steering_core.sites import Site
-from steering_core.tokens import TokenBatch
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
 
 _NEAR, _APART, _ROUNDING = 2e-3, 4.0, 1e-5
 _UNLIKE = 0.5

@@ -11,8 +11,8 @@ from steering_core.localize.capture import Candidate, stream_forward
 from steering_core.localize.explanation import Explanation, explanations
 from steering_core.localize.layouts import NARROWEST, Layout
 from steering_core.localize.search import Search
-from steering_core.models import LoadedModel
-from steering_core.tokens import TokenBatch
+from steering_core.models.model import LoadedModel
+from steering_core.models.tokens import TokenBatch
 
 
 def one_feature(returned: Tensor, batch: TokenBatch, widths: set[int]) -> bool:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from steering_core.localize.rows import finite
-from steering_core.models import LoadedModel
+from steering_core.models.model import LoadedModel
 
 
 class FinalNorm:

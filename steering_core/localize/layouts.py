@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from steering_core.tokens import TokenBatch
+from steering_core.models.tokens import TokenBatch
 
 PROBES = 64
 """Rows of the returned tensor that are compared with every row of every candidate."""

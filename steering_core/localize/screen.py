@@ -14,7 +14,7 @@ from torch.nn.functional import layer_norm
 from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import Layout
 from steering_core.localize.rows import finite, shares, standardised
-from steering_core.tokens import TokenBatch
+from steering_core.models.tokens import TokenBatch
 
 Fold = Callable[[Tensor], Tensor]
 _TINY = 1e-30

@@ -14,7 +14,7 @@ from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import Layout
 from steering_core.localize.screen import Screen
 from steering_core.localize.views import Label, Names, labels_of
-from steering_core.tokens import TokenBatch
+from steering_core.models.tokens import TokenBatch
 
 KEPT = 8
 """Tensors of one forward, width and dtype that are kept for a closer look, aliases counted apart."""

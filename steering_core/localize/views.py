@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from steering_core.architectures import Tap
-from steering_core.models import LoadedModel
-from steering_core.sites import STREAMS, Site
+from steering_core.models.architectures import Tap
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import STREAMS, Site
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from steering_core.models import LoadRequest
+from steering_core.models.model import LoadRequest
+from steering_core.models.registry import ModelSpec, Settings
 from steering_core.prompts import PromptSet
-from steering_core.specs import ModelSpec, Settings
 from steering_core.tests.random_models import VOCAB, random_model, random_spec
 
 MARKS = ("<pad>", "<end>", "<user>", "<unknown>", "<answer>")

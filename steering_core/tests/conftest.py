@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from steering_core.models import LoadedModel
+    from steering_core.models.model import LoadedModel
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@ import torch
 from tokenizers import Tokenizer, models
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from steering_core.models import LoadedModel
-from steering_core.shapes import random_config
-from steering_core.sites import STREAMS, Site
-from steering_core.specs import ModelSpec
-from steering_core.tokens import Side, TokenBatch, pad
+from steering_core.models.model import LoadedModel
+from steering_core.models.registry import ModelSpec
+from steering_core.models.shapes import random_config
+from steering_core.models.sites import STREAMS, Site
+from steering_core.models.tokens import Side, TokenBatch, pad
 
 FAMILIES = ("qwen2", "gemma2", "llama", "mistral", "phi3", "qwen3", "gemma3_text", "gpt2")
 VOCAB, LAYERS = 97, 3

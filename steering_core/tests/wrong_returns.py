@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from steering_core.sites import Site
-from steering_core.tokens import TokenBatch
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
 
 
 @dataclass(frozen=True, eq=False)

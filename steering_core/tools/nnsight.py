@@ -8,14 +8,14 @@ import nnsight
 import torch
 from torch import Tensor
 
-from steering_core.edits import Edit
-from steering_core.models import LoadedModel
-from steering_core.positions import Schedule
-from steering_core.sites import Site
-from steering_core.specs import ModelSpec
-from steering_core.tokens import TokenBatch
-from steering_core.tools.base import ToolVersion, installed
-from steering_core.tools.plan import check_prompts, check_sites, edits_by_module, missing
+from steering_core.models.model import LoadedModel
+from steering_core.models.registry import ModelSpec
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.tools.edits import Edit
+from steering_core.tools.positions import Schedule
+from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, missing
+from steering_core.tools.tool import ToolVersion, installed
 
 # A trace must ask for values in the order in which the model computes them.
 _ORDER = ("resid_pre", "k", "v", "attn_out", "attn_contrib", "resid_mid", "mlp_out", "mlp_contrib", "resid_post")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from fixtures.faults.base import Unchanged
-from steering_core.edits import Add, Edit
-from steering_core.models import LoadedModel
-from steering_core.sites import Site
-from steering_core.tokens import TokenBatch
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.tools.edits import Add, Edit
 from steering_core.tools.nnsight import Nnsight
 from steering_core.tools.pyvene import Pyvene
 

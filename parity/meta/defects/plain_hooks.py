@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from fixtures.faults.base import Unchanged
-from steering_core.models import LoadedModel
-from steering_core.sites import Site
-from steering_core.tokens import TokenBatch, pad
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch, pad
 
 Found = dict[Site, Tensor]
 

@@ -1,0 +1,84 @@
+"""Which word an ending deserves, and what closes the gate of a model."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from parity.plugin.check_records import explain
+from parity.plugin.gate import preflight_holds, remember
+from parity.plugin.session_state import FAILED, HELD, REQUIRED
+from steering_core.errors import EmptyMeasurement, LoadProblem, ToolAbsent, ToolUnsupported
+from steering_core.records.record import Cell, Outcome, Record
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "words"),
+    [
+        (ToolAbsent("tool-absent", "x is not installed", "pip install x"), Outcome.ABSENT, "x is not installed"),
+        (pytest.skip.Exception("the budget is spent"), Outcome.ABSENT, "the budget is spent"),
+        (ToolUnsupported("no-such-site", "no k@1", "other"), Outcome.UNSUPPORTED, "no k@1"),
+        (LoadProblem("weights", "torn", "again"), Outcome.ERRORED, "torn (weights); again"),
+        (EmptyMeasurement("no-evidence", "nothing", "more"), Outcome.ERRORED, "nothing (no-evidence); more"),
+        (RuntimeError("CUDA error\nat line 3"), Outcome.ERRORED, "RuntimeError: CUDA error"),
+        (KeyError(), Outcome.ERRORED, "KeyError: "),
+        (ValueError("x" * 9000), Outcome.ERRORED, "ValueError: xxx"),
+    ],
+)
+def test_four_endings_are_four_words(error: BaseException, outcome: Outcome, words: str) -> None:
+    found, sentence = explain(error)
+
+    assert found is outcome
+    assert sentence.startswith(words)
+    assert "\n" not in sentence
+    assert len(sentence) <= 500
+
+
+@pytest.fixture
+def config() -> Any:
+    cells = (cell("P1"), cell("P6"), cell("D1"), cell("P1", "other"))
+    return SimpleNamespace(stash={FAILED: {}, HELD: set(), REQUIRED: cells})
+
+
+def cell(clause: str, model: str = "m") -> Cell:
+    return Cell(clause=clause, model=model, tool="hooks")
+
+
+def ended(config: Any, outcome: Outcome, clause: str = "P1", model: str = "m") -> None:
+    remember(config, Record(cell=cell(clause, model), outcome=outcome, sentence="words"))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DIFFERS, Outcome.ERRORED])
+def test_a_failed_preflight_closes_the_gate_of_its_model(config: Any, outcome: Outcome) -> None:
+    ended(config, outcome)
+    ended(config, outcome, clause="P6")
+    ended(config, Outcome.AGREES, model="other")
+
+    assert config.stash[FAILED] == {"m": "P1 m hooks: words"}, "the first one is named"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.AGREES, Outcome.UNSUPPORTED, Outcome.ABSENT])
+def test_nothing_else_closes_it(config: Any, outcome: Outcome) -> None:
+    ended(config, outcome)
+    ended(config, Outcome.DIFFERS, clause="D1")
+    ended(config, Outcome.ERRORED, clause="S4")
+
+    assert config.stash[FAILED] == {}
+
+
+def test_preflight_holds_when_all_of_it_ran_and_agreed(config: Any) -> None:
+    ended(config, Outcome.AGREES)
+    assert not preflight_holds(config, "m"), "P6 is missing"
+
+    ended(config, Outcome.AGREES, clause="P6")
+    assert preflight_holds(config, "m")
+    assert not preflight_holds(config, "other")
+    assert not preflight_holds(config, "unknown"), "nothing planned is nothing shown"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNSUPPORTED, Outcome.ABSENT, Outcome.DIFFERS])
+def test_preflight_does_not_hold_with_a_cell_that_did_not_agree(config: Any, outcome: Outcome) -> None:
+    ended(config, Outcome.AGREES)
+    ended(config, outcome, clause="P6")
+
+    assert not preflight_holds(config, "m")

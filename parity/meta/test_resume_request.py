@@ -1,0 +1,111 @@
+"""A resumed run must ask for the same: what is compared, and how a difference is named."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from parity.meta.command_line import options
+from parity.plugin.request.options import add_options, typed_options
+from parity.plugin.request.resume import PLACES, check_request, flags, paths, suite_digest, weights_sample
+from steering_core.errors import UsageProblem
+
+THEN = {"tools": "hooks, nnsight", "repeats": "5", "command": "pytest parity -q"}
+
+
+def left(folder: Path, request: object) -> Path:
+    (folder / "request.json").write_text(json.dumps(request))
+    return folder
+
+
+def test_the_same_request_is_accepted_however_it_was_typed(tmp_path: Path) -> None:
+    check_request({**THEN, "command": "pytest -q parity"}, left(tmp_path, THEN))
+
+
+def test_each_difference_is_named_with_the_command_that_would_do(tmp_path: Path) -> None:
+    now = {**THEN, "tools": "hooks", "--quantize": "int8"}
+
+    with pytest.raises(UsageProblem) as caught:
+        check_request(now, left(tmp_path, THEN))
+    assert "tools was hooks, nnsight, is hooks; --quantize was absent, is int8 (resume-differs)" in str(caught.value)
+    assert str(caught.value).endswith("it was started with: pytest parity -q")
+
+
+def test_many_differences_stay_one_short_line(tmp_path: Path) -> None:
+    now = {**THEN, **{f"setting {number}": "x" * 500 for number in range(9)}}
+
+    with pytest.raises(UsageProblem, match="and 5 more") as caught:
+        check_request(now, left(tmp_path, THEN))
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("content", ["", "{"])
+def test_a_request_that_does_not_read_is_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "request.json").write_text(content)
+
+    with pytest.raises(UsageProblem, match=r"request.json does not read \(resume-request\)"):
+        check_request(THEN, tmp_path)
+
+
+def test_every_option_that_decides_what_is_measured_is_compared() -> None:
+    class Parser:
+        """Counts what is added."""
+
+        names: list[str] = []  # noqa: RUF012
+
+        def getgroup(self, *_: str) -> "Parser":
+            return self
+
+        def addoption(self, name: str, **_: object) -> None:
+            self.names.append(name)
+
+    add_options(Parser())
+    assert flags() == Parser.names
+    assert set(flags()) > PLACES | {"--no-gate", "--repeats", "--dtype"}
+
+
+@pytest.mark.parametrize("place", [0, 100_000, 199_999])
+def test_other_weights_have_another_sample(place: int, tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(bytes(200_000))
+    before = weights_sample(str(tmp_path))
+    changed = bytearray(200_000)
+    changed[place] = 1
+    file.write_bytes(changed)
+
+    assert weights_sample(str(tmp_path)) != before
+    assert weights_sample("org/model") == "org/model"
+
+
+def test_paths_are_the_same_from_every_directory(tmp_path: Path) -> None:
+    def seen(directory: Path, *arguments: str) -> list[str]:
+        config = Namespace(args=arguments, invocation_params=Namespace(dir=directory), rootpath=tmp_path)
+        return paths(cast("pytest.Config", config))
+
+    here = seen(tmp_path, "parity/", "parity/a.py::test_b[x]")
+    assert here == ["parity", "parity/a.py::test_b[x]"]
+    assert seen(tmp_path / "parity", "a.py::test_b[x]", ".") == here
+
+
+def test_a_changed_check_changes_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "parity").mkdir()
+    check = tmp_path / "parity" / "test_x.py"
+    check.write_text("one")
+    monkeypatch.setattr("parity.plugin.request.resume.ROOT", tmp_path)
+    before = suite_digest()
+    check.write_text("two")
+
+    assert suite_digest() != before
+
+
+def test_a_plan_keeps_what_repeating_a_check_needs() -> None:
+    def kept(**changed: object) -> tuple[tuple[str, str], ...]:
+        asked = vars(options(**changed))
+        return typed_options(asked.__getitem__)
+
+    assert kept() == kept(gpu=True, dtype="bfloat16", preset="phase1", no_gate=True) == ()
+    assert kept(tool=["a.py:A", "b.py:B"], layer=0, batch_size=7) == (
+        ("--batch-size", "7"), ("--layer", "0"), ("--tool", "a.py:A"), ("--tool", "b.py:B"),
+    )  # fmt: skip

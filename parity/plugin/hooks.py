@@ -1,0 +1,85 @@
+"""pytest hooks of the measuring side: options, parametrization, order, gate, and one record per check."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from parity.plugin.cells import parameters, register_markers
+from parity.plugin.check_records import draft_of, finish
+from parity.plugin.gate import block, remember
+from parity.plugin.planning import arrange
+from parity.plugin.request.options import add_options
+from parity.plugin.request.resume import settle_request
+from parity.plugin.request.run_matrix import build_run_matrix
+from parity.plugin.request.weights import check_sources
+from parity.plugin.session_state import FAILED, HELD, MATRIX
+from steering_core.errors import SuiteError
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Called once, before the command line is read."""
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Called once the options are known: refuses bad ones, registers a marker per model and family."""
+    try:
+        matrix = build_run_matrix(config.option)
+        if not hasattr(config, "workerinput"):
+            check_sources(matrix, config.option)
+        settle_request(config, matrix)
+    except SuiteError as problem:
+        raise pytest.UsageError(str(problem)) from None
+    config.stash[MATRIX] = matrix
+    config.stash[FAILED] = {}
+    config.stash[HELD] = set()
+    register_markers(config, matrix)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Called by xdist on the controller, once: who decides which worker runs what."""
+    from parity.plugin.xdist_scheduling import ModelScheduling
+
+    return ModelScheduling(config, log, config.stash[MATRIX].registry)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Called per test function: models x tools (or pairs of tools) x arms x repeats."""
+    if "model_cache" not in metafunc.fixturenames:
+        return  # a test of something else, whose arguments are its own
+    for name, values in parameters(metafunc, metafunc.config.stash[MATRIX]).items():
+        metafunc.parametrize(name, values)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Called after collection: around every other plugin's deselection, so that the full matrix is known."""
+    everything = list(items)
+    yield
+    arrange(config, items, everything)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Called before a check's fixtures: a failed preflight of its model blocks it, with the reason named."""
+    block(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
+    """Called around the check itself: one that compared nothing is an error, not a pass."""
+    result = yield
+    if draft := draft_of(pyfuncitem):
+        draft.require_evidence()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[Any]:
+    """Called after each phase: the finished record travels in user_properties, from workers too."""
+    if record := finish(item, call):
+        remember(item.config, record)
+    return (yield)

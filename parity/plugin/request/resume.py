@@ -1,0 +1,148 @@
+"""What a run was asked for, in a form that can be compared: a resumed run must ask for the same."""
+
+import json
+import os
+import shlex
+from dataclasses import asdict
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from parity.plugin.request.options import add_options
+from parity.plugin.request.run_matrix import RunMatrix
+from parity.plugin.request.weights import source_of
+from steering_core.errors import UsageProblem
+from steering_core.places import ROOT
+from steering_core.records.journal import REQUEST
+from steering_core.records.provenance import source_digest
+
+PACKAGES = ("torch", "transformers", "nnsight", "pyvene", "bitsandbytes")
+SAMPLES, SAMPLE = 16, 1 << 16
+COMMAND = "command"
+PLACES = {"--model", "--model-path", "--prompts", "--force-snapshot"}
+"""Options that say where things are; what is there is compared instead."""
+
+
+def describe_request(config: pytest.Config, matrix: RunMatrix) -> dict[str, str]:
+    """Everything that decides what is measured, by name. Reads a sample of the weights, loads nothing."""
+    option = config.getoption
+    found: dict[str, Any] = {
+        "models": matrix.selected, "tools": matrix.tools, "repeats": matrix.repeats, "preset": matrix.preset,
+        "prompts": matrix.prompts.digest, "device": device(config), "-m": option("markexpr"), "-k": option("keyword"),
+        "--snapshot-update": option("update_snapshots"), "paths": paths(config), "source of the suite": suite_digest(),
+        **{flag: option(flag.removeprefix("--").replace("-", "_")) for flag in flags() if flag not in PLACES},
+        COMMAND: shlex.join(["pytest", *map(str, config.invocation_params.args)]),
+    }  # fmt: skip
+    for key in matrix.selected:
+        found |= {f"{name} of {key}": value for name, value in asdict(matrix.settings[key]).items() if name != "preset"}
+        found[f"dtype of {key}"] = option("dtype") or matrix.registry[key].dtype
+        found[f"weights of {key}"] = "random" if option("random_weights") else weights_sample(source_of(matrix, key))
+    found |= {f"source of {tool}": _digest(Path(file)) for tool in matrix.tools if (file := _file(tool))}
+    found |= {f"version of {name}": _version(name) for name in PACKAGES}
+    return {name: _text(value) for name, value in found.items()}
+
+
+def settle_request(config: pytest.Config, matrix: RunMatrix) -> None:
+    """Describe the request for this process and its workers, and refuse to resume a run that asked for another."""
+    if hasattr(config, "workerinput") or config.getoption("collectonly"):
+        return
+    config.option.request = describe_request(config, matrix)
+    if folder := config.getoption("resume"):
+        check_request(config.option.request, Path(folder))
+
+
+def check_request(now: dict[str, str], folder: Path) -> None:
+    """UsageProblem naming what differs between the run in a directory and the one that is asked for now."""
+    try:
+        then = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UsageProblem(
+            "resume-request", f"--resume {folder}: {REQUEST} does not read", "start the run again in a new --run-dir"
+        ) from None
+    names = [name for name in dict.fromkeys((*now, *then)) if name != COMMAND and now.get(name) != then.get(name)]
+    if names:
+        changes = "; ".join(f"{name} was {_short(then.get(name))}, is {_short(now.get(name))}" for name in names[:4])
+        rest = f"; and {len(names) - 4} more" if len(names) > 4 else ""
+        raise UsageProblem(
+            "resume-differs", f"--resume {folder}: {changes}{rest}", f"it was started with: {then.get(COMMAND)}"
+        )
+
+
+def flags() -> list[str]:
+    """Every option that decides what is measured, so that a new one is compared without being named here."""
+    found: list[str] = []
+    recorder = SimpleNamespace(addoption=lambda flag, **_: found.append(flag))
+    add_options(SimpleNamespace(getgroup=lambda *_: recorder))
+    return found
+
+
+def device(config: pytest.Config) -> str:
+    """`cpu`, or the name of the GPU."""
+    if not config.getoption("gpu"):
+        return "cpu"
+    import torch
+
+    return str(torch.cuda.get_device_name(0))
+
+
+def paths(config: pytest.Config) -> list[str]:
+    """The collected paths and node ids, relative to the root wherever pytest was started."""
+    found = []
+    for argument in config.args:
+        path, sign, rest = argument.partition("::")
+        whole = os.path.join(config.invocation_params.dir, path)
+        found.append(os.path.relpath(whole, config.rootpath) + sign + rest)
+    return sorted(found)
+
+
+def suite_digest() -> str:
+    """sha256 over the library and the checks: what decides a record."""
+    whole = sha256(source_digest().encode())
+    for file in sorted((ROOT / "parity").glob("*.py")):
+        whole.update(file.name.encode() + b"\0" + file.read_bytes())
+    return whole.hexdigest()
+
+
+def weights_sample(source: str) -> str:
+    """sha256 over the sizes and a sample of a checkpoint's safetensors files; the hub id when it is not a directory."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return source
+    whole = sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        size = file.stat().st_size
+        whole.update(f"{file.name} {size}".encode())
+        with file.open("rb") as stream:
+            for index in range(SAMPLES):
+                stream.seek(index * max(size - SAMPLE, 0) // (SAMPLES - 1))
+                whole.update(stream.read(SAMPLE))
+    return whole.hexdigest()
+
+
+def _file(tool: str) -> str:
+    source = tool.rpartition(":")[0]
+    return source if source.endswith(".py") else ""
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _short(value: str | None) -> str:
+    text = "absent" if value is None else value or "empty"
+    return text if len(text) <= 40 else f"{text[:12]}..."

@@ -1,0 +1,107 @@
+"""Where each selected model's weights are, and whether they can be used: found before anything runs, one clear line when
+not. Small files and headers are read; torch is imported only when --gpu asks about one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parity.plugin.request.machine import check_machine
+from parity.plugin.request.run_matrix import RunMatrix
+from steering_core.errors import LoadProblem, UsageProblem
+from steering_core.models.architectures import architecture_of
+from steering_core.models.checkpoint import check_checkpoint, check_tokenizer, is_whole
+from steering_core.models.hub import SMALL, WEIGHTS, cached_folder, fetch
+from steering_core.models.registry import ModelSpec
+from steering_core.places import FIXTURES, ROOT
+
+RANDOM_TOKENIZER = FIXTURES / "checkpoints" / "tiny_qwen2"
+"""The tokenizer of random weights: every real model's vocabulary is larger."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What files are read from: a directory of this machine, or a repository of the hub at a revision."""
+
+    name: str
+    revision: str = "main"
+    patterns: tuple[str, ...] = SMALL + WEIGHTS
+
+    @property
+    def local(self) -> Path | None:
+        """The directory, if it is one; relative names start at the root of the project."""
+        return folder if (folder := ROOT / self.name).is_dir() else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The directory, or where the hub's cache holds the repository, complete or not."""
+        return self.local or cached_folder(self.name, self.revision, self.patterns)
+
+    def is_here(self, spec: ModelSpec) -> bool:
+        """Whether nothing has to be fetched; a directory is taken as it is."""
+        if self.local:
+            return True
+        return (found := self.folder) is not None and (self.patterns == SMALL or is_whole(spec, found))
+
+
+def check_sources(matrix: RunMatrix, options: Any) -> None:
+    """UsageProblem or LoadProblem for what is missing: a family's table, CUDA, memory, weights, a tokenizer."""
+    if options.collectonly:
+        return
+    for key in matrix.selected:
+        architecture_of(matrix.registry[key].family)
+    lacking = check_machine([matrix.registry[key] for key in matrix.selected], options)
+    if not options.random_weights:
+        lacking += [words for key in matrix.selected if (words := absent(matrix, key, fetching=not lacking))]
+    if lacking:
+        raise UsageProblem(
+            "missing", "; ".join(lacking),
+            "give --model-path KEY=DIR or --random-weights for weights, run on a CUDA machine for --gpu",
+        )  # fmt: skip
+    for key in matrix.selected:
+        check_model(matrix, key, options.random_weights)
+
+
+def check_model(matrix: RunMatrix, key: str, random_weights: bool) -> None:
+    """LoadProblem unless everything that a model is loaded from is there, whole, and as its row says."""
+    spec = matrix.registry[key]
+    if random_weights:
+        check_tokenizer(spec, RANDOM_TOKENIZER)
+    else:
+        check_checkpoint(spec, Path(source_of(matrix, key)), Path(tokenizer_of(spec)) if spec.tokenizer else None)
+
+
+def absent(matrix: RunMatrix, key: str, fetching: bool) -> str | None:
+    """None when a model's files are on this machine, or after they were fetched; else the reason in words."""
+    spec = matrix.registry[key]
+    for origin in (weights_of(matrix, key), *([tokenizer_origin(spec)] if spec.tokenizer else [])):
+        if origin.is_here(spec):
+            continue
+        if not fetching:
+            return f"no weights of {key} ({origin.name}) in the local Hugging Face cache"
+        try:
+            fetch(key, origin.name, origin.revision, origin.patterns)
+        except LoadProblem as problem:
+            return f"{problem.sentence}: {problem.hint}"
+    return None
+
+
+def weights_of(matrix: RunMatrix, key: str) -> Origin:
+    """Where a model's weights come from: --model-path, else its row."""
+    spec = matrix.registry[key]
+    return Origin(matrix.sources.get(key, spec.source), spec.revision)
+
+
+def tokenizer_origin(spec: ModelSpec) -> Origin:
+    """Where the tokenizer comes from, for a row that names another repository for it."""
+    return Origin(spec.tokenizer, patterns=SMALL)
+
+
+def source_of(matrix: RunMatrix, key: str) -> str:
+    """The directory of a model's weights, in the project, on this machine or in the hub's cache; else the hub id."""
+    origin = weights_of(matrix, key)
+    return str(origin.folder or origin.name)
+
+
+def tokenizer_of(spec: ModelSpec) -> str:
+    """The same for its tokenizer; empty when it comes with the weights."""
+    return str((origin := tokenizer_origin(spec)).folder or origin.name) if spec.tokenizer else ""

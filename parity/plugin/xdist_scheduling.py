@@ -1,0 +1,28 @@
+"""Which worker gets which checks: all of one model go to one, which so loads it once, and knows whether its gate is shut.
+
+xdist's own groups are not used: they are told to the controller in a suffix of the node id, which pytest 9.2 drops.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+
+class ModelScheduling(LoadScopeScheduling):
+    """Hands out the checks of one model as one piece, every other test by itself."""
+
+    def __init__(self, config: Any, log: Any, models: Collection[str]) -> None:
+        super().__init__(config, log)
+        self.models = models
+
+    def _split_scope(self, nodeid: str) -> str:
+        return model_in(nodeid, self.models) or nodeid
+
+
+def model_in(nodeid: str, models: Collection[str]) -> str | None:
+    """The model key among the parameters of a node id, `path::test_name[hooks-tiny_qwen2-last]`."""
+    parameters = re.search(r"\[(.*)\]$", nodeid)
+    words = parameters[1].split("-") if parameters and nodeid.startswith("parity/test_") else []
+    return next((word for word in words if word in models), None)

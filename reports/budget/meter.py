@@ -1,0 +1,133 @@
+"""What a run costs: wall time times the price of its GPUs; and the brake that starts no cell beyond the budget."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.budget.estimate import Estimate, Kind
+from reports.run.arrival import records_in
+from steering_core.errors import UsageProblem
+from steering_core.models.registry import ModelSpec
+from steering_core.records.journal import PLAN, Entry, SessionStart
+from steering_core.records.record import Plan
+
+
+@dataclass(frozen=True)
+class Meter:
+    """usd_per_hour: of all GPUs together. started: seconds since the epoch. before: USD of earlier sessions."""
+
+    usd_per_hour: float
+    started: float
+    before: float = 0.0
+    clock: Callable[[], float] = time.time
+
+    def price(self, seconds: float) -> float:
+        """USD of so much wall time."""
+        return seconds * self.usd_per_hour / 3600
+
+    def spent(self, ahead: float = 0.0) -> float:
+        """USD until now, or until `ahead` seconds from now."""
+        return self.before + self.price(self.clock() - self.started + ahead)
+
+
+class BudgetGuard:
+    """A pytest plugin object in each process that runs checks: the first cell that would pass the limit stops it."""
+
+    def __init__(self, limit: float, meter: Meter, estimate: Estimate) -> None:
+        self.limit, self.meter, self.estimate = limit, meter, estimate
+        self.spent = False
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Called before a check's fixtures: skip it, with the reason, when it would cost too much."""
+        if (kind := kind_of_item(item)) and self.refuses(kind):
+            pytest.skip(reason(self.limit))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called per phase of each test: learn how long cells take."""
+        for record in records_in(report):
+            self.estimate.observe(record)
+
+    def refuses(self, kind: Kind) -> bool:
+        """Whether the cost at the end of this cell would pass the limit; once it would, nothing starts any more."""
+        self.spent = self.spent or self.meter.spent(self.estimate.next(kind)) > self.limit
+        return self.spent
+
+
+def reason(limit: float) -> str:
+    """Why a cell was not run; no failed check explains it, so the run is incomplete."""
+    return f"not run: the budget of {usd(limit)} is spent"
+
+
+def kind_of_item(item: pytest.Item) -> Kind | None:
+    """The kind of a check; None for tests without a clause."""
+    marker = item.get_closest_marker("clause")
+    if marker is None or not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return None
+    parameters: dict[str, Any] = item.callspec.params
+    return Kind(parameters["model_key"], marker.args[0], parameters.get("arm"))
+
+
+def put_brake(config: pytest.Config) -> None:
+    """In a process that runs checks, once its plan is known: hold it to the budget, if there is one."""
+    limit, file = config.getoption("budget_usd"), Path(config.getoption("run_dir")) / PLAN
+    if limit is None or not file.exists() or config.getoption("collectonly"):
+        return
+    plan = Plan.model_validate_json(file.read_text(encoding="utf-8"))
+    brake = BudgetGuard(limit, meter_of(config, plan), Estimate(plan, config.getoption("gpu")))
+    config.pluginmanager.register(brake, "parity-brake")
+
+
+def settle_budget(config: pytest.Config, entries: Iterable[Entry]) -> None:
+    """Check the limit and the price, and start the meter, for this process and its workers."""
+    for name in ("budget_usd", "gpu_hour_usd"):
+        value = config.getoption(name)
+        if value is not None and not (isfinite(value) and value > 0):
+            raise UsageProblem("budget", f"--{name.replace('_', '-')} {value:g} is no price", "US dollars above 0")
+    config.option.spent_before = cost_of(entries)
+    config.option.meter_started = time.time()
+
+
+def meter_of(config: pytest.Config, plan: Plan) -> Meter:
+    """The running meter. The price is --gpu-hour-usd, or the highest of the planned models' rows."""
+    price = config.getoption("gpu_hour_usd")
+    if price is None:
+        rows = Estimate(plan, gpu=True).rows
+        price = max(rows[key].gpu_hour_usd if key in rows else ModelSpec.gpu_hour_usd for key in plan.models)
+    return Meter(price * gpus(config), config.getoption("meter_started"), config.getoption("spent_before"))
+
+
+def gpus(config: pytest.Config) -> int:
+    """How many GPUs the run pays for: each worker owns one, as far as there are; without --gpu the machine is one."""
+    if not config.getoption("gpu"):
+        return 1
+    import torch
+
+    given = getattr(config, "workerinput", {}).get("workercount") or config.getoption("numprocesses", None) or 1
+    return max(1, min(int(given), torch.cuda.device_count()))
+
+
+def cost_of(entries: Iterable[Entry]) -> float:
+    """USD of earlier sessions, each from its start to the end of its last finished cell."""
+    total, session, end = 0.0, None, datetime.min
+    for entry in entries:
+        if isinstance(entry, SessionStart):
+            total += _cost(session, end)
+            session, end = entry, entry.started
+        elif session:
+            end = max(end, entry.started + timedelta(seconds=entry.wall_seconds))
+    return total + _cost(session, end)
+
+
+def _cost(session: SessionStart | None, end: datetime) -> float:
+    return session.usd_per_hour * (end - session.started).total_seconds() / 3600 if session else 0.0
+
+
+def usd(amount: float) -> str:
+    """`$15.00`; small amounts keep three digits."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.3g}"

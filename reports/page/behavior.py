@@ -1,0 +1,74 @@
+"""What steered models said: B1 records as rates of coherent, garbled and normal answers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reports.page.exports import Table
+from reports.page.measured import count_in, number_in
+from steering_core.records.record import Record, Run
+
+CLASSES = ("coherent", "garbled", "normal", "unscored")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Shares of answers, in percent, over all repeats of one tool and arm (with its variant) at one strength.
+
+    low, high: the widest Wilson 95 % interval of the coherent rate over the repeats, in percent. strength: None when
+    the run held it fixed.
+    """
+
+    model: str
+    tool: str
+    arm: str
+    shares: dict[str, float]
+    low: float | None
+    high: float | None
+    prompts: int
+    repeats: int
+    strength: float | None = None
+
+
+def list_rates(run: Run) -> list[Rates]:
+    """One entry per model, tool, arm and strength, in the order of the records."""
+    groups: dict[tuple[str, str, str, float | None], list[Record]] = {}
+    for record in run.records:
+        cell = record.cell
+        if cell.clause == "B1" and count_in(record, "total"):
+            strength = number_in(record, "strength")
+            arm = ", ".join(filter(None, (cell.arm, cell.variant if strength is None else None)))
+            groups.setdefault((cell.model, cell.tool or "", arm, strength), []).append(record)
+    return [_rates(*key, records) for key, records in groups.items()]
+
+
+def sweeps(rates: Iterable[Rates]) -> dict[tuple[str, str, str], list[Rates]]:
+    """Rates by (model, tool, arm) wherever at least two strengths were measured, weakest first."""
+    groups: dict[tuple[str, str, str], list[Rates]] = {}
+    for entry in rates:
+        if entry.strength is not None:
+            groups.setdefault((entry.model, entry.tool, entry.arm), []).append(entry)
+    ordered = {key: sorted(found, key=lambda entry: entry.strength or 0.0) for key, found in groups.items()}
+    return {key: found for key, found in ordered.items() if len(found) > 1}
+
+
+def behaviour_table(run: Run) -> Table:
+    """Rates as rows that can be exported."""
+    shares = (f"{name} %" for name in CLASSES)
+    columns = ("model", "tool", "arm", "strength", *shares, "low %", "high %", "prompts", "repeats")
+    rows = tuple(
+        (r.model, r.tool, r.arm, r.strength, *(r.shares[name] for name in CLASSES), r.low, r.high, r.prompts, r.repeats)
+        for r in list_rates(run)
+    )
+    return Table("Behaviour under steering", columns, rows)
+
+
+def _rates(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> Rates:
+    total = sum(count_in(record, "total") for record in records)
+    shares = {name: 100 * sum(count_in(record, name) for record in records) / total for name in CLASSES}
+    lows = [low for record in records if (low := number_in(record, "low")) is not None]
+    highs = [high for record in records if (high := number_in(record, "high")) is not None]
+    low, high = min(lows, default=None), max(highs, default=None)
+    return Rates(
+        model, tool, arm, shares, None if low is None else 100 * low, None if high is None else 100 * high,
+        count_in(records[0], "total"), len(records), strength,
+    )  # fmt: skip

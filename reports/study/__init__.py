@@ -1,0 +1,1 @@
+"""The study's published artifacts, replayed as records."""

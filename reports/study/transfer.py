@@ -1,0 +1,95 @@
+"""Transfer efficiency from the study's phase 2 files: how well one model's direction steers another."""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from reports.study.files import StudyRates
+from steering_core.errors import ArtifactProblem
+from steering_core.records.record import Frozen
+from steering_core.statistics import Ratio, transfer_efficiency
+
+
+class End(Frozen):
+    """The model a direction was read from, or the one it was applied to."""
+
+    model_key: str
+    model_id: str
+    layer_idx: int
+    hidden_dim: int
+
+
+class Extraction(Frozen):
+    """How a direction was read."""
+
+    method: str
+    direction_shape: list[int]
+    direction_norm_prenorm: float
+
+
+class Geometry(Frozen):
+    """The two models' own directions compared; None where their sizes differ."""
+
+    cross_cosine: float | None
+    source_norm: float
+    target_norm: float
+    norm_ratio: float
+    dim_match: bool
+
+
+class TransferFile(Frozen):
+    """One transfer or self-control run of phase 2."""
+
+    experiment: Literal["v4_transfer_b1", "v4_transfer_b2"]
+    source: End
+    target: End
+    multiplier: float
+    mode: Literal["self_control", "direct_transfer"]
+    seed: int | None = None
+    git_commit: str
+    timestamp_utc: str
+    eval_prompt_count: int
+    extraction: Extraction
+    target_extraction: Extraction | None = None
+    geometric: Geometry | None = None
+    eval: StudyRates
+    elapsed_s: float = Field(ge=0)
+
+    @property
+    def refused(self) -> list[bool]:
+        """Coherent refusals first; the order is of no consequence, both samples are resampled on their own."""
+        coherent = self.eval.counts[0]
+        return [True] * coherent + [False] * (self.eval.n_prompts - coherent)
+
+
+class Transfer(NamedTuple):
+    """One row of the table. `cosine` is between the two models' own directions."""
+
+    source: str
+    target: str
+    coherent: int
+    own: int
+    prompts: int
+    efficiency: Ratio
+    cosine: float | None
+
+
+def transfers(files: Iterable[TransferFile]) -> list[Transfer]:
+    """Each transfer against the self-control of its target at the same multiplier (the target's)."""
+    known = list(files)
+    controls = {(run.target.model_key, run.multiplier): run for run in known if run.mode == "self_control"}
+    return [_transfer(run, controls) for run in known if run.mode == "direct_transfer"]
+
+
+def _transfer(run: TransferFile, controls: dict[tuple[str, float], TransferFile]) -> Transfer:
+    own = controls.get((run.target.model_key, run.multiplier))
+    if own is None:
+        raise ArtifactProblem(
+            "transfer-control", f"no self-control of {run.target.model_key} at {run.multiplier:g}x among the files",
+            "name the target's self_control file too",
+        )  # fmt: skip
+    return Transfer(
+        run.source.model_key, run.target.model_key, sum(run.refused), sum(own.refused), run.eval.n_prompts,
+        transfer_efficiency(run.refused, own.refused), run.geometric.cross_cosine if run.geometric else None,
+    )  # fmt: skip

@@ -1,0 +1,146 @@
+"""The verdict on one screen: what is concluded and why, in at most forty lines, readable without colour."""
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import NamedTuple
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports.page.commands import repeat_command
+from reports.page.findings import list_findings
+from reports.run.layout import CHECKLIST, RECORDS, VERDICT
+from reports.terminal.tables import legend, numbers_table, rates_table
+from reports.untrusted import plain
+from reports.verdicts import Conclusion, Verdict
+from steering_core.records.record import Outcome, Record, Run
+
+STYLES = {
+    Conclusion.OUTCOME_4: "bold green",
+    Conclusion.OUTCOME_3: "bold green",
+    Conclusion.PREFLIGHT_PASSED: "bold green",
+    Conclusion.OUTCOME_1: "bold red",
+    Conclusion.OUTCOME_2: "bold red",
+    Conclusion.INVALID: "bold red",
+    Conclusion.PREFLIGHT_FAILED: "bold red",
+}
+SCREEN = 40
+LABEL = 9
+FILES = f"{RECORDS}, {VERDICT}, {CHECKLIST} in the run directory"
+
+
+class Item(NamedTuple):
+    """A labelled text and how many lines it may take when there is room."""
+
+    label: str
+    text: str
+    lines: int
+
+
+def render(run: Run, verdict: Verdict, width: int, colour: bool, files: str = FILES) -> str:
+    """The whole text, at most `width` columns wide but for the command to paste; `files` says where the files are.
+
+    With more to say than fits one screen, texts are cut and rows are counted instead of listed. Texts that came from a
+    model or a stored file are escaped: nothing in them reaches the terminal as a command.
+    """
+    for detail in (3, 2, 1):
+        text = _print(_parts(run, verdict, width, files, detail), width, colour)
+        if text.count("\n") <= SCREEN:
+            break
+    return text
+
+
+def write_lines(items: Sequence[tuple[str, str]], width: int, colour: bool) -> str:
+    """Labelled texts in the same form, for what follows a verdict."""
+    return _print([_grid([Item(label, text, 2) for label, text in items], width, 2)], width, colour)
+
+
+def _print(parts: Sequence[RenderableType], width: int, colour: bool) -> str:
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None,
+        markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
+    )  # fmt: skip
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().split("\n")[:-1])
+
+
+def _parts(run: Run, verdict: Verdict, width: int, files: str, detail: int) -> list[RenderableType]:
+    rows = 3 * detail - 1
+    rates = rates_table(run, rows)
+    items = [
+        *_trouble(run, verdict, detail),
+        *_what_now(verdict),
+        *_several("Note", verdict.notes, 2 * detail + 1),
+        Item("Scope", verdict.scope.sentence, 3),
+        Item("Files", files, 2),
+    ]
+    again = _again(run, verdict)
+    return [
+        _headline(run, verdict, width),
+        _grid([Item("Rule", verdict.rule, 2)], width, detail),
+        "",
+        numbers_table(run, verdict, rows),
+        *([rates] if rates else []),
+        legend(rates is not None),
+        "",
+        _grid(items, width, detail),
+        *([Text(f"Again     {again}", no_wrap=True)] if again else []),
+    ]
+
+
+def _headline(run: Run, verdict: Verdict, width: int) -> Text:
+    label = f"{verdict.conclusion.label}{' (replayed)' if run.environment.get('replayed') else ''}"
+    return Text(plain(f"{label}: {verdict.headline}", 3 * width), style=STYLES.get(verdict.conclusion, "bold yellow"))
+
+
+def _trouble(run: Run, verdict: Verdict, detail: int) -> list[Item]:
+    """What failed first and how to see it again, what else failed, and what is missing."""
+    items: list[Item] = []
+    if (first := _first_failure(run, verdict)) is not None:
+        cause = verdict.likely_cause
+        words = cause.text if cause else f"{first.cell.id}: {first.sentence}"
+        items += [Item("Failed", words, 3)] if words not in verdict.headline else []
+        where = str(first.measured.get("localized") or "")
+        items += [Item("Found", where, 2)] if where and where not in words else []
+    also = tuple(cause.text for cause in verdict.failures[1:])
+    return [*items, *_several("Also", also, detail), *_several("Missing", verdict.missing, detail)]
+
+
+def _again(run: Run, verdict: Verdict) -> str:
+    """The command that repeats what failed first, whole and in one line, so that it can be pasted."""
+    first = _first_failure(run, verdict)
+    return plain(repeat_command(run.plan, first), 2000) if first is not None and first.nodeid else ""
+
+
+def _first_failure(run: Run, verdict: Verdict) -> Record | None:
+    if verdict.likely_cause is not None:
+        return next((record for record in run.records if record.cell.id == verdict.likely_cause.cell), None)
+    found = (finding.record for finding in list_findings(run))
+    return next((record for record in found if record.outcome in (Outcome.DIFFERS, Outcome.ERRORED)), None)
+
+
+def _what_now(verdict: Verdict) -> list[Item]:
+    ties = f"; tied: {', '.join(verdict.ties)} ({verdict.tie_break})" if verdict.ties else ""
+    proceed = f"yes, with {verdict.proceed_tool}{ties}" if verdict.proceed else f"no: {verdict.proceed_reason}"
+    strength = "; ".join((verdict.strength.kind, *verdict.strength.lines))
+    return [Item("Action", verdict.action, 3), Item("Proceed", proceed, 2), Item("Strength", strength, 3)]
+
+
+def _several(label: str, texts: tuple[str, ...], most: int) -> list[Item]:
+    items = [Item(label if index == 0 else "", text, 2) for index, text in enumerate(texts[:most])]
+    rest = len(texts) - most
+    return [*items, Item("", f"and {rest} more", 1)] if rest > 0 else items
+
+
+def _grid(items: Sequence[Item], width: int, detail: int) -> Table:
+    """Label and text side by side; each text is cut so that it takes about its number of lines."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=LABEL, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for item in items:
+        room = min(item.lines, detail) * (width - LABEL - 1)
+        grid.add_row(Text(item.label, style="bold"), Text(plain(item.text, room)))
+    return grid

@@ -1,0 +1,114 @@
+"""The grid of checks: five outcomes in five shapes, what a cell opens to, and what stands in for a missing record."""
+
+from itertools import pairwise
+
+import pytest
+
+from reports.page.findings import list_findings
+from reports.page.grid import Square, build_grids
+from reports.page.html import render_page
+from reports.tests.parsed_page import Parsed, parsed, rendered
+from reports.tests.synthetic_run import LOCALISED, MODELS, TOOLS, agreeing, one_fault, replace
+from reports.verdicts import judge
+from steering_core.records.clauses import CLAUSES
+from steering_core.records.record import Cell, Outcome, Run
+
+
+def squares_of(run: Run, clause: str, model: str = MODELS[0]) -> dict[str, Square]:
+    grid = next(grid for grid in build_grids(run) if grid.model == model)
+    row = next(row for row in grid.rows if row.clause.id == clause)
+    return {square.who: square for square in row.squares if square}
+
+
+def test_every_model_has_its_clauses_in_the_protocols_order() -> None:
+    asked = {record.cell.clause for record in agreeing().records}
+    for grid in build_grids(agreeing()):
+        assert [row.clause.id for row in grid.rows] == [name for name in CLAUSES if name in asked]
+        assert [clause.id for clause in grid.unasked] == [name for name in CLAUSES if name not in asked]
+
+
+def test_clauses_stand_by_tool_by_pair_or_for_the_model() -> None:
+    run = agreeing()
+    assert list(squares_of(run, "P1")) == list(TOOLS)
+    assert list(squares_of(run, "P6")) == ["hooks ~ nnsight", "hooks ~ pyvene", "nnsight ~ pyvene"]
+    assert list(squares_of(run, "B3")) == ["all tools together"]
+
+
+def test_the_worst_record_decides_a_square_and_the_share_is_said() -> None:
+    one = Cell(clause="D2", model=MODELS[0], tool="hooks", other="pyvene", repeat=3)
+    square = squares_of(replace(agreeing(), one, outcome=Outcome.DIFFERS, sentence="cos 0.9"), "D2")["hooks ~ pyvene"]
+    assert (square.outcome, square.share, square.sentences[0]) == (Outcome.DIFFERS, "1 of 5", "cos 0.9")
+
+
+def test_a_held_back_cell_is_absent_and_says_why() -> None:
+    square = squares_of(one_fault(), "D1")["nnsight"]
+    assert (square.outcome, square.label) == (Outcome.ABSENT, "held back")
+
+
+def test_a_declared_deviation_is_neither_agreement_nor_failure() -> None:
+    cell = Cell(clause="P9", model=MODELS[0], tool="pyvene")
+    one = replace(agreeing(), Cell(clause="P5", model=MODELS[0], tool="pyvene"), cell=cell, outcome=Outcome.DIFFERS)
+    run = replace(one, cell, measured={"declared_deviation": "the library removes every hook"})
+    square = squares_of(run, "P9")["pyvene"]
+    assert (square.outcome, square.look, square.label) == (Outcome.DIFFERS, "declared", "declared")
+    assert list_findings(run) == []
+
+
+def test_a_real_failure_outranks_a_declared_one() -> None:
+    first, second = (Cell(clause="D2", model=MODELS[0], tool="hooks", other="pyvene", repeat=n) for n in (0, 1))
+    run = replace(agreeing(), first, outcome=Outcome.DIFFERS, measured={"declared_deviation": "known"})
+    run = replace(run, second, outcome=Outcome.DIFFERS)
+    square = squares_of(run, "D2")["hooks ~ pyvene"]
+    assert (square.look, square.share) == ("differs", "1 of 5")
+
+
+def test_a_planned_cell_without_a_record_is_never_agreement() -> None:
+    run = agreeing()
+    kept = tuple(record for record in run.records if record.cell.clause != "S1" or record.cell.tool != "pyvene")
+    square = squares_of(run.model_copy(update={"records": kept}), "S1")["pyvene"]
+    assert (square.outcome, square.label) == (Outcome.ABSENT, "no record")
+
+
+def test_clauses_that_were_not_asked_are_named() -> None:
+    run = agreeing()
+    cells = tuple(cell for cell in run.plan.planned if cell.clause != "P1")
+    kept = tuple(record for record in run.records if record.cell.clause != "P1")
+    fewer = run.model_copy(
+        update={"records": kept, "plan": run.plan.model_copy(update={"planned": cells, "required": cells})}
+    )
+    assert "Not part of this run: P1 location, " in Parsed(render_page(fewer, judge(fewer))).text
+
+
+def test_a_cell_opens_to_numbers_tolerance_place_and_command() -> None:
+    text = parsed(one_fault).text
+    opened = text[text.index("P1 location: nnsight") :]
+    opened = opened[: opened.index("P1 location: pyvene")]
+    for words in (f"Found: {LOCALISED}", "largest difference 3.1", "tolerance 1e-05", "Repeat: pytest"):
+        assert words in opened
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_its_own_shape_and_word(outcome: Outcome) -> None:
+    cell = Cell(clause="P1", model=MODELS[0], tool="pyvene")
+    run = replace(agreeing(), cell, outcome=outcome)
+    page = render_page(run, judge(run))
+    shape = f'href="#icon-{outcome}"'
+    others = rendered(agreeing)
+    assert page.count(shape) > others.count(shape) or outcome is Outcome.AGREES
+    assert f'<symbol id="icon-{outcome}"' in page
+    assert f"<b>{outcome}</b>" in page
+
+
+def test_no_two_outcomes_share_a_shape() -> None:
+    page = rendered(agreeing)
+    starts = [page.index(f'<symbol id="icon-{outcome}"') for outcome in Outcome]
+    shapes = [page[start : page.index("</symbol>", start)].split("viewBox", 1)[1] for start in starts]
+    assert len(set(shapes)) == len(Outcome)
+    assert all(a != b for a, b in pairwise(sorted(shapes)))
+
+
+def test_cells_are_opened_without_script() -> None:
+    page = parsed(agreeing)
+    squares = sum(len([s for s in row.squares if s]) for grid in build_grids(agreeing()) for row in grid.rows)
+    assert len(page.all("details", name="cell")) == squares
+    assert len(page.all("button")) == len(page.all("button", hidden=""))

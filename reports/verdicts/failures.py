@@ -1,0 +1,73 @@
+"""Failed gates: preflight clauses and the premise that do not hold, first cause first; and who passes."""
+
+from reports.verdicts.run_index import Sheet, is_gate, is_preflight
+from reports.verdicts.verdict import Cause
+from steering_core.records.clauses import CLAUSES
+from steering_core.records.record import Cell, Outcome, Record
+
+VERBS = {Outcome.DIFFERS: "fails", Outcome.ERRORED: "crashed"}
+
+
+def list_failures(sheet: Sheet) -> tuple[Cause, ...]:
+    """Every gate that was measured and does not hold, then every one that crashed; in the protocol's clause order.
+
+    A missing library or an unsupported family is no cause of anything: those are missing evidence.
+    """
+    failed = [
+        record
+        for cell, record in sheet.records.items()
+        if is_gate(cell) and record.outcome in VERBS and not record.declared
+    ]
+    return tuple(_cause(record) for record in sorted(failed, key=lambda record: _rank(sheet, record)))
+
+
+def list_passing(sheet: Sheet, model: str) -> tuple[str, ...]:
+    """The tools for which every preflight cell on this model holds, in the plan's order.
+
+    A failed pair is charged to the tool of the two that also fails by itself; to both when neither does, because
+    then nothing says which of them is wrong. A failure of the model itself (no tool named) leaves no tool passing.
+    """
+    cells = [cell for cell in sheet.cells if cell.model == model and is_preflight(cell)]
+    failed = [cell for cell in cells if not sheet.stands(cell)]
+    alone = {cell.tool for cell in failed if cell.other is None}
+    charged = {name for cell in failed for name in charge(cell, alone)}
+    named = {name for cell in cells for name in (cell.tool, cell.other)}
+    return tuple(tool for tool in sheet.plan.tools if tool in named and tool not in charged and None not in charged)
+
+
+def say_where(cell: Cell) -> str:
+    """`pyvene on tiny_qwen2`, `hooks~pyvene on tiny_qwen2`, or only the model."""
+    return f"{cell.tools} on {cell.model}" if cell.tools else cell.model
+
+
+def charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
+    """Whom a failed cell counts against; `alone` are the tools that fail without a partner."""
+    return {cell.tool, cell.other} & alone or {cell.tool, cell.other}
+
+
+def _rank(sheet: Sheet, record: Record) -> tuple[bool, int, int, int]:
+    cell = record.cell
+    tool = sheet.plan.tools.index(cell.tool) if cell.tool else -1
+    return (
+        record.outcome is Outcome.ERRORED,
+        list(CLAUSES).index(cell.clause),
+        sheet.plan.models.index(cell.model),
+        tool,
+    )
+
+
+def _cause(record: Record) -> Cause:
+    cell = record.cell
+    name = CLAUSES[cell.clause].name
+    sentence = str(record.measured.get("localized") or record.sentence)
+    return Cause(
+        clause=cell.clause,
+        name=name,
+        model=cell.model,
+        tool=cell.tool,
+        other=cell.other,
+        outcome=record.outcome,
+        sentence=sentence,
+        cell=cell.id,
+        text=f"{cell.clause} {name} {VERBS[record.outcome]} for {say_where(cell)}: {sentence}",
+    )

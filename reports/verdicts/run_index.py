@@ -1,0 +1,115 @@
+"""A run laid out by cell: what was asked, what answered, and what an earlier failure excuses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from reports.verdicts.measured import was_measured
+from steering_core.errors import ArtifactProblem, EmptyMeasurement
+from steering_core.records.clauses import CLAUSES, Stage
+from steering_core.records.record import Cell, Outcome, Plan, Record, Run
+
+GATES = "B3"
+"""The premise gates like a preflight clause, although it is a behaviour clause."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Every cell that a verdict about this run has to account for, with its record or None."""
+
+    plan: Plan
+    records: dict[Cell, Record]
+
+    @cached_property
+    def preflight_only(self) -> bool:
+        """Whether no behaviour was asked for, or could mean anything: such a run never gives an Outcome."""
+        return self.plan.random_weights or not any(cell.clause == "B1" for cell in self.plan.planned)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Asked or answered, in order; a preflight-only run answers for what was planned, not for the full matrix."""
+        asked = self.plan.planned if self.preflight_only else (*self.plan.required, *self.plan.planned)
+        return tuple(dict.fromkeys((*asked, *self.records)))
+
+    @cached_property
+    def planned(self) -> frozenset[Cell]:
+        """The cells that were selected for this run."""
+        return frozenset(self.plan.planned)
+
+    def measured(self, clause: str, model: str) -> Iterator[Record]:
+        """The records of one clause on one model that carry numbers."""
+        for cell, record in self.records.items():
+            if cell.clause == clause and cell.model == model and was_measured(record):
+                yield record
+
+    def stands(self, cell: Cell) -> bool:
+        """Whether the cell was measured and holds, or differs as declared; a cell without a record does not."""
+        record = self.records.get(cell)
+        return record is not None and (record.outcome is Outcome.AGREES or record.declared)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Record]:
+        return {cell.id: record for cell, record in self.records.items()}
+
+    def is_excused(self, record: Record) -> bool:
+        """Whether a failed gate explains why this cell was not measured. In an ungated run nothing does."""
+        # The blocker is named by its id, alone or followed by what it found.
+        blocker = self._by_id.get((record.blocked_by or "").partition(": ")[0])
+        return (
+            self.plan.gated
+            and record.outcome is Outcome.ABSENT
+            and blocker is not None
+            and is_gate(blocker.cell)
+            and not self.stands(blocker.cell)
+        )
+
+
+def is_preflight(cell: Cell) -> bool:
+    """Whether the cell belongs to the preflight stage."""
+    return CLAUSES[cell.clause].stage is Stage.PREFLIGHT
+
+
+def is_gate(cell: Cell) -> bool:
+    """Whether a failure of this cell makes a gated run invalid."""
+    return is_preflight(cell) or cell.clause == GATES
+
+
+def index_run(run: Run) -> Sheet:
+    """The run by cell. EmptyMeasurement when nothing was planned; ArtifactProblem when records contradict the plan."""
+    if not run.plan.planned:
+        raise EmptyMeasurement("nothing-planned", "the run planned no check", "select at least one cell")
+    for cell in (*run.plan.required, *run.plan.planned):
+        _check_clause(cell)
+    records: dict[Cell, Record] = {}
+    for record in run.records:
+        _check_belongs(run.plan, record)
+        if record.cell in records:
+            raise ArtifactProblem("duplicate-record", f"{record.cell.id} has two records", "a cell has one record")
+        records[record.cell] = record
+    return Sheet(run.plan, records)
+
+
+def presets_of(plan: Plan) -> tuple[str, ...]:
+    """The presets of a run; `fixture+phase1` is two, for models of different kinds."""
+    return tuple(plan.preset.split("+"))
+
+
+def _check_belongs(plan: Plan, record: Record) -> None:
+    cell = record.cell
+    _check_clause(cell)
+    if cell.model not in plan.models or (cell.tool is not None and cell.tool not in plan.tools):
+        raise ArtifactProblem(
+            "foreign-record",
+            f"{cell.id} is not of this run",
+            f"models: {', '.join(plan.models)}; tools: {', '.join(plan.tools)}",
+        )
+    preset = record.provenance.get("preset")
+    if isinstance(preset, str) and preset not in presets_of(plan):
+        raise ArtifactProblem(
+            "mixed-presets", f"{cell.id} was measured under preset {preset}", f"the run uses {plan.preset}"
+        )
+
+
+def _check_clause(cell: Cell) -> None:
+    if cell.clause not in CLAUSES:
+        raise ArtifactProblem("unknown-clause", f"{cell.id} has no known clause", f"known: {', '.join(CLAUSES)}")

@@ -1,0 +1,1 @@
+"""One experiment (extraction, direction, steered generation), and what surrounds it: noise floor, side effects, store."""

@@ -1,0 +1,84 @@
+"""The reference arm: greedy decoding with plain PyTorch pre-hooks, written without `generate`.
+
+It edits what the next block receives, so it shares neither code nor hook point with the tools it is compared to.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+
+from steering_core.errors import ToolUnsupported
+from steering_core.models.model import LoadedModel
+from steering_core.models.tokens import TokenBatch
+from steering_core.tools.edits import Edit
+from steering_core.tools.positions import Schedule
+
+
+def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+    """New token ids, int64 [batch, <= max_new_tokens], greedy; finished rows continue with the padding id."""
+    config = model.decoding(max_new_tokens)
+    stops = torch.tensor(_as_list(config.eos_token_id), device=batch.ids.device)
+    mask, ids, positions = batch.mask, batch.ids, batch.position_ids
+    done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    cache, whole, inherited = None, ids, processors(config)
+    with model.inference(), steered(model, edits, batch.mask):
+        for _ in range(max_new_tokens):
+            out = model.module(
+                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
+                use_cache=model.use_cache, logits_to_keep=1,
+            )  # fmt: skip
+            cache = out.past_key_values
+            scores = inherited(whole, out.logits[:, -1].float())
+            ids = scores.argmax(-1, keepdim=True).masked_fill(done[:, None], config.pad_token_id)
+            whole = torch.cat([whole, ids], -1)
+            done = done | torch.isin(ids[:, 0], stops)
+            if bool(done.all()):
+                break
+            mask = torch.cat([mask, torch.ones_like(ids)], -1)
+            positions = mask.sum(-1, keepdim=True) - 1
+            if not model.use_cache:
+                ids, positions = whole, (mask.cumsum(-1) - 1).clamp(min=0)
+    return whole[:, batch.ids.shape[1] :]
+
+
+def processors(config: GenerationConfig) -> LogitsProcessorList:
+    """What a checkpoint's own defaults change about greedy decoding: empty unless they are inherited (`as_run`)."""
+    penalty = config.repetition_penalty
+    return LogitsProcessorList([RepetitionPenaltyLogitsProcessor(penalty)] if penalty not in (None, 1.0) else [])
+
+
+@contextmanager
+def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator[None]:
+    """Apply edits to what the following module receives, at real tokens; hooks are removed at the end.
+
+    ToolUnsupported for an edit of anything but `resid_post`, which alone is what the following module receives.
+    """
+    if other := [edit.site for edit in edits if edit.site.stream != "resid_post"]:
+        raise ToolUnsupported("edit-site", f"the reference cannot edit {other[0]}", "edit resid_post")
+    followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
+    handles = []
+    try:
+        for edit in edits:
+            hook = _hook(edit, Schedule(mask, edit.phase, model.use_cache))
+            handles.append(followers[edit.site.layer].register_forward_pre_hook(hook, with_kwargs=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(edit: Edit, schedule: Schedule) -> Callable[[nn.Module, Any, Any], Any]:
+    def hook(module: nn.Module, args: Any, kwargs: Any) -> Any:
+        hidden = args[0] if args else kwargs["hidden_states"]
+        changed = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
+        return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
+
+    return hook
+
+
+def _as_list(value: Any) -> list[int]:
+    return [] if value is None else [value] if isinstance(value, int) else list(value)

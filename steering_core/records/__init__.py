@@ -1,0 +1,1 @@
+"""What a run leaves behind: clauses, thresholds, records, the journal and provenance."""

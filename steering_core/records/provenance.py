@@ -1,0 +1,85 @@
+"""Where a number came from: code, machine, weights. Nothing here is ever empty."""
+
+import json
+import platform
+import subprocess
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from steering_core.places import ROOT
+
+WHOLE = 1 << 30
+SAMPLE = 1 << 20
+
+
+@cache
+def suite_source() -> dict[str, Any]:
+    """Git commit and dirty flag of the suite, or the digest of its source when it is not a checkout."""
+    digest = source_digest()
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {"commit": f"source-{digest[:16]}", "dirty": True, "source_digest": digest}
+    changed = _git("status", "--porcelain", "--", ".", ":!snapshots", ":!reports/runs")
+    return {"commit": commit, "dirty": bool(changed), "source_digest": digest}
+
+
+@cache
+def source_digest() -> str:
+    """sha256 over the Python files that produce measurements."""
+    files = sorted((ROOT / "steering_core").rglob("*.py"))
+    whole = sha256()
+    for file in files:
+        if "tests" not in file.parts:
+            whole.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return whole.hexdigest()
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Versions and machine, once per process."""
+    import torch  # here, because the digests are also asked for where nothing may be loaded
+
+    cuda = torch.cuda.is_available()
+    return {
+        **suite_source(),
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "transformers": version("transformers"),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "gpu": torch.cuda.get_device_name(0) if cuda else None,
+        "gpus": torch.cuda.device_count() if cuda else 0,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def weights_digest(folder: Path) -> str:
+    """sha256 over a checkpoint's safetensors files; files over 1 GiB are sampled in 64 places, and say so."""
+    files = sorted(folder.glob("*.safetensors"))
+    parts = [_file_digest(file) for file in files]
+    sampled = any(file.stat().st_size > WHOLE for file in files)
+    return ("sampled:" if sampled else "") + sha256(json.dumps(parts).encode()).hexdigest() if files else "no weights"
+
+
+def _file_digest(file: Path) -> str:
+    size = file.stat().st_size
+    whole = sha256(str(size).encode())
+    with file.open("rb") as stream:
+        if size <= WHOLE:
+            whole.update(stream.read())
+        else:
+            for index in range(64):
+                stream.seek(index * (size - SAMPLE) // 63)
+                whole.update(stream.read(SAMPLE))
+    return whole.hexdigest()
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

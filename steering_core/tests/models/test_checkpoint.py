@@ -1,0 +1,180 @@
+"""A checkpoint directory is inspected before anything is loaded: missing, torn, altered or unlike its row."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steering_core.errors import LoadProblem, ToolUnsupported
+from steering_core.models.checkpoint import check_checkpoint, check_vocabulary, is_whole, weight_files
+from steering_core.models.registry import read_registry
+from steering_core.records.provenance import ROOT
+
+CHECKPOINTS = ROOT / "fixtures" / "checkpoints"
+SPEC = read_registry(ROOT / "fixtures" / "models.toml")["tiny_gemma2"]
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy that may be broken, with the manifest beside it."""
+    shutil.copytree(CHECKPOINTS / SPEC.key, tmp_path / SPEC.key)
+    shutil.copy(CHECKPOINTS / "manifest.json", tmp_path)
+    return tmp_path / SPEC.key
+
+
+@pytest.fixture
+def foreign(folder: Path) -> Path:
+    """The same as a checkpoint of the world: no manifest beside it."""
+    (folder.parent / "manifest.json").unlink()
+    return folder
+
+
+def problem_of(folder: Path, **row: Any) -> str:
+    with pytest.raises(LoadProblem) as caught:
+        check_checkpoint(replace(SPEC, **row), folder)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{SPEC.key}: ")
+    return str(caught.value)
+
+
+def change(file: Path, **fields: Any) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+
+
+def flip_a_bit(file: Path) -> None:
+    raw = bytearray(file.read_bytes())
+    raw[-100] ^= 1
+    file.write_bytes(raw)
+
+
+def split(folder: Path) -> None:
+    """In two parts, as large checkpoints are: both hold everything here."""
+    shutil.copy(folder / WEIGHTS, folder / "model-00002.safetensors")
+    (folder / WEIGHTS).rename(folder / "model-00001.safetensors")
+    parts = {"a": "model-00001.safetensors", "b": "model-00002.safetensors"}
+    (folder / INDEX).write_text(json.dumps({"weight_map": parts}))
+
+
+def test_a_whole_checkpoint_has_no_problem(folder: Path, tmp_path: Path) -> None:
+    check_checkpoint(SPEC, folder)
+    (tmp_path / "manifest.json").unlink()
+    check_checkpoint(SPEC, folder)
+    split(folder)
+    check_checkpoint(SPEC, folder)
+    assert is_whole(SPEC, folder)
+
+
+def test_one_bit_of_the_projects_own_weights_is_noticed(folder: Path) -> None:
+    flip_a_bit(folder / WEIGHTS)
+
+    assert f"{WEIGHTS} is not the file of manifest.json: sha256" in problem_of(folder)
+
+
+def test_a_missing_file_of_the_manifest_is_noticed(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+
+    assert "generation_config.json is not the file of manifest.json: sha256 missing" in problem_of(folder)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no config": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
+    "config no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json does not read"),
+    "config a list": (lambda folder: (folder / "config.json").write_text("[]"), "does not hold an object"),
+    "other depth": (
+        lambda folder: change(folder / "config.json", num_hidden_layers=9),
+        "the registry says layers = 8, the loaded config says 9",
+    ),
+    "other family": (
+        lambda folder: change(folder / "config.json", model_type="gemma"),
+        "the registry says family = gemma2, the loaded config says gemma",
+    ),
+    "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "has no safetensors file"),
+    "torn weights": (
+        lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1]),
+        "bytes long, its header says",
+    ),
+    "a part missing": (
+        lambda folder: (split(folder), (folder / "model-00002.safetensors").unlink()),
+        "model-00002.safetensors cannot be read: No such file or directory",
+    ),
+    "index without map": (lambda folder: (folder / INDEX).write_text("{}"), f"{INDEX} has no weight_map"),
+    "parts without index": (
+        lambda folder: (split(folder), (folder / INDEX).unlink()), f"has 2 other safetensors files and no {INDEX}"
+    ),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer.json"),
+    "tokenizer no JSON": (lambda folder: (folder / "tokenizer.json").write_text("{"), "tokenizer.json does not read"),
+    "no template": (
+        lambda folder: change(folder / "tokenizer_config.json", chat_template=None), "has no chat template"
+    ),
+    "no settings": (lambda folder: (folder / "tokenizer_config.json").unlink(), "has no chat template"),
+    "template fails": (
+        lambda folder: change(folder / "tokenizer_config.json", chat_template="{{ nothing.at.all }}"),
+        "fails: UndefinedError",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_checkpoint_is_one_clear_line(foreign: Path, name: str) -> None:
+    break_it, words = BROKEN[name]
+    break_it(foreign)
+
+    assert words in problem_of(foreign)
+
+
+@pytest.mark.parametrize("field", ["layers", "hidden", "mlp", "heads", "kv_heads", "head_dim", "vocab"])
+def test_the_row_is_compared_field_by_field(foreign: Path, field: str) -> None:
+    value = getattr(SPEC, field)
+
+    words = problem_of(foreign, **{field: value * 2})
+
+    assert f"the registry says {field} = {value * 2}, the loaded config says {value}" in words
+
+
+def test_a_family_without_a_table_is_refused(foreign: Path) -> None:
+    with pytest.raises(ToolUnsupported, match="no architecture table for family 'mamba'"):
+        check_checkpoint(replace(SPEC, family="mamba"), foreign)
+
+
+def test_the_tokenizer_may_come_from_elsewhere(foreign: Path) -> None:
+    """A base model has no chat template; its row names a chat model's tokenizer."""
+    for file in foreign.glob("tokenizer*"):
+        file.unlink()
+
+    assert "has no tokenizer.json" in problem_of(foreign)
+    check_checkpoint(SPEC, foreign, CHECKPOINTS / SPEC.key)
+
+
+def test_every_id_of_the_tokenizer_has_an_embedding() -> None:
+    check_vocabulary(SPEC, SPEC.vocab - 1)
+
+    with pytest.raises(LoadProblem, match="ids up to 2048, its vocabulary ends at 2047"):
+        check_vocabulary(SPEC, SPEC.vocab)
+
+
+def test_half_a_checkpoint_is_not_whole(foreign: Path) -> None:
+    split(foreign)
+    assert [file.name for file in weight_files(SPEC, foreign)] == ["model-00001.safetensors", "model-00002.safetensors"]
+
+    (foreign / "model-00002.safetensors").unlink()
+    assert not is_whole(SPEC, foreign)
+    assert not is_whole(SPEC, foreign.parent)
+
+
+def test_it_is_found_out_without_torch_or_transformers() -> None:
+    program = (
+        "import sys; from pathlib import Path; from steering_core.models.registry import read_registry;"
+        "from steering_core.models.checkpoint import check_checkpoint;"
+        "check_checkpoint(read_registry(Path('fixtures/models.toml'))['tiny_gemma2'],"
+        " Path('fixtures/checkpoints/tiny_gemma2'));"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -1,0 +1,157 @@
+"""The journal keeps every whole line, ignores a torn one, and has one owner."""
+
+import errno
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steering_core.errors import ArtifactProblem, UsageProblem
+from steering_core.records.journal import JOURNAL, LOCK, Journal, SessionStart, finished, in_order, read_journal
+from steering_core.records.provenance import ROOT
+from steering_core.records.record import Cell, Outcome, Record
+
+
+def record(clause: str, outcome: Outcome = Outcome.AGREES, **more: Any) -> Record:
+    return Record(cell=Cell(clause=clause, model="tiny", tool="hooks"), outcome=outcome, **more)
+
+
+def write(folder: Path, *records: Record) -> Journal:
+    journal = Journal(folder)
+    for each in records:
+        journal.append(each.model_dump_json())
+    return journal
+
+
+def test_what_was_appended_is_read_back_in_order(tmp_path: Path) -> None:
+    start = SessionStart(started=datetime(2026, 1, 1, tzinfo=UTC), usd_per_hour=2.0)
+    journal = Journal(tmp_path / "run")
+    journal.append(start.model_dump_json())
+    journal.append(record("P1").model_dump_json())
+    journal.close()
+    write(tmp_path / "run", record("P2")).close()
+
+    found = read_journal(tmp_path / "run")
+    assert found[0] == start
+    assert [entry.cell.clause for entry in found[1:] if isinstance(entry, Record)] == ["P1", "P2"]
+    assert len(read_journal(tmp_path / "run", lines=2)) == 2
+    assert read_journal(tmp_path / "elsewhere") == []
+
+
+def test_each_line_is_on_the_disk_before_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_size))
+    journal = write(tmp_path, record("P1"), record("P2"))
+
+    assert len(synced) == 2
+    assert synced[-1] == (tmp_path / JOURNAL).stat().st_size > synced[0] > 0
+    journal.close()
+
+
+@pytest.mark.parametrize("kept", [1, 40, -1])
+def test_a_torn_last_line_is_ignored_and_written_over(tmp_path: Path, kept: int) -> None:
+    write(tmp_path, record("P1")).close()
+    torn = record("P2").model_dump_json().encode()[:kept]
+    (tmp_path / JOURNAL).write_bytes((tmp_path / JOURNAL).read_bytes() + torn)
+
+    assert [entry.cell.clause for entry in read_journal(tmp_path) if isinstance(entry, Record)] == ["P1"]
+    write(tmp_path, record("P3")).close()
+    assert [entry.cell.clause for entry in read_journal(tmp_path) if isinstance(entry, Record)] == ["P1", "P3"]
+
+
+def test_a_broken_line_within_is_named(tmp_path: Path) -> None:
+    write(tmp_path, record("P1")).close()
+    (tmp_path / JOURNAL).write_bytes(b"{}\n" + (tmp_path / JOURNAL).read_bytes())
+
+    with pytest.raises(ArtifactProblem, match=r"journal.jsonl line 1 does not read \(journal-line\)"):
+        read_journal(tmp_path)
+
+
+def test_a_full_disk_is_one_error_and_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, whole = write(tmp_path, record("P1")), os.write
+    before = (tmp_path / JOURNAL).read_bytes()
+
+    def full(file: int, content: bytes) -> int:
+        if len(content) > 50:
+            return whole(file, content[:50])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("steering_core.records.journal.os.write", full)
+    with pytest.raises(ArtifactProblem, match=r"No space left on device \(journal-write\); .*--resume"):
+        journal.append("x" * 90)
+    assert (tmp_path / JOURNAL).read_bytes() == before
+    journal.close()
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(UsageProblem, match=r"cannot be written: .*\(run-dir\)"):
+        Journal(tmp_path / "file" / "run").open()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from steering_core.records.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+journal.open()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "held\n"
+        try:
+            with pytest.raises(UsageProblem, match=r"in use by another process \(run-held\)"):
+                Journal(tmp_path).open()
+        finally:
+            first.kill()
+
+    journal = Journal(tmp_path)
+    journal.open()
+    assert (tmp_path / LOCK).exists(), "the lock file of a killed process is no obstacle"
+    journal.close()
+
+
+def test_a_directory_without_a_run_is_removed(tmp_path: Path) -> None:
+    empty, used = Journal(tmp_path / "empty"), Journal(tmp_path / "used")
+    for journal in (empty, used):
+        journal.open()
+    (tmp_path / "used" / "plan.json").write_text("{}")
+    empty.close()
+    used.close()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["used"]
+
+
+def test_what_was_measured_is_kept_and_what_crashed_or_was_never_tried_is_not() -> None:
+    kept = [record("P1", Outcome.DIFFERS), record("P2"), record("P3", Outcome.UNSUPPORTED)]
+    by_kept = record("D1", Outcome.ABSENT, blocked_by=f"{kept[0].cell.id}: it differs")
+    again = [
+        record("P4", Outcome.ERRORED), record("P5", Outcome.ABSENT),
+        record("D2", Outcome.ABSENT, blocked_by=f"{record('P4').cell.id}: it crashed"),
+    ]  # fmt: skip
+
+    assert list(finished([*kept, by_kept, *again]).values()) == [*kept, by_kept]
+
+
+def test_the_last_record_of_a_cell_counts() -> None:
+    found = finished([record("P1", Outcome.ERRORED), record("P1")])
+
+    assert [each.outcome for each in found.values()] == [Outcome.AGREES]
+
+
+def test_records_come_out_in_the_plans_order() -> None:
+    records = {each.cell: each for each in (record("P3"), record("P1"), record("P2"))}
+    planned = [record(clause).cell for clause in ("P1", "P2", "P3")]
+
+    assert [each.cell for each in in_order(records, planned)] == planned

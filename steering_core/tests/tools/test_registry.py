@@ -1,0 +1,126 @@
+"""Finding a tool: by name, by file, by module, by entry point; and what is said when there is none."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from steering_core.errors import ToolAbsent, UsageProblem
+from steering_core.tools import registry
+from steering_core.tools.registry import TOOLS, find_tool, known_tools
+
+WHOLE = """
+class Mine:
+    name = "mine"
+    def version(self): ...
+    def supports(self, spec, site): ...
+    def read(self, model, batch, sites): ...
+    def generate(self, model, batch, edits, max_new_tokens): ...
+
+class Half:
+    def __init__(self):
+        self.name = "half"
+    def read(self, model, batch, sites): ...
+    def supports(self, spec, site): ...
+
+class Greedy(Mine):
+    def __init__(self, size): ...
+
+made = Mine()
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "my tool.py"
+    path.write_text(WHOLE)
+    return path
+
+
+@pytest.mark.parametrize("name", list(TOOLS))
+def test_the_suites_own_tools_answer_to_their_names(name: str) -> None:
+    assert find_tool(name).name == name
+
+
+def test_loads_a_class_from_a_file(file: Path) -> None:
+    assert find_tool(f"{file}:Mine").name == "Mine", "a run calls it by its class"
+
+
+def test_two_files_of_one_name_stay_apart(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / file.name
+    other.parent.mkdir()
+    other.write_text(WHOLE.replace('"mine"', '"other"'))
+    assert [type(find_tool(f"{path}:Mine")).name for path in (file, other, file)] == ["mine", "other", "mine"]
+
+
+def test_loads_a_class_from_a_module() -> None:
+    assert find_tool("steering_core.tools.hooks:Hooks").name == "Hooks"
+
+
+def test_loads_an_entry_point(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [EntryPoint("mine", f"{file}:Mine", registry.GROUP), EntryPoint("hooks", f"{file}:Half", registry.GROUP)]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    assert find_tool("mine").name == "mine"
+    assert known_tools() == [*TOOLS, "mine"]
+    assert find_tool("hooks").version().distribution == "torch", "an entry point does not replace a tool of the suite"
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(
+        ToolAbsent, match=r"unknown tool 'hoks'.*known: hooks, nnsight, pyvene; or path/to/file\.py:Class"
+    ):
+        find_tool("hoks")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("Half", "lacks version, generate"),
+        ("Greedy", "cannot be made: TypeError"),
+        ("made", "is not a class"),
+        ("Nothing", "has no Nothing .*classes there: Mine, Half, Greedy"),
+        ("", "has no class name after the colon"),
+    ],
+)
+def test_says_what_a_loaded_class_lacks(file: Path, spec: str, words: str) -> None:
+    with pytest.raises(UsageProblem, match=words):
+        find_tool(f"{file}:{spec}")
+
+
+def test_a_missing_file_and_a_missing_module_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="no file .*absent.py"):
+        find_tool(f"{tmp_path}/absent.py:Mine")
+    with pytest.raises(ToolAbsent, match="No module named 'no_such_package'.*pip install no_such_package"):
+        find_tool("no_such_package.tools:Mine")
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        ("import no_such_library", ToolAbsent, "No module named 'no_such_library'.*pip install no_such_library"),
+        ("1 / 0", UsageProblem, "cannot be imported: ZeroDivisionError: division by zero"),
+        ("class Mine", UsageProblem, "cannot be imported: SyntaxError"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_says_why(tmp_path: Path, source: str, error: type, words: str) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(source)
+    with pytest.raises(error, match=words):
+        find_tool(f"{path}:Mine")
+    assert [name for name in sys.modules if name.startswith("steering_tool_broken")] == []
+
+
+@pytest.mark.parametrize("library", ["nnsight", "pyvene"])
+def test_a_library_that_is_not_installed_is_an_absent_tool(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, f"steering_core.tools.{library}", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ToolAbsent, match=f"tool {library}: .*{library}.*pip install {library}"):
+        find_tool(library)
+
+
+def test_names_are_known_before_anything_is_imported() -> None:
+    code = "import sys; from steering_core.tools.registry import known_tools; known_tools(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"torch", "transformers", "nnsight", "pyvene"} & set(loaded) == set()

@@ -1,0 +1,53 @@
+"""What every tool must offer. Only a tool's own file may import its library."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Protocol
+
+from torch import Tensor
+
+from steering_core.errors import ToolAbsent
+from steering_core.models.model import LoadedModel
+from steering_core.models.registry import ModelSpec
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.tools.edits import Edit
+
+
+@dataclass(frozen=True)
+class ToolVersion:
+    """Which code answers: distribution name, its version, and the file it was imported from."""
+
+    distribution: str
+    version: str
+    location: str
+
+
+class Tool(Protocol):
+    """A library that reads and edits activations. Constructed without arguments; holds no state between calls."""
+
+    name: str
+
+    def version(self) -> ToolVersion:
+        """The library's version; ToolAbsent if it is not installed."""
+
+    def supports(self, spec: ModelSpec, site: Site) -> str | None:
+        """None, or the reason why the tool cannot read and edit this site on this family."""
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end. [] = unsteered."""
+
+
+def installed(distribution: str, module: str) -> ToolVersion:
+    """The version of an installed library; ToolAbsent when it is not there."""
+    try:
+        found = version(distribution)
+    except PackageNotFoundError:
+        raise ToolAbsent("tool-absent", f"{distribution} is not installed", f"pip install {distribution}") from None
+    spec = find_spec(module)
+    return ToolVersion(distribution, found, str(spec.origin) if spec else "")
