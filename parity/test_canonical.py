@@ -17,7 +17,7 @@ from steering_core.places import snapshot_path
 
 
 @pytest.mark.clause("D5")
-def test_reference_direction(experiment, cell, canonical, pytestconfig):
+def test_reference_direction(experiment, record, canonical, pytestconfig):
     """D5: the direction that the witness sees equals the snapshot; with --snapshot-update it alone writes."""
     now = experiment.true_direction()
     updating = pytestconfig.getoption("update_snapshots")
@@ -25,27 +25,27 @@ def test_reference_direction(experiment, cell, canonical, pytestconfig):
     if updating:
         may_write(pytestconfig, experiment)
     else:
-        judge(experiment, cell, now)
+        judge(experiment, record, now)
     extension = type("CanonicalDirection", (CanonicalDirection,), {"machine": machine})
     assert to_bytes(experiment, now) == canonical.with_defaults(extension_class=extension)
-    judge(experiment, cell, now)
+    judge(experiment, record, now)
 
 
 @pytest.mark.clause("D5")
-def test_tool_direction(experiment, tool, cell):
+def test_tool_direction(experiment, tool, record):
     """D5: the direction of each tool equals the snapshot; this check only reads."""
-    judge(experiment, cell, experiment.direction(tool, 0))
+    judge(experiment, record, experiment.direction(tool, 0))
 
 
-def judge(experiment, cell, direction) -> None:
+def judge(experiment, record, direction) -> None:
     """Within tolerance of the locked direction."""
     gap, ratio = distance(direction.numpy(), read_canonical(experiment))
     machine = machine_class(experiment)
     tolerance = TOLERANCES[machine.split("-")[1]]
     name = snapshot_path(experiment.model.spec.key, machine).name
-    cell.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
+    record.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
     words = (
         f"against {machine}/{name}: 1 - cos = {gap:.3g} (allowed {tolerance:g}), "
         f"norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
     )
-    assert_holds(cell, gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE, words, words)
+    assert_holds(record, gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE, words, words)

@@ -14,7 +14,7 @@ PLANTED = 1e-2
 
 
 @pytest.mark.clause("D1")
-def test_within_tool(experiment, tool, cell, repeats):
+def test_within_tool(experiment, tool, record, repeats):
     """D1: the worst pair of the repeats has cosine > 0.999; the last repeat ran in a fresh process."""
     directions = [experiment.direction(tool, repeat) for repeat in range(repeats)]
     pairs = {f"{a}-{b}": one_minus_cosine(directions[a], directions[b]) for a, b in combinations(range(repeats), 2)}
@@ -23,65 +23,65 @@ def test_within_tool(experiment, tool, cell, repeats):
     norms = [float(direction.double().norm()) for direction in directions]
     mean = sum(norms) / len(norms)
     deviation = (sum((norm - mean) ** 2 for norm in norms) / max(len(norms) - 1, 1)) ** 0.5
-    cell.note(
+    record.note(
         one_minus_cosine=value, worst_pair=worst, repeats=repeats, threshold=STABLE, norm_mean=mean, norm_std=deviation
     )
     assert_holds(
-        cell, value < STABLE, f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}",
+        record, value < STABLE, f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}",
         f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}",
     )  # fmt: skip
 
 
 @pytest.mark.clause("D2")
-def test_cross_tool(experiment, tools, cell, repeat):
+def test_cross_tool(experiment, tools, record, repeat):
     """D2: cosine of the directions of two tools; > 0.99 agrees, < 0.95 diverges, between is a finding too."""
     first, second = (experiment.direction(tool, repeat) for tool in tools)
     value = cosine(first, second)
     band = "agrees" if value > AGREES else "diverges" if value < DIVERGES else "between"
     gap = one_minus_cosine(first, second)
-    cell.note(cosine=value, one_minus_cosine=gap, band=band)
+    record.note(cosine=value, one_minus_cosine=gap, band=band)
     names = " and ".join(tool.name for tool in tools)
     words = f"directions of {names}: 1 - cos = {gap:.3g} (cos {value:.6f}, {band})"
-    assert_holds(cell, band == "agrees", words, words)
+    assert_holds(record, band == "agrees", words, words)
 
 
 @pytest.mark.clause("D3")
-def test_norms(experiment, every_tool, cell, repeats):
+def test_norms(experiment, every_tool, record, repeats):
     """D3: norm of the raw difference, relative spread over tools and repeats."""
     norms = {
         tool.name: [float(experiment.direction(tool, n).double().norm()) for n in range(repeats)] for tool in every_tool
     }
     flat = [norm for row in norms.values() for norm in row]
     spread = (max(flat) - min(flat)) / (sum(flat) / len(flat))
-    cell.note(norms=norms, relative_spread=spread)
+    record.note(norms=norms, relative_spread=spread)
     assert_holds(
-        cell, spread <= NORM_SPREAD, f"norms spread by {spread:.3g} of {flat[0]:.4g}",
+        record, spread <= NORM_SPREAD, f"norms spread by {spread:.3g} of {flat[0]:.4g}",
         f"norms spread by {spread:.3g} of their mean, allowed {NORM_SPREAD:g}: {norms}",
     )  # fmt: skip
 
 
 @pytest.mark.clause("D4")
-def test_components(experiment, tools, cell):
+def test_components(experiment, tools, record):
     """D4: the components in which the directions of two tools differ most; a largest difference above 1 % of the norm
     of the direction is a finding."""
     first, second = (experiment.direction(tool, 0) for tool in tools)
     top = largest_components(first, second)
     worst, scale = abs(top[0][1]), float(first.double().norm())
-    cell.note(top=top, max_abs=worst)
+    record.note(top=top, max_abs=worst)
     words = f"largest component difference {worst:.3g} at index {int(top[0][0])} (norm {scale:.4g})"
-    assert_holds(cell, worst <= 0.01 * scale, words, words)
+    assert_holds(record, worst <= 0.01 * scale, words, words)
 
 
 @pytest.mark.clause("D6")
-def test_ground_truth(steering, tool, cell):
+def test_ground_truth(steering, tool, record):
     """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains."""
     planted, gained = steering.planted(tool)
     ratio = float(gained.double().norm() / planted.double().norm())
     # A tool that reads nothing of the plant gains a zero vector: a wrong number, though it has no cosine.
     gap = one_minus_cosine(gained, planted) if ratio else 1.0
-    cell.note(one_minus_cosine=gap, norm_ratio=ratio)
+    record.note(one_minus_cosine=gap, norm_ratio=ratio)
     words = f"planted against recovered: 1 - cos = {gap:.3g}, norm ratio {ratio:.4f}"
     words += (
         "" if ratio else "; nothing of it is there: the rows come from before that block, or from an earlier forward"
     )
-    assert_holds(cell, gap < PLANTED and abs(ratio - 1) < 0.05, words, f"{words}; a difference of means recovers it")
+    assert_holds(record, gap < PLANTED and abs(ratio - 1) < 0.05, words, f"{words}; a difference of means recovers it")

@@ -8,41 +8,41 @@ from steering_core.models.sites import Site
 
 @pytest.mark.clause("P1")
 @pytest.mark.parametrize("block", ["tested", "last"])
-def test_location(experiment, tool, cell, block):
+def test_location(experiment, tool, record, block):
     """P1: what the tool returns for the output of a block is what the next block (or the final norm) received."""
     layer = experiment.settings.layer if block == "tested" else experiment.model.spec.layers - 1
     site, batch = Site("resid_post", layer), experiment.extraction
     returned = experiment.read(tool, batch)[site]
     received = experiment.truth(batch)[layer + 1]
     real = batch.mask[..., None].bool()
-    cell.note(site=str(site))
+    record.note(site=str(site))
 
     def explain():
         return experiment.localized(batch, site, returned)
 
-    assert_equal(cell, f"{site} shape", list(returned.shape), list(received.shape), explain=explain)
+    assert_equal(record, f"{site} shape", list(returned.shape), list(received.shape), explain=explain)
     what = f"{site} against what the next module received"
-    assert_same(cell, what, returned.where(real, 0), received.where(real, 0), explain=explain)
+    assert_same(record, what, returned.where(real, 0), received.where(real, 0), explain=explain)
 
 
 @pytest.mark.clause("P2")
 @pytest.mark.parametrize("rows", [1, 3], ids=["batch1", "batch3"])
-def test_shape(experiment, tool, cell, rows):
+def test_shape(experiment, tool, record, rows):
     """P2: [batch, seq, hidden], for one prompt and for several."""
     batch = experiment.batch(experiment.prompts.extraction[:rows])
     returned = tool.read(experiment.model, batch, [experiment.site])[experiment.site]
-    assert_equal(cell, "shape", list(returned.shape), [*batch.ids.shape, experiment.model.spec.hidden])
+    assert_equal(record, "shape", list(returned.shape), [*batch.ids.shape, experiment.model.spec.hidden])
 
 
 @pytest.mark.clause("P3")
-def test_dtype(experiment, tool, cell):
+def test_dtype(experiment, tool, record):
     """P3: the model's own dtype; float32 only after the suite's cast."""
     returned = experiment.read(tool, experiment.extraction)[experiment.site]
-    assert_equal(cell, "dtype", str(returned.dtype), str(experiment.model.dtype))
+    assert_equal(record, "dtype", str(returned.dtype), str(experiment.model.dtype))
 
 
 @pytest.mark.clause("P5")
-def test_timing(experiment, tool, cell):
+def test_timing(experiment, tool, record):
     """P5: resid_pre + attn_contrib + mlp_contrib = resid_post, all four captured by the tool in one forward."""
     layer, batch = experiment.settings.layer, experiment.extraction
     returned = experiment.read(tool, batch)
@@ -50,4 +50,4 @@ def test_timing(experiment, tool, cell):
         returned[Site(stream, layer)] for stream in ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
     )
     real, total = batch.mask[..., None].bool(), (pre + attention) + mlp
-    assert_same(cell, f"sum of contributions at block {layer}", post.where(real, 0), total.where(real, 0))
+    assert_same(record, f"sum of contributions at block {layer}", post.where(real, 0), total.where(real, 0))

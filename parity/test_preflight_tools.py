@@ -7,30 +7,30 @@ from steering_core.compare import compare
 
 
 @pytest.mark.clause("P6")
-def test_agreement(experiment, tools, cell):
+def test_agreement(experiment, tools, record):
     """P6: allclose(atol=1e-5, rtol=0) on the raw activations of every prompt; bit equality is reported too."""
     batch = experiment.extraction
     first, second = (experiment.read(tool, batch)[experiment.site] for tool in tools)
-    assert_equal(cell, "shape", list(first.shape), list(second.shape))
+    assert_equal(record, "shape", list(first.shape), list(second.shape))
     real = batch.mask[..., None].bool()
     names = " against ".join(tool.name for tool in tools)
-    assert_same(cell, f"{experiment.site} of {names}", first.where(real, 0), second.where(real, 0), atol=ATOL)
+    assert_same(record, f"{experiment.site} of {names}", first.where(real, 0), second.where(real, 0), atol=ATOL)
 
 
 @pytest.mark.clause("P10")
-def test_batch(steering, tool, cell):
+def test_batch(steering, tool, record):
     """P10: row i of a batch belongs to prompt i, and reading it alone moves it by no more than the noise floor."""
     together, alone = steering.rows_together(tool), steering.rows_alone(tool)
-    assert_equal(cell, "shape", list(together.shape), list(alone.shape))
+    assert_equal(record, "shape", list(together.shape), list(alone.shape))
     owners = nearest(together, alone)
-    assert_equal(cell, "prompt that each row belongs to", owners, list(range(len(alone))))
+    assert_equal(record, "prompt that each row belongs to", owners, list(range(len(alone))))
     gap, floor = compare(together, alone), steering.floor
     allowed = max(floor.max_abs, steering.alone_floor)
     verdict = "bit-equal" if gap.bit_equal else "within floor" if gap.within(allowed) else "beyond floor"
-    cell.note(max_abs=gap.max_abs, tolerance=allowed, bit_equal=gap.bit_equal, floor=floor.to_dict())
-    cell.note(floor_one_minus_cosine=floor.direction_one_minus_cosine)
+    record.note(max_abs=gap.max_abs, tolerance=allowed, bit_equal=gap.bit_equal, floor=floor.to_dict())
+    record.note(floor_one_minus_cosine=floor.direction_one_minus_cosine)
     words = f"batched against alone: max|d| = {gap.max_abs:.3g}, {verdict} (floor {allowed:.3g})"
-    assert_holds(cell, verdict != "beyond floor", words, words)
+    assert_holds(record, verdict != "beyond floor", words, words)
 
 
 def nearest(rows, others):

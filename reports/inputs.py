@@ -13,7 +13,7 @@ from reports.run.layout import RECORDS
 from reports.run.storage import read_bytes
 from reports.run.strict_json import decode, first_error, parse
 from reports.study.files import FullArtifact, SummaryArtifact
-from reports.study.replay import Published, Source
+from reports.study.replay import Published, PublishedFile
 from reports.study.transfer import TransferFile
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Run
@@ -65,8 +65,8 @@ def _read(file: Path, inputs: Inputs) -> None:
         raise ArtifactProblem("artifact-shape", f"{file.name} is neither a run nor a published artifact", ACCEPTED)
 
 
-def _source(file: Path, content: bytes) -> Source:
-    return Source(file.name, sha256(content).hexdigest())
+def _source(file: Path, content: bytes) -> PublishedFile:
+    return PublishedFile(file.name, sha256(content).hexdigest())
 
 
 def _validated(model: type[Model], content: bytes, name: str) -> Model:

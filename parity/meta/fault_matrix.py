@@ -8,7 +8,7 @@ from steering_core.places import FIXTURES
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Outcome, Record
 
-Row = Mapping[str, str]
+SignRow = Mapping[str, str]
 """Clause -> sign, for the clauses that ran."""
 HOLDS, DIFFERS, CRASHED, MAY_FAIL, NOT_RUN = ".", "x", "!", "~", ""
 LEGEND = (
@@ -50,13 +50,13 @@ def blocks(key: str) -> dict[str, int]:
     return {"layer": layer, "before": layer - 1, "after": layer + 1, "last": last, "to_last": last - layer}
 
 
-def shown(fault: Fault, clause: str, row: Row) -> str:
+def shown(fault: Fault, clause: str, row: SignRow) -> str:
     """The sign of one cell; where a clause may fail as a consequence, whether it does is left to the numbers."""
     sign = row.get(clause, NOT_RUN)
     return MAY_FAIL if sign != NOT_RUN and clause in fault.either else sign
 
 
-def as_text(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
+def as_text(faults: Sequence[Fault], rows: Mapping[str, SignRow]) -> str:
     """For a terminal: a line per fault, a column per clause."""
     width = max(len(fault.name) for fault in faults)
     sizes = {clause: max(3, len(clause)) for clause in CLAUSES}
@@ -69,7 +69,7 @@ def as_text(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
     return "\n".join(line.rstrip() for line in (head, *lines))
 
 
-def as_markdown(faults: Sequence[Fault], rows: Mapping[str, Row]) -> str:
+def as_markdown(faults: Sequence[Fault], rows: Mapping[str, SignRow]) -> str:
     """The whole matrix as a page: per file of faults a table, then what each fault is."""
     caught = sum(fault.name in rows for fault in faults)
     text = f"# Faults and the clauses that catch them\n\n{caught} wrong tools and runs, one defect each.\n{LEGEND}.\n"

@@ -14,7 +14,7 @@ ATOL = 1e-5
 
 
 def assert_same(
-    cell: Draft,
+    record: Draft,
     what: str,
     observed: "Tensor",
     expected: "Tensor",
@@ -24,42 +24,42 @@ def assert_same(
 ) -> None:
     """Two tensors [batch, ...] agree to `atol`, entry by entry; `explain` names the tensor that was returned."""
     __tracebackhide__ = True
-    assert_equal(cell, f"{what}: shape", list(observed.shape), list(expected.shape), explain=explain)
+    assert_equal(record, f"{what}: shape", list(observed.shape), list(expected.shape), explain=explain)
     gap = compare(observed, expected)
-    cell.note(tolerance=atol, bit_equal=gap.bit_equal and cell.measured.get("bit_equal", True))
-    if gap.max_abs >= cell.measured.get("max_abs", 0.0):
-        cell.note(max_abs=gap.max_abs, worst_prompt=gap.where[0])
+    record.note(tolerance=atol, bit_equal=gap.bit_equal and record.measured.get("bit_equal", True))
+    if gap.max_abs >= record.measured.get("max_abs", 0.0):
+        record.note(max_abs=gap.max_abs, worst_prompt=gap.where[0])
     if gap.within(atol):
-        cell.agree(f"{what}: {'bit-equal' if gap.bit_equal else f'max|d| = {gap.max_abs:.3g} <= {atol:g}'}")
+        record.agree(f"{what}: {'bit-equal' if gap.bit_equal else f'max|d| = {gap.max_abs:.3g} <= {atol:g}'}")
         return
-    differ(cell, f"{what}: max|d| = {gap.max_abs:.3g} > {atol:g} at {list(gap.where)}", explain)
+    differ(record, f"{what}: max|d| = {gap.max_abs:.3g} > {atol:g} at {list(gap.where)}", explain)
 
 
 def assert_equal(
-    cell: Draft, what: str, observed: object, expected: object, *, explain: Callable[[], str] | None = None
+    record: Draft, what: str, observed: object, expected: object, *, explain: Callable[[], str] | None = None
 ) -> None:
     """Two plain values are equal."""
     __tracebackhide__ = True
     if observed == expected:
-        cell.agree(f"{what}: {expected}")
+        record.agree(f"{what}: {expected}")
         return
-    differ(cell, f"{what}: observed {observed}, expected {expected}", explain)
+    differ(record, f"{what}: observed {observed}, expected {expected}", explain)
 
 
-def assert_holds(cell: Draft, holds: bool, sentence: str, otherwise: str) -> None:
+def assert_holds(record: Draft, holds: bool, sentence: str, otherwise: str) -> None:
     """A statement about measured numbers holds; both wordings carry the numbers."""
     __tracebackhide__ = True
     if holds:
-        cell.agree(sentence)
+        record.agree(sentence)
         return
-    differ(cell, otherwise)
+    differ(record, otherwise)
 
 
-def differ(cell: Draft, words: str, explain: Callable[[], str] | None = None) -> NoReturn:
+def differ(record: Draft, words: str, explain: Callable[[], str] | None = None) -> NoReturn:
     """Record the difference, then look for its name: a search that crashes must not hide what was found."""
     __tracebackhide__ = True
-    cell.differ(words)
+    record.differ(words)
     if explain:
         named = explain()
-        cell.differ(f"{words}; {named}", localized=named)
-    raise AssertionError(f"{cell.cell.id}: {cell.sentence}")
+        record.differ(f"{words}; {named}", localized=named)
+    raise AssertionError(f"{record.cell.id}: {record.sentence}")

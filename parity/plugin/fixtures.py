@@ -23,7 +23,7 @@ def model_cache(request: pytest.FixtureRequest) -> Iterator[ModelCache]:
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest) -> Draft:
+def record(request: pytest.FixtureRequest) -> Draft:
     """The record that this check writes to."""
     draft = draft_of(request.node)
     assert draft is not None, "a check needs a clause marker"
@@ -31,15 +31,15 @@ def cell(request: pytest.FixtureRequest) -> Draft:
 
 
 @pytest.fixture
-def experiment(model_cache: ModelCache, model_key: str, cell: Draft) -> Any:
+def experiment(model_cache: ModelCache, model_key: str, record: Draft) -> Any:
     """One model with its settings, prompts and store."""
     import torch
 
     opened = model_cache.experiment(model_key)
-    cell.provenance.update(opened.provenance())
+    record.provenance.update(opened.provenance())
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    cell.peak = partial(peak_memory, opened.model.device.type)
+    record.peak = partial(peak_memory, opened.model.device.type)
     return opened
 
 
@@ -73,30 +73,30 @@ def steering(experiment: Any) -> Any:
 
 
 @pytest.fixture
-def tool(tool_name: str, cell: Draft) -> Any:
+def tool(tool_name: str, record: Draft) -> Any:
     """The tool under check, constructed anew."""
-    return named_tool(tool_name, cell)
+    return named_tool(tool_name, record)
 
 
 @pytest.fixture
-def tools(pair: tuple[str, str], cell: Draft) -> tuple[Any, Any]:
+def tools(pair: tuple[str, str], record: Draft) -> tuple[Any, Any]:
     """The two tools of a pair, constructed anew."""
-    return named_tool(pair[0], cell), named_tool(pair[1], cell)
+    return named_tool(pair[0], record), named_tool(pair[1], record)
 
 
-def named_tool(name: str, cell: Draft) -> Any:
+def named_tool(name: str, record: Draft) -> Any:
     """A tool by name or spec; ToolAbsent when its library is missing."""
     from steering_core.tools.registry import find_tool
 
     found = find_tool(name)
-    cell.provenance.setdefault("tools", {})[tool_label(name)] = asdict(found.version())
+    record.provenance.setdefault("tools", {})[tool_label(name)] = asdict(found.version())
     return found
 
 
 @pytest.fixture
-def every_tool(model_cache: ModelCache, cell: Draft) -> list[Any]:
+def every_tool(model_cache: ModelCache, record: Draft) -> list[Any]:
     """All compared tools; for checks about the whole set."""
-    return [named_tool(name, cell) for name in model_cache.matrix.tools]
+    return [named_tool(name, record) for name in model_cache.matrix.tools]
 
 
 @pytest.fixture

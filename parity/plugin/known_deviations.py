@@ -10,19 +10,19 @@ from steering_core.records.draft import Draft
 
 
 @contextmanager
-def unless_declared(cell: Draft, tool: Any, variant: str) -> Iterator[None]:
+def unless_declared(record: Draft, tool: Any, variant: str) -> Iterator[None]:
     """Turn the failure of a declared deviation into an expected one; a declared deviation that passes is a failure."""
     from steering_core.tools.deviations import declared
 
-    known = declared(tool, cell.cell.clause, variant)
+    known = declared(tool, record.cell.clause, variant)
     if known is None:
         yield
         return
     try:
         yield
     except AssertionError:
-        cell.note(declared_deviation=known.reason, link=known.link)
+        record.note(declared_deviation=known.reason, link=known.link)
         pytest.xfail(f"declared deviation of {tool.name}: {known.reason}")
-    words = f"{tool.name} no longer deviates: {known.reason}; remove the row for {cell.cell.clause} {variant}"
-    cell.differ(words)
+    words = f"{tool.name} no longer deviates: {known.reason}; remove the row for {record.cell.clause} {variant}"
+    record.differ(words)
     raise AssertionError(words)

@@ -28,7 +28,7 @@ REFERENCE_GB, REFERENCE_TOKENS, SMALLEST, CPU = 14.0, 256, 1 / 50, 30.0
 LOAD_SECONDS, LOAD_SECONDS_PER_GB = 10.0, 4.0
 
 
-class Kind(NamedTuple):
+class CellKind(NamedTuple):
     """Cells that take alike."""
 
     model: str
@@ -36,9 +36,9 @@ class Kind(NamedTuple):
     arm: str | None
 
 
-def kind_of(cell: Cell) -> Kind:
+def kind_of(cell: Cell) -> CellKind:
     """The kind of a cell."""
-    return Kind(cell.model, cell.clause, cell.arm)
+    return CellKind(cell.model, cell.clause, cell.arm)
 
 
 class Estimate:
@@ -49,7 +49,7 @@ class Estimate:
         self.rows = {key: row for key, row in read_registry(REGISTRY).items() if key in plan.models}
         self.preset = read_presets(PRESETS).get(plan.preset)
         self.loaded: set[str] = set()
-        self.measured: dict[Kind, list[float]] = {}
+        self.measured: dict[CellKind, list[float]] = {}
         self.ratios: list[float] = []
 
     def observe(self, record: Record) -> None:
@@ -63,13 +63,13 @@ class Estimate:
         self.measured.setdefault(kind, []).append(record.wall_seconds)
         self.ratios.append(record.wall_seconds / self.prior(kind))
 
-    def seconds(self, kind: Kind) -> float:
+    def seconds(self, kind: CellKind) -> float:
         """What the next cell of a kind is expected to take."""
         if known := self.measured.get(kind):
             return fmean(known)
         return self.prior(kind) * (median(self.ratios) if self.ratios else 1.0)
 
-    def next(self, kind: Kind) -> float:
+    def next(self, kind: CellKind) -> float:
         """The same, with the loading of a model that no cell of this process has loaded."""
         return self.seconds(kind) + (0.0 if kind.model in self.loaded else self.load(kind.model))
 
@@ -79,7 +79,7 @@ class Estimate:
         loads = (self.load(model) for model in {kind.model for kind in kinds} - self.loaded)
         return sum(map(self.seconds, kinds)) + sum(loads)
 
-    def prior(self, kind: Kind) -> float:
+    def prior(self, kind: CellKind) -> float:
         """The formula above, without anything measured."""
         row = self.rows.get(kind.model)
         tokens = self._tokens(row) / REFERENCE_TOKENS if kind.clause in SECONDS else 1.0

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from reports.budget.estimate import Estimate, Kind
+from reports.budget.estimate import CellKind, Estimate
 from reports.run.arrival import records_in
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec
-from steering_core.records.journal import PLAN, Entry, SessionStart
+from steering_core.records.journal import PLAN, JournalEntry, SessionStart
 from steering_core.records.record import Plan
 
 
@@ -53,7 +53,7 @@ class BudgetGuard:
         for record in records_in(report):
             self.estimate.observe(record)
 
-    def refuses(self, kind: Kind) -> bool:
+    def refuses(self, kind: CellKind) -> bool:
         """Whether the cost at the end of this cell would pass the limit; once it would, nothing starts any more."""
         self.spent = self.spent or self.meter.spent(self.estimate.next(kind)) > self.limit
         return self.spent
@@ -64,13 +64,13 @@ def reason(limit: float) -> str:
     return f"not run: the budget of {usd(limit)} is spent"
 
 
-def kind_of_item(item: pytest.Item) -> Kind | None:
+def kind_of_item(item: pytest.Item) -> CellKind | None:
     """The kind of a check; None for tests without a clause."""
     marker = item.get_closest_marker("clause")
     if marker is None or not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return None
     parameters: dict[str, Any] = item.callspec.params
-    return Kind(parameters["model_key"], marker.args[0], parameters.get("arm"))
+    return CellKind(parameters["model_key"], marker.args[0], parameters.get("arm"))
 
 
 def put_brake(config: pytest.Config) -> None:
@@ -83,7 +83,7 @@ def put_brake(config: pytest.Config) -> None:
     config.pluginmanager.register(brake, "parity-brake")
 
 
-def settle_budget(config: pytest.Config, entries: Iterable[Entry]) -> None:
+def settle_budget(config: pytest.Config, entries: Iterable[JournalEntry]) -> None:
     """Check the limit and the price, and start the meter, for this process and its workers."""
     for name in ("budget_usd", "gpu_hour_usd"):
         value = config.getoption(name)
@@ -112,7 +112,7 @@ def gpus(config: pytest.Config) -> int:
     return max(1, min(int(given), torch.cuda.device_count()))
 
 
-def cost_of(entries: Iterable[Entry]) -> float:
+def cost_of(entries: Iterable[JournalEntry]) -> float:
     """USD of earlier sessions, each from its start to the end of its last finished cell."""
     total, session, end = 0.0, None, datetime.min
     for entry in entries:

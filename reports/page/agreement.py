@@ -11,7 +11,7 @@ FLOOR = "floor_one_minus_cosine"
 
 
 @dataclass(frozen=True)
-class Pair:
+class ToolComparison:
     """Two tools on one model. distance: the largest 1 - cosine over the repeats, of `repeats` many."""
 
     model: str
@@ -25,14 +25,14 @@ class Pair:
         return band_of_cosine(self.distance)
 
 
-def list_pairs(run: Run) -> list[Pair]:
+def list_pairs(run: Run) -> list[ToolComparison]:
     """Every measured pair of tools, in the order of the records."""
     found: dict[tuple[str, str, str], list[float]] = {}
     for record in run.records:
         cell, distance = record.cell, number_in(record, "one_minus_cosine")
         if cell.clause == "D2" and cell.tool and cell.other and distance is not None:
             found.setdefault((cell.model, cell.tool, cell.other), []).append(max(distance, 0.0))
-    return [Pair(model, (a, b), max(values), len(values)) for (model, a, b), values in found.items()]
+    return [ToolComparison(model, (a, b), max(values), len(values)) for (model, a, b), values in found.items()]
 
 
 def noise_floor(run: Run, model: str) -> float | None:

@@ -11,7 +11,7 @@ CLASSES = ("coherent", "garbled", "normal", "unscored")
 
 
 @dataclass(frozen=True)
-class Rates:
+class RateSummary:
     """Shares of answers, in percent, over all repeats of one tool and arm (with its variant) at one strength.
 
     low, high: the widest Wilson 95 % interval of the coherent rate over the repeats, in percent. strength: None when
@@ -29,7 +29,7 @@ class Rates:
     strength: float | None = None
 
 
-def list_rates(run: Run) -> list[Rates]:
+def list_rates(run: Run) -> list[RateSummary]:
     """One entry per model, tool, arm and strength, in the order of the records."""
     groups: dict[tuple[str, str, str, float | None], list[Record]] = {}
     for record in run.records:
@@ -41,9 +41,9 @@ def list_rates(run: Run) -> list[Rates]:
     return [_rates(*key, records) for key, records in groups.items()]
 
 
-def sweeps(rates: Iterable[Rates]) -> dict[tuple[str, str, str], list[Rates]]:
+def sweeps(rates: Iterable[RateSummary]) -> dict[tuple[str, str, str], list[RateSummary]]:
     """Rates by (model, tool, arm) wherever at least two strengths were measured, weakest first."""
-    groups: dict[tuple[str, str, str], list[Rates]] = {}
+    groups: dict[tuple[str, str, str], list[RateSummary]] = {}
     for entry in rates:
         if entry.strength is not None:
             groups.setdefault((entry.model, entry.tool, entry.arm), []).append(entry)
@@ -62,13 +62,13 @@ def behaviour_table(run: Run) -> Table:
     return Table("Behaviour under steering", columns, rows)
 
 
-def _rates(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> Rates:
+def _rates(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> RateSummary:
     total = sum(count_in(record, "total") for record in records)
     shares = {name: 100 * sum(count_in(record, name) for record in records) / total for name in CLASSES}
     lows = [low for record in records if (low := number_in(record, "low")) is not None]
     highs = [high for record in records if (high := number_in(record, "high")) is not None]
     low, high = min(lows, default=None), max(highs, default=None)
-    return Rates(
+    return RateSummary(
         model, tool, arm, shares, None if low is None else 100 * low, None if high is None else 100 * high,
         count_in(records[0], "total"), len(records), strength,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from reports.page.agreement import component_records, components_of, list_pairs, noise_floor
 from reports.page.behavior import list_rates, sweeps
 from reports.page.figures import draw_agreement, draw_components, draw_rates, draw_sweep
-from reports.page.svg import Sheet
+from reports.page.svg import Canvas
 from steering_core.records.record import Run
 
 
@@ -29,12 +29,12 @@ class Drawings:
     components: list[Drawing]
 
 
-def draw_all(sheet: Sheet, run: Run) -> Drawings:
+def draw_all(canvas: Canvas, run: Run) -> Drawings:
     """Every figure that the records allow."""
-    return Drawings(_agreement(sheet, run), _behaviour(sheet, run), _sweeps(sheet, run), _components(sheet, run))
+    return Drawings(_agreement(canvas, run), _behaviour(canvas, run), _sweeps(canvas, run), _components(canvas, run))
 
 
-def _agreement(sheet: Sheet, run: Run) -> list[Drawing]:
+def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
     drawings = []
     for model in run.plan.models:
         pairs = [pair for pair in list_pairs(run) if pair.model == model]
@@ -44,32 +44,32 @@ def _agreement(sheet: Sheet, run: Run) -> list[Drawing]:
             worst = max(pairs, key=lambda pair: pair.distance)
             which = f"{' and '.join(worst.tools)}: {worst.band}"
             caption = f"{model}: largest 1 − cosine {worst.distance:.2g} ({which}); {note}"
-            drawings.append(Drawing(caption, draw_agreement(sheet, pairs, floor)))
+            drawings.append(Drawing(caption, draw_agreement(canvas, pairs, floor)))
     return drawings
 
 
-def _behaviour(sheet: Sheet, run: Run) -> list[Drawing]:
+def _behaviour(canvas: Canvas, run: Run) -> list[Drawing]:
     fixed = [entry for entry in list_rates(run) if entry.strength is None] or list_rates(run)
     groups = {model: [entry for entry in fixed if entry.model == model] for model in run.plan.models}
     return [
-        Drawing(f"{model}: {found[0].prompts} prompts, {found[0].repeats} repeats", draw_rates(sheet, found))
+        Drawing(f"{model}: {found[0].prompts} prompts, {found[0].repeats} repeats", draw_rates(canvas, found))
         for model, found in groups.items() if found
     ]  # fmt: skip
 
 
-def _sweeps(sheet: Sheet, run: Run) -> list[Drawing]:
+def _sweeps(canvas: Canvas, run: Run) -> list[Drawing]:
     return [
-        Drawing(f"{model}: strength sweep through {tool} ({arm})", draw_sweep(sheet, found))
+        Drawing(f"{model}: strength sweep through {tool} ({arm})", draw_sweep(canvas, found))
         for (model, tool, arm), found in sweeps(list_rates(run)).items()
     ]
 
 
-def _components(sheet: Sheet, run: Run) -> list[Drawing]:
+def _components(canvas: Canvas, run: Run) -> list[Drawing]:
     """Pairs whose directions are identical have nothing to draw; the table still lists them."""
     drawings = []
     for record in component_records(run):
         components = components_of(record)
         if any(delta for _, delta in components):
             caption = f"{record.cell.model}: {record.cell.tool} minus {record.cell.other}"
-            drawings.append(Drawing(caption, draw_components(sheet, record.cell.id, components)))
+            drawings.append(Drawing(caption, draw_components(canvas, record.cell.id, components)))
     return drawings

@@ -6,7 +6,7 @@ from io import StringIO
 
 from reports.untrusted import plain
 
-Entry = str | int | float | bool | None
+Scalar = str | int | float | bool | None
 CELL = 160
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -21,7 +21,7 @@ class Table:
 
     caption: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Entry, ...], ...]
+    rows: tuple[tuple[Scalar, ...], ...]
 
     @property
     def csv(self) -> str:
@@ -42,7 +42,7 @@ class Table:
         return f"{head}{body}\n\\end{{table}}\n"
 
 
-def show(entry: Entry) -> str:
+def show(entry: Scalar) -> str:
     """One entry as short text: numbers to three digits, truth as yes or no, nothing as a dash."""
     if entry is None:
         return "–"
@@ -53,11 +53,11 @@ def show(entry: Entry) -> str:
     return plain(str(entry), CELL)
 
 
-def _numeric(entries: tuple[Entry, ...]) -> bool:
+def _numeric(entries: tuple[Scalar, ...]) -> bool:
     return all(entry is None or (isinstance(entry, int | float) and not isinstance(entry, bool)) for entry in entries)
 
 
-def _spreadsheet(entry: Entry) -> str | int | float:
+def _spreadsheet(entry: Scalar) -> str | int | float:
     if entry is None or isinstance(entry, bool):
         return show(entry) if entry is not None else ""
     if isinstance(entry, int | float):

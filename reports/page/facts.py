@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports.page.exports import Entry, show
+from reports.page.exports import Scalar, show
 from steering_core.records.record import Record, Run, Value
 
 MANY = 4
@@ -114,7 +114,7 @@ def _text(value: Value) -> str:
     return ", ".join(map(_text, value)) if isinstance(value, list) else show(_entry(value))
 
 
-def _entry(value: Value) -> Entry:
+def _entry(value: Value) -> Scalar:
     return str(value) if isinstance(value, list | dict) else value
 
 

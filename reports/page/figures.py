@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from reports.page.agreement import Pair
-from reports.page.behavior import CLASSES, Rates
-from reports.page.svg import INK, MUTED, ON_SERIES, PAPER, SERIES, Sheet, label
+from reports.page.agreement import ToolComparison
+from reports.page.behavior import CLASSES, RateSummary
+from reports.page.svg import INK, MUTED, ON_SERIES, PAPER, SERIES, Canvas, label
 from steering_core.records.thresholds import AGREE, DIVERGE
 
 WIDTH = 3.6
@@ -21,7 +21,7 @@ _HEAT = LinearSegmentedColormap.from_list("heat", ["#e8f1fa", "#8db7dd", "#3f6fa
 """Few enough steps that matplotlib draws the key as shapes; above fifty it embeds a bitmap."""
 
 
-def draw_agreement(sheet: Sheet, pairs: Sequence[Pair], floor: float | None) -> Markup:
+def draw_agreement(canvas: Canvas, pairs: Sequence[ToolComparison], floor: float | None) -> Markup:
     """Heat map of 1 - cosine between tools on a log scale, with the noise floor and the protocol's lines in its key."""
     tools = list(dict.fromkeys(name for pair in pairs for name in pair.tools))
     values = np.zeros((len(tools), len(tools)))
@@ -47,10 +47,10 @@ def draw_agreement(sheet: Sheet, pairs: Sequence[Pair], floor: float | None) -> 
         _mark_key(key.ax, floor)
 
     text = ", ".join(f"{' and '.join(pair.tools)} {pair.distance:.2g}" for pair in pairs)
-    return sheet.draw(f"agreement {pairs[0].model}", f"Largest 1 − cosine: {text}", (WIDTH, 2.5), paint)
+    return canvas.draw(f"agreement {pairs[0].model}", f"Largest 1 − cosine: {text}", (WIDTH, 2.5), paint)
 
 
-def draw_rates(sheet: Sheet, rates: Sequence[Rates]) -> Markup:
+def draw_rates(canvas: Canvas, rates: Sequence[RateSummary]) -> Markup:
     """Stacked bars of answer classes, one per tool and arm, with the interval of the coherent rate below each."""
 
     def paint(figure: Figure) -> None:
@@ -71,10 +71,10 @@ def draw_rates(sheet: Sheet, rates: Sequence[Rates]) -> Markup:
         figure.legend(loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.0)
 
     text = "; ".join(f"{entry.tool} {entry.arm}: {_say_shares(entry)}" for entry in rates)
-    return sheet.draw(f"rates {rates[0].model}", text, (WIDTH, 0.9 + 0.48 * len(rates)), paint)
+    return canvas.draw(f"rates {rates[0].model}", text, (WIDTH, 0.9 + 0.48 * len(rates)), paint)
 
 
-def draw_sweep(sheet: Sheet, rates: Sequence[Rates]) -> Markup:
+def draw_sweep(canvas: Canvas, rates: Sequence[RateSummary]) -> Markup:
     """Rates against steering strength for one tool and arm."""
     first = rates[0]
 
@@ -87,10 +87,10 @@ def draw_sweep(sheet: Sheet, rates: Sequence[Rates]) -> Markup:
         figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
 
     text = "; ".join(f"strength {entry.strength:g}: {_say_shares(entry)}" for entry in rates)
-    return sheet.draw(f"sweep {first.model} {first.tool} {first.arm}", text, (WIDTH, 2.4), paint)
+    return canvas.draw(f"sweep {first.model} {first.tool} {first.arm}", text, (WIDTH, 2.4), paint)
 
 
-def draw_components(sheet: Sheet, name: str, components: Sequence[tuple[int, float]]) -> Markup:
+def draw_components(canvas: Canvas, name: str, components: Sequence[tuple[int, float]]) -> Markup:
     """Signed differences of the components that differ most."""
 
     def paint(figure: Figure) -> None:
@@ -105,10 +105,10 @@ def draw_components(sheet: Sheet, name: str, components: Sequence[tuple[int, flo
         axes.set_xlabel("difference of component")
 
     text = ", ".join(f"component {index}: {delta:.2g}" for index, delta in components)
-    return sheet.draw(f"components {name}", text, (WIDTH, 0.7 + 0.24 * len(components)), paint)
+    return canvas.draw(f"components {name}", text, (WIDTH, 0.7 + 0.24 * len(components)), paint)
 
 
-def _say_shares(entry: Rates) -> str:
+def _say_shares(entry: RateSummary) -> str:
     return ", ".join(f"{name} {share:.0f} %" for name, share in entry.shares.items())
 
 
@@ -139,7 +139,7 @@ def _write_shares(axes: Axes, left: np.ndarray, share: np.ndarray) -> None:
                       bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2})  # fmt: skip
 
 
-def _draw_intervals(axes: Axes, rates: Sequence[Rates]) -> None:
+def _draw_intervals(axes: Axes, rates: Sequence[RateSummary]) -> None:
     for row, entry in enumerate(rates):
         if entry.low is not None and entry.high is not None:
             axes.plot([entry.low, entry.high], [row + 0.38] * 2, color=INK, lw=1.2, marker="|", ms=5)

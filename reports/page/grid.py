@@ -85,7 +85,7 @@ class Square:
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """A clause with one square per tool, or one list of pairs, or one square for the whole model."""
 
     clause: Clause
@@ -104,7 +104,7 @@ class Grid:
 
     model: str
     tools: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[GridRow, ...]
 
     @property
     def unasked(self) -> list[Clause]:
@@ -127,7 +127,7 @@ def outcome_table(run: Run) -> Table:
     return Table("Outcomes by model, clause and tool", ("model", "clause", "name", "tool", "outcome", "records"), rows)
 
 
-def _rows(run: Run, model: str) -> Iterator[Row]:
+def _rows(run: Run, model: str) -> Iterator[GridRow]:
     records = [record for record in run.records if record.cell.model == model]
     cells = [record.cell for record in records] + [cell for cell in run.plan.planned if cell.model == model]
     known = list(CLAUSES)
@@ -137,7 +137,7 @@ def _rows(run: Run, model: str) -> Iterator[Row]:
         yield _row(run.plan, clause_of(name), mine, [cell for cell in cells if cell.clause == name])
 
 
-def _row(plan: Plan, clause: Clause, records: list[Record], cells: list[Cell]) -> Row:
+def _row(plan: Plan, clause: Clause, records: list[Record], cells: list[Cell]) -> GridRow:
     seen = {(cell.tool, cell.other) for cell in cells}
 
     def square(tool: str | None, other: str | None, who: str) -> Square | None:
@@ -147,10 +147,10 @@ def _row(plan: Plan, clause: Clause, records: list[Record], cells: list[Cell]) -
 
     if any(cell.other for cell in cells):
         pairs = [square(a, b, f"{a} ~ {b}") for a, b in combinations(_tools(plan, cells), 2)]
-        return Row(clause, tuple(pair for pair in pairs if pair), wide=True)
+        return GridRow(clause, tuple(pair for pair in pairs if pair), wide=True)
     if all(cell.tool is None for cell in cells):
-        return Row(clause, (square(None, None, "all tools together"),), wide=True)
-    return Row(clause, tuple(square(tool, None, tool) for tool in plan.tools), wide=False)
+        return GridRow(clause, (square(None, None, "all tools together"),), wide=True)
+    return GridRow(clause, tuple(square(tool, None, tool) for tool in plan.tools), wide=False)
 
 
 def _tools(plan: Plan, cells: list[Cell]) -> list[str]:

@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 
 from reports.page.drawings import Drawings, draw_all
 from reports.page.exports import show
-from reports.page.svg import Sheet
-from reports.page.view import gather
+from reports.page.svg import Canvas
+from reports.page.view import view_run
 from reports.untrusted import plain
 from reports.verdicts import Verdict
 from steering_core.records.record import Run
@@ -26,13 +26,13 @@ DOCTYPE = "<!doctype html>\n"
 
 def render_page(run: Run, verdict: Verdict) -> str:
     """The whole page as text."""
-    sheet = Sheet()
-    drawings: Drawings = draw_all(sheet, run)
-    style = (HERE / "style.css").read_text(encoding="utf-8") + sheet.css
+    canvas = Canvas()
+    drawings: Drawings = draw_all(canvas, run)
+    style = (HERE / "style.css").read_text(encoding="utf-8") + canvas.css
     script = (HERE / "copy.js").read_text(encoding="utf-8")
     template = environment().get_template("template.html.j2")
     own = {"policy": policy(style, script), "style": Markup(style), "script": Markup(script)}
-    return DOCTYPE + template.render(report=gather(run, verdict), drawings=drawings, **own)
+    return DOCTYPE + template.render(report=view_run(run, verdict), drawings=drawings, **own)
 
 
 def policy(style: str, script: str) -> str:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from reports.page.exports import Table, show
 from reports.page.html import HERE, LONGEST, PASSAGE, PASSAGE_LINES, capital
-from reports.page.view import gather
+from reports.page.view import view_run
 from reports.run.cell_grid import DECLARED, SYMBOLS
 from reports.untrusted import plain
 from reports.verdicts import Verdict
@@ -33,7 +33,7 @@ def render_markdown(run: Run, verdict: Verdict) -> str:
     made.filters.update({"table": table, "quote": quote, "code": code, "capital": capital})
     symbols = {str(outcome): Markup(f"`{symbol}`") for outcome, symbol in SYMBOLS.items()}
     symbols["declared"] = Markup(f"`{DECLARED}`")
-    text = made.get_template("report.md.j2").render(report=gather(run, verdict), symbols=symbols)
+    text = made.get_template("report.md.j2").render(report=view_run(run, verdict), symbols=symbols)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 

@@ -1,6 +1,6 @@
 """The numbers of a record under names a reader knows; long lists and texts are left to the views made for them."""
 
-from reports.page.exports import Entry, show
+from reports.page.exports import Scalar, show
 from steering_core.records.record import Record, Value
 
 LOCALISED = "localized"
@@ -21,7 +21,7 @@ _NAMES = {
 }
 
 
-def scalars_of(record: Record) -> dict[str, Entry]:
+def scalars_of(record: Record) -> dict[str, Scalar]:
     """{name: number or short text} in the order in which the check wrote them."""
     return {
         _NAMES.get(name, name.replace("_", " ")): _short(value)
@@ -47,7 +47,7 @@ def rows_in(record: Record, name: str) -> list[Value]:
     return value if isinstance(value, list) else []
 
 
-def _short(value: Value) -> Entry:
+def _short(value: Value) -> Scalar:
     """Lists and tables as one short line."""
     if isinstance(value, dict):
         return "; ".join(f"{name} {_short(item)}" for name, item in value.items()) or None

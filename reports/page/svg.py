@@ -37,7 +37,7 @@ _HEAD = re.compile(r"^.*?<svg", re.S)
 _METADATA = re.compile(r"<metadata>.*?</metadata>", re.S)
 
 
-class Sheet:
+class Canvas:
     """Collects the inline styles of figures as classes, because the page's CSP refuses style attributes."""
 
     def __init__(self) -> None:

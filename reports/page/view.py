@@ -16,7 +16,7 @@ from steering_core.records.record import Outcome, Run
 
 
 @dataclass(frozen=True)
-class Report:
+class PageView:
     """A run and its verdict in the order in which a reader needs them."""
 
     run: Run
@@ -65,9 +65,9 @@ class Report:
         return repeat_command(self.run.plan, finding.record) if finding.record.nodeid else ""
 
 
-def gather(run: Run, verdict: Verdict) -> Report:
+def view_run(run: Run, verdict: Verdict) -> PageView:
     """All parts of a report; nothing is computed that is not in the records."""
-    return Report(
+    return PageView(
         run=run,
         verdict=verdict,
         meaning=MEANINGS[verdict.conclusion],

@@ -20,16 +20,16 @@ DECLARED = "d"
 
 WORST_FIRST = (Outcome.DIFFERS, Outcome.ERRORED, Outcome.ABSENT, Outcome.UNSUPPORTED, Outcome.AGREES)
 
-Matrix = dict[tuple[str, str], dict[Stage, list[Record]]]
+CellGrid = dict[tuple[str, str], dict[Stage, list[Record]]]
 
 
-def build_cell_grid(run: Run) -> Matrix:
+def build_cell_grid(run: Run) -> CellGrid:
     """{(model, tool): {stage: records}}, in the plan's order.
 
     A record of a pair of tools counts for both, or, when it does not hold, for the one of them that also fails by
     itself; a record of a whole model counts for each of its tools.
     """
-    matrix: Matrix = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
+    grid: CellGrid = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
     failed = [record.cell for record in run.records if _fails(record) and not record.cell.other]
     alone = {model: {cell.tool for cell in failed if cell.model == model} for model in run.plan.models}
     for record in run.records:
@@ -38,9 +38,9 @@ def build_cell_grid(run: Run) -> Matrix:
             charged = charge(record.cell, alone.get(record.cell.model, set()))
             named = tuple(tool for tool in named if tool in charged)
         for tool in named:
-            row = matrix.setdefault((record.cell.model, tool), {})
+            row = grid.setdefault((record.cell.model, tool), {})
             row.setdefault(CLAUSES[record.cell.clause].stage, []).append(record)
-    return matrix
+    return grid
 
 
 def _fails(record: Record) -> bool:

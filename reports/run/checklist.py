@@ -8,7 +8,7 @@ CHECKS = {CLAUSES[clause].name: CLAUSES[clause] for clause in ("P1", "P2", "P3",
 """location, shape, dtype, token position, timing, agreement: what the protocol's section D lists."""
 
 
-class Entry(Frozen):
+class ChecklistEntry(Frozen):
     """One record behind a check."""
 
     cell: Cell
@@ -24,7 +24,7 @@ class Check(Frozen):
     requirement: str
     outcome: Outcome
     sentence: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ChecklistEntry, ...]
 
 
 class ToolChecklist(Frozen):
@@ -63,7 +63,7 @@ def _check(clause: str, requirement: str, records: list[Record]) -> Check:
     outcome = worst(records)
     sentence = next((record.sentence for record in records if record.outcome is outcome), "not measured")
     entries = tuple(
-        Entry(cell=record.cell, outcome=record.outcome, sentence=record.sentence, measured=record.measured)
+        ChecklistEntry(cell=record.cell, outcome=record.outcome, sentence=record.sentence, measured=record.measured)
         for record in records
     )
     return Check(clause=clause, requirement=requirement, outcome=outcome, sentence=sentence, entries=entries)

@@ -28,14 +28,14 @@ SUMMARY_CAVEATS = (
 
 
 @dataclass(frozen=True)
-class Source:
+class PublishedFile:
     """A published file: its name and the sha256 of its bytes."""
 
     name: str
     sha256: str
 
 
-Published = tuple[Source, FullArtifact | SummaryArtifact]
+Published = tuple[PublishedFile, FullArtifact | SummaryArtifact]
 
 
 def replay(files: Sequence[Published]) -> Run:
@@ -67,7 +67,7 @@ def demand_real_tools(run: Run) -> Run:
     return run.model_copy(update={"plan": plan, "records": records})
 
 
-def model_of(source: Source, artifact: FullArtifact | SummaryArtifact) -> str:
+def model_of(source: PublishedFile, artifact: FullArtifact | SummaryArtifact) -> str:
     """The model's key in this suite's spelling: `gemma9b` for the study's gemma-9b."""
     if isinstance(artifact, FullArtifact):
         return artifact.model_key.replace("-", "")
@@ -83,7 +83,7 @@ def _cells(model: str, artifact: FullArtifact | SummaryArtifact) -> Iterable[Sto
     return full_cells(model, artifact) if isinstance(artifact, FullArtifact) else summary_cells(model, artifact)
 
 
-def _record(stored: Stored, source: Source, artifact: FullArtifact | SummaryArtifact) -> Record:
+def _record(stored: Stored, source: PublishedFile, artifact: FullArtifact | SummaryArtifact) -> Record:
     return Record(
         cell=stored.cell,
         outcome=Outcome.AGREES if stored.holds else Outcome.DIFFERS,

@@ -7,7 +7,7 @@ from reports.verdicts.failures import list_failures, say_where
 from reports.verdicts.missing import list_missing
 from reports.verdicts.model_evidence import ModelEvidence, weigh
 from reports.verdicts.proceed import Proceed, decide
-from reports.verdicts.run_index import Sheet, index_run, presets_of
+from reports.verdicts.run_index import RunIndex, index_run, presets_of
 from reports.verdicts.verdict import Cause
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome, Plan, Run
@@ -20,7 +20,7 @@ WEIGHED = ("D1", "D2", "B1", "B2", "B3")
 class Evidence:
     """Everything that a rule may look at."""
 
-    sheet: Sheet
+    index: RunIndex
     models: tuple[ModelEvidence, ...]
     failures: tuple[Cause, ...]
     missing: tuple[str, ...]
@@ -30,7 +30,7 @@ class Evidence:
     @property
     def plan(self) -> Plan:
         """What the run set out to do."""
-        return self.sheet.plan
+        return self.index.plan
 
     @property
     def failed(self) -> tuple[Cause, ...]:
@@ -45,37 +45,37 @@ class Evidence:
 
 def gather(run: Run) -> Evidence:
     """The evidence in a run's records; see `lay_out` for what is refused."""
-    sheet = index_run(run)
-    models = tuple(weigh(sheet, model) for model in dict.fromkeys(run.plan.models))
-    failures, missing = list_failures(sheet), list_missing(sheet)
+    index = index_run(run)
+    models = tuple(weigh(index, model) for model in dict.fromkeys(run.plan.models))
+    failures, missing = list_failures(index), list_missing(index)
     return Evidence(
-        sheet=sheet,
+        index=index,
         models=models,
         failures=failures,
         missing=missing,
-        notes=tuple(_list_notes(sheet, models)),
-        proceed=decide(sheet, models, failures, missing),
+        notes=tuple(_list_notes(index, models)),
+        proceed=decide(index, models, failures, missing),
     )
 
 
-def _list_notes(sheet: Sheet, models: tuple[ModelEvidence, ...]) -> Iterable[str]:
-    for cell, record in sheet.records.items():
+def _list_notes(index: RunIndex, models: tuple[ModelEvidence, ...]) -> Iterable[str]:
+    for cell, record in index.records.items():
         weighed = cell.clause in WEIGHED or CLAUSES[cell.clause].stage is Stage.PREFLIGHT
         if record.outcome is Outcome.DIFFERS and not weighed and not record.declared:
             yield f"{cell.clause} fails for {say_where(cell)}: {record.sentence}"
-    if len(presets := presets_of(sheet.plan)) > 1:
+    if len(presets := presets_of(index.plan)) > 1:
         yield f"the models ran under different presets ({', '.join(presets)}); compare each model with itself alone"
     for model in models:
         if unscored := sum(rate.unscored for rate in model.rates):
             total = sum(rate.total for rate in model.rates)
             yield f"{unscored} of {total} answers of {model.model} could not be classed; they count as not coherent"
-    yield from _list_deviations(sheet)
+    yield from _list_deviations(index)
 
 
-def _list_deviations(sheet: Sheet) -> Iterable[str]:
+def _list_deviations(index: RunIndex) -> Iterable[str]:
     """One line per declared deviation, with the models that show it."""
     found: dict[tuple[str, str], list[str]] = {}
-    for cell, record in sheet.records.items():
+    for cell, record in index.records.items():
         if record.declared:
             of = f"{cell.clause} of {cell.tools}"
             models = found.setdefault((of, str(record.measured["declared_deviation"])), [])

@@ -1,6 +1,6 @@
 """Failed gates: preflight clauses and the premise that do not hold, first cause first; and who passes."""
 
-from reports.verdicts.run_index import Sheet, is_gate, is_preflight
+from reports.verdicts.run_index import RunIndex, is_gate, is_preflight
 from reports.verdicts.verdict import Cause
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Outcome, Record
@@ -8,31 +8,31 @@ from steering_core.records.record import Cell, Outcome, Record
 VERBS = {Outcome.DIFFERS: "fails", Outcome.ERRORED: "crashed"}
 
 
-def list_failures(sheet: Sheet) -> tuple[Cause, ...]:
+def list_failures(index: RunIndex) -> tuple[Cause, ...]:
     """Every gate that was measured and does not hold, then every one that crashed; in the protocol's clause order.
 
     A missing library or an unsupported family is no cause of anything: those are missing evidence.
     """
     failed = [
         record
-        for cell, record in sheet.records.items()
+        for cell, record in index.records.items()
         if is_gate(cell) and record.outcome in VERBS and not record.declared
     ]
-    return tuple(_cause(record) for record in sorted(failed, key=lambda record: _rank(sheet, record)))
+    return tuple(_cause(record) for record in sorted(failed, key=lambda record: _rank(index, record)))
 
 
-def list_passing(sheet: Sheet, model: str) -> tuple[str, ...]:
+def list_passing(index: RunIndex, model: str) -> tuple[str, ...]:
     """The tools for which every preflight cell on this model holds, in the plan's order.
 
     A failed pair is charged to the tool of the two that also fails by itself; to both when neither does, because
     then nothing says which of them is wrong. A failure of the model itself (no tool named) leaves no tool passing.
     """
-    cells = [cell for cell in sheet.cells if cell.model == model and is_preflight(cell)]
-    failed = [cell for cell in cells if not sheet.stands(cell)]
+    cells = [cell for cell in index.cells if cell.model == model and is_preflight(cell)]
+    failed = [cell for cell in cells if not index.stands(cell)]
     alone = {cell.tool for cell in failed if cell.other is None}
     charged = {name for cell in failed for name in charge(cell, alone)}
     named = {name for cell in cells for name in (cell.tool, cell.other)}
-    return tuple(tool for tool in sheet.plan.tools if tool in named and tool not in charged and None not in charged)
+    return tuple(tool for tool in index.plan.tools if tool in named and tool not in charged and None not in charged)
 
 
 def say_where(cell: Cell) -> str:
@@ -45,13 +45,13 @@ def charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
     return {cell.tool, cell.other} & alone or {cell.tool, cell.other}
 
 
-def _rank(sheet: Sheet, record: Record) -> tuple[bool, int, int, int]:
+def _rank(index: RunIndex, record: Record) -> tuple[bool, int, int, int]:
     cell = record.cell
-    tool = sheet.plan.tools.index(cell.tool) if cell.tool else -1
+    tool = index.plan.tools.index(cell.tool) if cell.tool else -1
     return (
         record.outcome is Outcome.ERRORED,
         list(CLAUSES).index(cell.clause),
-        sheet.plan.models.index(cell.model),
+        index.plan.models.index(cell.model),
         tool,
     )
 

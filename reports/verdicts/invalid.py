@@ -1,7 +1,7 @@
 """INVALID: a preflight clause or the premise was measured and does not hold (next-step brief, row 4)."""
 
+from reports.verdicts.decision import Decision
 from reports.verdicts.evidence import Evidence
-from reports.verdicts.finding import Finding
 from reports.verdicts.run_index import GATES
 from reports.verdicts.verdict import Conclusion
 
@@ -13,11 +13,11 @@ EXTRACTION = (
 PREMISE = "Choose prompts or a model for which the premise holds: harmful refused, evaluation prompts answered."
 
 
-def apply(evidence: Evidence) -> Finding | None:
+def apply(evidence: Evidence) -> Decision | None:
     """Fires in a gated run only; without the gate the numbers decide, headed by the failed clause."""
     if not (evidence.plan.gated and evidence.failed):
         return None
     first, *others = evidence.failed
     more = f" (and {len(others)} more)" if others else ""
     action = PREMISE if first.clause == GATES else EXTRACTION
-    return Finding(Conclusion.INVALID, f"{first.text}{more}", RULE, action)
+    return Decision(Conclusion.INVALID, f"{first.text}{more}", RULE, action)

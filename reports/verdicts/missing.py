@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reports.verdicts.measured import read_count, was_measured
-from reports.verdicts.run_index import Sheet
+from reports.verdicts.run_index import RunIndex
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Outcome
 
@@ -36,28 +36,28 @@ class Unmeasured:
     sentence: str = ""
 
 
-def list_missing(sheet: Sheet) -> tuple[str, ...]:
+def list_missing(index: RunIndex) -> tuple[str, ...]:
     """Everything missing in a few lines, the worst kind first; empty when the evidence is complete."""
-    cells = tuple(_list_unmeasured(sheet))
-    needs = () if sheet.preflight_only else (*_list_needs(sheet), *_list_unasked(sheet))
+    cells = tuple(_list_unmeasured(index))
+    needs = () if index.preflight_only else (*_list_needs(index), *_list_unasked(index))
     return (*needs, *_group(cells))
 
 
-def _list_unmeasured(sheet: Sheet) -> Iterator[Unmeasured]:
+def _list_unmeasured(index: RunIndex) -> Iterator[Unmeasured]:
     reasons = {Outcome.ERRORED: Why.CRASHED, Outcome.UNSUPPORTED: Why.UNSUPPORTED, Outcome.ABSENT: Why.ABSENT}
-    for cell in sheet.cells:
-        record = sheet.records.get(cell)
+    for cell in index.cells:
+        record = index.records.get(cell)
         if record is None:
-            yield Unmeasured(cell, Why.UNRECORDED if cell in sheet.planned else Why.UNSELECTED)
-        elif not was_measured(record) and not sheet.is_excused(record):
+            yield Unmeasured(cell, Why.UNRECORDED if cell in index.planned else Why.UNSELECTED)
+        elif not was_measured(record) and not index.is_excused(record):
             held_back = record.outcome is Outcome.ABSENT and record.blocked_by
             why = Why.HELD_BACK if held_back else reasons[record.outcome]
             yield Unmeasured(cell, why, record.sentence)
 
 
-def _list_needs(sheet: Sheet) -> Iterator[str]:
+def _list_needs(index: RunIndex) -> Iterator[str]:
     """Two models, two tools, and the protocol's number of repeats."""
-    plan = sheet.plan
+    plan = index.plan
     for what, found in (("model", plan.models), ("tool", plan.tools)):
         if len(set(found)) < 2:
             yield f"only one {what} ({', '.join(found)}); a comparison takes at least two"
@@ -65,20 +65,20 @@ def _list_needs(sheet: Sheet) -> Iterator[str]:
         yield f"only {plan.repeats} of the protocol's {plan.protocol_repeats} repeats were asked for"
         return
     for model in plan.models:
-        for record in sheet.measured("D1", model):
+        for record in index.measured("D1", model):
             if (compared := read_count(record, "repeats")) < plan.protocol_repeats:
                 yield f"{record.cell.id} compares only {compared} of the protocol's {plan.protocol_repeats} repeats"
 
 
-def _list_unasked(sheet: Sheet) -> Iterator[str]:
+def _list_unasked(index: RunIndex) -> Iterator[str]:
     """Tools for which a compared clause was never even asked: a matrix with a hole must not look complete."""
-    if len(set(sheet.plan.tools)) < 2:
+    if len(set(index.plan.tools)) < 2:
         return
-    for model in sheet.plan.models:
+    for model in index.plan.models:
         for clause in COMPARED:
-            asked = [cell for cell in sheet.cells if cell.clause == clause and cell.model == model]
+            asked = [cell for cell in index.cells if cell.clause == clause and cell.model == model]
             seen = {name for cell in asked for name in (cell.tool, cell.other)}
-            if unasked := [tool for tool in sheet.plan.tools if tool not in seen]:
+            if unasked := [tool for tool in index.plan.tools if tool not in seen]:
                 yield f"{clause} {CLAUSES[clause].name} on {model}: never asked of {', '.join(unasked)}"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reports.verdicts.failures import list_passing
 from reports.verdicts.measured import read_one_minus_cosine
 from reports.verdicts.rates import Gap, Rate, read_rate, same_tokens, widest_gap
-from reports.verdicts.run_index import Sheet
+from reports.verdicts.run_index import RunIndex
 from steering_core.records.record import Record
 from steering_core.records.thresholds import band_of_cosine, band_of_gap, is_stable
 
@@ -59,16 +59,16 @@ class ModelEvidence:
         return same_tokens(self.rates)
 
 
-def weigh(sheet: Sheet, model: str) -> ModelEvidence:
+def weigh(index: RunIndex, model: str) -> ModelEvidence:
     """w, c and g of one model from its measured D1, D2 and B1 cells."""
-    rates = tuple(read_rate(record) for record in sheet.measured("B1", model))
+    rates = tuple(read_rate(record) for record in index.measured("B1", model))
     return ModelEvidence(
         model=model,
-        within=_worst(sheet.measured("D1", model)),
-        across=_worst(sheet.measured("D2", model)),
+        within=_worst(index.measured("D1", model)),
+        across=_worst(index.measured("D2", model)),
         gap=widest_gap(rates),
         rates=rates,
-        passing=list_passing(sheet, model),
+        passing=list_passing(index, model),
     )
 
 

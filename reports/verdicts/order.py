@@ -13,8 +13,8 @@ from reports.verdicts import (
     preflight_only,
     unstable,
 )
+from reports.verdicts.decision import Decision
 from reports.verdicts.evidence import Evidence, gather
-from reports.verdicts.finding import Finding
 from reports.verdicts.numbers import number_model
 from reports.verdicts.proceed import TIE_BREAK
 from reports.verdicts.scope import delimit
@@ -22,7 +22,7 @@ from reports.verdicts.strength import weigh_strength
 from reports.verdicts.verdict import Conclusion, Verdict
 from steering_core.records.record import Run
 
-RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
+RULES: tuple[Callable[[Evidence], Decision | None], ...] = (
     preflight_only.apply,
     incomplete.apply,
     invalid.apply,
@@ -44,13 +44,13 @@ def judge(run: Run) -> Verdict:
     EmptyMeasurement: nothing was planned. ArtifactProblem: the records contradict the plan, each other or arithmetic.
     """
     evidence = gather(run)
-    library_calls = (finding for rule in RULES if (finding := rule(evidence)))
-    finding = next(library_calls, None) or indeterminate.apply(evidence)
+    library_calls = (decision for rule in RULES if (decision := rule(evidence)))
+    decision = next(library_calls, None) or indeterminate.apply(evidence)
     return Verdict(
-        conclusion=finding.conclusion,
-        headline=_head(evidence, finding),
-        rule=finding.rule,
-        action=finding.action,
+        conclusion=decision.conclusion,
+        headline=_head(evidence, decision),
+        rule=decision.rule,
+        action=decision.action,
         numbers=tuple(number_model(model) for model in evidence.models),
         strength=weigh_strength(evidence.models),
         proceed=evidence.proceed.tool is not None,
@@ -62,15 +62,15 @@ def judge(run: Run) -> Verdict:
         failures=evidence.failures,
         missing=evidence.missing,
         notes=evidence.notes,
-        scope=delimit(evidence.sheet, evidence.models),
+        scope=delimit(evidence.index, evidence.models),
     )
 
 
-def _head(evidence: Evidence, finding: Finding) -> str:
+def _head(evidence: Evidence, decision: Decision) -> str:
     if not evidence.failures:
-        return finding.headline
-    if finding.conclusion in NUMERIC:
-        return f"likely cause {evidence.failures[0].text} — {finding.headline}"
-    if finding.conclusion is Conclusion.OUTCOME_4:
-        return f"{evidence.failures[0].text}, which did not move the numbers — {finding.headline}"
-    return finding.headline
+        return decision.headline
+    if decision.conclusion in NUMERIC:
+        return f"likely cause {evidence.failures[0].text} — {decision.headline}"
+    if decision.conclusion is Conclusion.OUTCOME_4:
+        return f"{evidence.failures[0].text}, which did not move the numbers — {decision.headline}"
+    return decision.headline

@@ -5,8 +5,8 @@ cell must hold. Between the two (a crash, a missing library, an interruption) th
 not the same as wrong. One model is enough here; the premise B3 belongs to behaviour and does not count.
 """
 
+from reports.verdicts.decision import Decision
 from reports.verdicts.evidence import Evidence
-from reports.verdicts.finding import Finding
 from reports.verdicts.run_index import GATES, is_preflight
 from reports.verdicts.verdict import Cause, Conclusion
 from steering_core.records.record import Cell
@@ -16,16 +16,16 @@ RULE = (
 )
 
 
-def apply(evidence: Evidence) -> Finding | None:
+def apply(evidence: Evidence) -> Decision | None:
     """PREFLIGHT_PASSED, PREFLIGHT_FAILED or INCOMPLETE; None when the run asked for behaviour."""
-    if not evidence.sheet.preflight_only:
+    if not evidence.index.preflight_only:
         return None
     if failed := [cause for cause in evidence.failed if cause.clause != GATES]:
         return _fail(failed)
-    checked = [cell for cell in evidence.sheet.cells if is_preflight(cell)]
+    checked = [cell for cell in evidence.index.cells if is_preflight(cell)]
     if evidence.missing or not checked:
         return _leave_open(evidence)
-    return Finding(
+    return Decision(
         Conclusion.PREFLIGHT_PASSED,
         _say_passed(evidence, checked),
         RULE,
@@ -44,15 +44,15 @@ def _say_passed(evidence: Evidence, checked: list[Cell]) -> str:
         if not left_out
         else (f"the {len(checked)} selected preflight cells, with {left_out} not selected,")
     )
-    declared = sum(evidence.sheet.records[cell].declared for cell in checked)
+    declared = sum(evidence.index.records[cell].declared for cell in checked)
     part += f" but {declared} declared deviations" if declared else ""
     return f"{part} hold on {', '.join(models)} ({', '.join(tools)})"
 
 
-def _fail(failed: list[Cause]) -> Finding:
+def _fail(failed: list[Cause]) -> Decision:
     first, *others = failed
     more = f" (and {len(others)} more)" if others else ""
-    return Finding(
+    return Decision(
         Conclusion.PREFLIGHT_FAILED,
         f"{first.text}{more}",
         RULE,
@@ -60,9 +60,9 @@ def _fail(failed: list[Cause]) -> Finding:
     )
 
 
-def _leave_open(evidence: Evidence) -> Finding:
+def _leave_open(evidence: Evidence) -> Decision:
     what = evidence.missing[0] if evidence.missing else "neither a preflight check nor behaviour was selected"
-    return Finding(
+    return Decision(
         Conclusion.INCOMPLETE,
         f"the preflight is not decided: {what}",
         RULE,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reports.verdicts.model_evidence import ModelEvidence
 from reports.verdicts.rates import pool_percents
-from reports.verdicts.run_index import Sheet
+from reports.verdicts.run_index import RunIndex
 from reports.verdicts.verdict import Cause
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome
@@ -22,20 +22,22 @@ class Proceed:
     reason: str
 
 
-def decide(sheet: Sheet, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]) -> Proceed:
+def decide(
+    index: RunIndex, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
+) -> Proceed:
     """Go on only with complete, valid and stable evidence, and with a tool that passes on every model.
 
     Stricter than the letter in one point: a tool whose own steering is wrong (a failed steering clause) is not chosen,
     because the next phase steers with it. What fails and is left out is named in the verdict's notes.
     """
-    if obstacle := _find_obstacle(sheet, models, failures, missing):
+    if obstacle := _find_obstacle(index, models, failures, missing):
         return Proceed(None, (), obstacle)
-    if not (candidates := _list_candidates(sheet, models)):
+    if not (candidates := _list_candidates(index, models)):
         return Proceed(None, (), "no tool passes every preflight and steering clause on every model")
     percents = pool_percents(rate for model in models for rate in model.rates)
     best = max(percents[tool] for tool in candidates)
     leaders = tuple(tool for tool in candidates if percents[tool] == best)
-    declared = any(record.declared for cell, record in sheet.records.items() if leaders[0] in (cell.tool, cell.other))
+    declared = any(record.declared for cell, record in index.records.items() if leaders[0] in (cell.tool, cell.other))
     but = " but its declared deviations" if declared else ""
     reason = (
         f"{leaders[0]} passes every preflight check{but} on every model, with a coherent rate of {float(best):.1f} %"
@@ -44,13 +46,13 @@ def decide(sheet: Sheet, models: Sequence[ModelEvidence], failures: Sequence[Cau
 
 
 def _find_obstacle(
-    sheet: Sheet, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
+    index: RunIndex, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
 ) -> str | None:
-    if sheet.preflight_only:
+    if index.preflight_only:
         return "no behaviour was asked for, so no tool can be chosen"
     if missing:
         return "the evidence is incomplete"
-    if failures and sheet.plan.gated:
+    if failures and index.plan.gated:
         return "the failed check has to be put right first"
     if any(cause.tool is None for cause in failures):
         return "a failure of the model itself leaves its rates without meaning"
@@ -59,11 +61,11 @@ def _find_obstacle(
     return None
 
 
-def _list_candidates(sheet: Sheet, models: Sequence[ModelEvidence]) -> tuple[str, ...]:
+def _list_candidates(index: RunIndex, models: Sequence[ModelEvidence]) -> tuple[str, ...]:
     missteering = {
         cell.tool
-        for cell, record in sheet.records.items()
+        for cell, record in index.records.items()
         if CLAUSES[cell.clause].stage is Stage.STEERING and record.outcome is Outcome.DIFFERS
     }
-    passing = [tool for tool in sheet.plan.tools if all(tool in model.passing for model in models)]
+    passing = [tool for tool in index.plan.tools if all(tool in model.passing for model in models)]
     return tuple(tool for tool in passing if tool not in missteering)

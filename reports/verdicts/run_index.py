@@ -14,7 +14,7 @@ GATES = "B3"
 
 
 @dataclass(frozen=True)
-class Sheet:
+class RunIndex:
     """Every cell that a verdict about this run has to account for, with its record or None."""
 
     plan: Plan
@@ -74,7 +74,7 @@ def is_gate(cell: Cell) -> bool:
     return is_preflight(cell) or cell.clause == GATES
 
 
-def index_run(run: Run) -> Sheet:
+def index_run(run: Run) -> RunIndex:
     """The run by cell. EmptyMeasurement when nothing was planned; ArtifactProblem when records contradict the plan."""
     if not run.plan.planned:
         raise EmptyMeasurement("nothing-planned", "the run planned no check", "select at least one cell")
@@ -86,7 +86,7 @@ def index_run(run: Run) -> Sheet:
         if record.cell in records:
             raise ArtifactProblem("duplicate-record", f"{record.cell.id} has two records", "a cell has one record")
         records[record.cell] = record
-    return Sheet(run.plan, records)
+    return RunIndex(run.plan, records)
 
 
 def presets_of(plan: Plan) -> tuple[str, ...]:

@@ -4,25 +4,25 @@ from collections.abc import Sequence
 
 from reports.verdicts.measured import was_measured
 from reports.verdicts.model_evidence import ModelEvidence
-from reports.verdicts.run_index import Sheet
+from reports.verdicts.run_index import RunIndex
 from reports.verdicts.verdict import Scope
 from steering_core.records.record import Record
 
 UNKNOWN = "version not recorded"
 
 
-def delimit(sheet: Sheet, models: Sequence[ModelEvidence]) -> Scope:
+def delimit(index: RunIndex, models: Sequence[ModelEvidence]) -> Scope:
     """The models and tools that were measured, with versions, sites and prompts as the provenance names them."""
-    records = [record for record in sheet.records.values() if was_measured(record)]
+    records = [record for record in index.records.values() if was_measured(record)]
     names = {record.cell.model for record in records}
     seen = {name for record in records for name in (record.cell.tool, record.cell.other)}
-    tools = {tool: _find_version(records, tool) for tool in sheet.plan.tools if tool in seen}
+    tools = {tool: _find_version(records, tool) for tool in index.plan.tools if tool in seen}
     scope = Scope(
-        models=tuple(model for model in sheet.plan.models if model in names),
+        models=tuple(model for model in index.plan.models if model in names),
         tools=tools,
         sites=tuple(sorted(_list_texts(records, "site"))),
         prompts=_say_prompts(records, models),
-        preset=sheet.plan.preset,
+        preset=index.plan.preset,
         sentence="",
     )
     return scope.model_copy(update={"sentence": _say(scope)})

@@ -1,14 +1,14 @@
 """UNSTABLE: a tool does not reproduce its own direction, so a difference between tools may be noise."""
 
+from reports.verdicts.decision import Decision
 from reports.verdicts.evidence import Evidence
-from reports.verdicts.finding import Finding
 from reports.verdicts.numbers import number_model
 from reports.verdicts.verdict import Conclusion
 
 RULE = "on some model the worst within-tool cosine is not above 0.999"
 
 
-def apply(evidence: Evidence) -> Finding | None:
+def apply(evidence: Evidence) -> Decision | None:
     """Fires when any model is not stable; quotes the words of its worst within-tool check."""
     moving = [model for model in evidence.models if not model.stable]
     if not moving:
@@ -18,7 +18,7 @@ def apply(evidence: Evidence) -> Finding | None:
         for model in moving
         if model.within and (number := number_model(model).w)
     )
-    return Finding(
+    return Decision(
         Conclusion.UNSTABLE,
         f"a tool does not give the same direction twice: {said}",
         RULE,

@@ -14,7 +14,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import first_tensor
 
-Kind = tuple[int, torch.dtype]
+TensorKind = tuple[int, torch.dtype]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Candidate:
     hidden: Tensor
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> TensorKind:
         """Width and dtype: what candidates must share to be compared in one product."""
         return self.hidden.shape[-1], self.hidden.dtype
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from steering_core.localize.capture import Candidate, Kind
+from steering_core.localize.capture import Candidate, TensorKind
 from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import Layout
 from steering_core.localize.screen import Screen
@@ -64,10 +64,10 @@ class Search:
     batch: TokenBatch
     layouts: Sequence[Layout]
     norm: FinalNorm | None = None
-    _waiting: dict[Kind, list[Candidate]] = field(default_factory=dict)
+    _waiting: dict[TensorKind, list[Candidate]] = field(default_factory=dict)
     _found: list[tuple[Names, bool]] = field(default_factory=list)
-    _pools: dict[Kind, _Pool] = field(default_factory=dict)
-    _screens: dict[Kind, Screen] = field(default_factory=dict)
+    _pools: dict[TensorKind, _Pool] = field(default_factory=dict)
+    _screens: dict[TensorKind, Screen] = field(default_factory=dict)
 
     @property
     def widths(self) -> set[int]:
@@ -109,7 +109,7 @@ class Search:
             return Finalist([each.changed("normed") for each in labels_of(names)], self.norm.apply(hidden), gap)
         return Finalist(labels_of(names), hidden, gap)
 
-    def _compare(self, kind: Kind) -> None:
+    def _compare(self, kind: TensorKind) -> None:
         waiting = self._waiting.pop(kind)
         names, hidden = [each.names for each in waiting], torch.stack([each.hidden for each in waiting])
         del waiting  # and with it the copies

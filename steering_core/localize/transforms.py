@@ -18,7 +18,7 @@ _ROUNDING, _ROUNDED = 1e-6, 0.1
 _FITTED = 32
 _CASTS = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
-Change = Callable[[Tensor], Tensor]
+Transform = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def explain_values(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Matc
     return Match(words, _gap(returned.double(), change(source)), exact=False)
 
 
-def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...], Change]]:
+def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...], Transform]]:
     """What may have been done to the source, fitted to the returned rows: words, and a function of the source."""
     yield (), lambda values: values
     yield ("sign-flipped",), lambda values: -values
@@ -92,7 +92,7 @@ def _over(values: Tensor, size: Tensor) -> Tensor:
     return values / size.clamp(min=1e-300)
 
 
-def _rounded(own: torch.dtype, returned: torch.dtype) -> Iterator[tuple[tuple[str, ...], Change]]:
+def _rounded(own: torch.dtype, returned: torch.dtype) -> Iterator[tuple[tuple[str, ...], Transform]]:
     """Rounding to the returned dtype, directly and through each narrower one, with words for the casts."""
     cast = () if own == returned else (f"cast to {str(returned).removeprefix('torch.')}",)
     yield cast, lambda values: values.to(own).to(returned)

@@ -29,7 +29,7 @@ _SMALLER = 6
 
 
 @dataclass(frozen=True)
-class Change:
+class FloorChange:
     """What one harmless change moved: the largest |difference| of an activation, the worst 1 - cosine of a prompt's
     row, and the 1 - cosine of the difference-of-means direction."""
 
@@ -46,7 +46,7 @@ class NoiseFloor:
     dtype: str
     device: str
     site: str
-    changes: Mapping[str, Change]
+    changes: Mapping[str, FloorChange]
 
     @property
     def max_abs(self) -> float:
@@ -83,7 +83,7 @@ class NoiseFloor:
     def from_dict(cls, data: Mapping[str, Any]) -> "NoiseFloor":
         """The floor that `to_dict` gave; ArtifactProblem if it is not one."""
         try:
-            changes = {name: Change(**change) for name, change in data["changes"].items()}
+            changes = {name: FloorChange(**change) for name, change in data["changes"].items()}
             floor = cls(**{**data, "changes": changes})
             usable = math.isfinite(floor.max_abs + floor.one_minus_cosine + floor.direction_one_minus_cosine)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -184,10 +184,10 @@ def _set_attention(model: LoadedModel, name: str) -> bool:
     return bool(model.module.config._attn_implementation == name)
 
 
-def _change(base: Tensor, moved: Tensor, harmful: int) -> Change:
+def _change(base: Tensor, moved: Tensor, harmful: int) -> FloorChange:
     before = difference_of_means(base[:harmful].float(), base[harmful:].float())
     after = difference_of_means(moved[:harmful].float(), moved[harmful:].float())
-    return Change(
+    return FloorChange(
         max_abs=compare(base, moved).max_abs,
         one_minus_cosine=max(one_minus_cosine(left, right) for left, right in zip(base, moved, strict=True)),
         direction_one_minus_cosine=one_minus_cosine(before, after),

@@ -103,7 +103,7 @@ class Settings:
     inherit_generation_defaults: bool
 
 
-Row = TypeVar("Row", ModelSpec, Preset)
+RegistryRow = TypeVar("RegistryRow", ModelSpec, Preset)
 
 
 def check_layer(spec: ModelSpec, layer: int) -> None:
@@ -166,7 +166,7 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _row(kind: type[Row], title: str, name: str, row: dict[str, Any], path: Path) -> Row:
+def _row(kind: type[RegistryRow], title: str, name: str, row: dict[str, Any], path: Path) -> RegistryRow:
     """One table as a ModelSpec or Preset; `title` is the field that holds the table's name."""
     known = {field.name for field in fields(kind)} - {title}
     if unknown := set(row) - known:

@@ -30,8 +30,8 @@ class SessionStart(Frozen):
     usd_per_hour: float = 0.0
 
 
-Entry = SessionStart | Record
-_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+JournalEntry = SessionStart | Record
+_JOURNAL_ENTRY: TypeAdapter[JournalEntry] = TypeAdapter(JournalEntry)
 
 
 class Journal:
@@ -94,7 +94,7 @@ class Journal:
         self.lock.release()
 
 
-def read_journal(folder: Path, lines: int | None = None) -> list[Entry]:
+def read_journal(folder: Path, lines: int | None = None) -> list[JournalEntry]:
     """The first `lines` entries, or all; ArtifactProblem for a line that does not read, a torn last one excepted."""
     path = folder / JOURNAL
     if not path.exists():
@@ -102,7 +102,7 @@ def read_journal(folder: Path, lines: int | None = None) -> list[Entry]:
     return [_entry(line, number, path) for number, line in enumerate(_whole(path).split(b"\n")[:-1][:lines], start=1)]
 
 
-def finished(entries: Iterable[Entry]) -> dict[Cell, Record]:
+def finished(entries: Iterable[JournalEntry]) -> dict[Cell, Record]:
     """The records that a resumed run keeps: measured or unsupported, or blocked by one of these.
 
     What crashed is tried again, and so is what was never tried: its library was missing, or the budget was spent.
@@ -134,9 +134,9 @@ def _write(file: int, content: bytes) -> None:
         content = content[os.write(file, content) :]
 
 
-def _entry(line: bytes, number: int, path: Path) -> Entry:
+def _entry(line: bytes, number: int, path: Path) -> JournalEntry:
     try:
-        return _ENTRY.validate_json(line)
+        return _JOURNAL_ENTRY.validate_json(line)
     except ValidationError:
         raise ArtifactProblem(
             "journal-line", f"{path} line {number} does not read", "restore the file, or run again in a new --run-dir"

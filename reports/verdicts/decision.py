@@ -6,7 +6,7 @@ from reports.verdicts.verdict import Conclusion
 
 
 @dataclass(frozen=True)
-class Finding:
+class Decision:
     """A conclusion with its headline (one sentence), the rule in words, and the action that follows."""
 
     conclusion: Conclusion
