@@ -1,11 +1,11 @@
-"""Behaviour B1-B3: what steering does to the answers, per tool and per arm, and whether the premise holds."""
+"""Behavior B1-B3: what steering does to the answers, per tool and per arm, and whether the premise holds."""
 
 from collections import Counter
 
 import pytest
 
 from parity.plugin.assertions import assert_holds
-from steering_core.prompts import normalised
+from steering_core.prompts import normalized
 from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
 from steering_core.statistics import discordant, mcnemar_exact, wilson_interval
 
@@ -37,7 +37,7 @@ def first_occurrences(prompts):
     """Rows of prompts that did not occur before: greedy decoding repeats itself, so a repeat is no new evidence."""
     seen = {}
     for row, prompt in enumerate(prompts):
-        seen.setdefault(normalised(prompt), row)
+        seen.setdefault(normalized(prompt), row)
     return list(seen.values())
 
 

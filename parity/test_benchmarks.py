@@ -1,4 +1,4 @@
-"""`pytest parity --benchmark-only`: what each tool costs beside the reference, and localisation beside a forward, in one
+"""`pytest parity --benchmark-only`: what each tool costs beside the reference, and localization beside a forward, in one
 run; read it as ratios."""
 
 import pytest
@@ -39,6 +39,6 @@ def test_reference(timed, operation):
 
 
 @pytest.mark.parametrize("returned", NAMED)
-def test_localisation(timed, returned):
+def test_localization(timed, returned):
     """What it takes to say which tensor a wrong one is, beside one plain forward; for a 7B on a GPU, at most twice that."""
     timed("name a wrong tensor", returned)

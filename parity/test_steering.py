@@ -79,12 +79,12 @@ def test_ablation(steering, tool, record):
 @pytest.mark.clause("S8")
 def test_arithmetic(steering, tool, record):
     """S8: float32 product, one rounding, addition in the model's dtype; and how much of the asked shift arrives."""
-    realised = steering.realised(tool)
-    record.note(**realised)
-    words = f"{realised['dtype']}: realised / asked = {realised['ratio']:.4f}, {realised['unchanged']:.1%} unchanged"
+    realized = steering.realized(tool)
+    record.note(**realized)
+    words = f"{realized['dtype']}: realized / asked = {realized['ratio']:.4f}, {realized['unchanged']:.1%} unchanged"
     assert_holds(
         record,
-        realised["declared"],
+        realized["declared"],
         words,
-        f"not the declared arithmetic, off by up to {realised['max_abs']:.3g}; {words}",
+        f"not the declared arithmetic, off by up to {realized['max_abs']:.3g}; {words}",
     )

@@ -85,7 +85,7 @@ def run_verdict(options: argparse.Namespace) -> int:
     inputs = read_inputs(options.paths)
     judged = list(judge_inputs(inputs))
     wrong = [each for each in judged if options.expect_outcome and not matches(each.verdict, options.expect_outcome)]
-    print("\n".join(show_judged(each, _width(), _colour()) for each in judged), end="")
+    print("\n".join(show_judged(each, _width(), _color()) for each in judged), end="")
     if inputs.transfers:
         print(transfer_table(inputs, _width()), end="")
     for each in wrong:
@@ -102,7 +102,7 @@ def run_merge(options: argparse.Namespace) -> int:
     copy_tensors(options.paths, options.into)
     write_run(options.into, run, verdict)
     write_views(options.into, run, verdict)
-    print(show_judged(JudgedRun(str(options.into), run, verdict), _width(), _colour()), end="")
+    print(show_judged(JudgedRun(str(options.into), run, verdict), _width(), _color()), end="")
     return DONE
 
 
@@ -133,7 +133,7 @@ def _width() -> int:
     return min(shutil.get_terminal_size((100, 40)).columns, 120)
 
 
-def _colour() -> bool:
+def _color() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 

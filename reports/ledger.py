@@ -124,10 +124,10 @@ class Ledger:
 
     def _show(self, run: Run, verdict: Verdict) -> str:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        colour = bool(reporter and reporter._tw.hasmarkup)
+        color = bool(reporter and reporter._tw.hasmarkup)
         width = reporter._tw.fullwidth if reporter else 100
-        text = render(run, verdict, width=width, colour=colour, files=f"{self.folder}: {PAGE}, {MARKDOWN}, {RECORDS}")
-        return text + (write_lines([("Cost", line)], width, colour) if (line := cost_line(run)) else "")
+        text = render(run, verdict, width=width, color=color, files=f"{self.folder}: {PAGE}, {MARKDOWN}, {RECORDS}")
+        return text + (write_lines([("Cost", line)], width, color) if (line := cost_line(run)) else "")
 
     def _expectation(self, session: pytest.Session, verdict: Verdict) -> str:
         expected = self.config.getoption("expect_outcome")

@@ -45,16 +45,16 @@ def judge_published(inputs: Inputs) -> JudgedRun:
     )
 
 
-def show_judged(judged: JudgedRun, width: int, colour: bool) -> str:
+def show_judged(judged: JudgedRun, width: int, color: bool) -> str:
     """The verdict on one screen; a replayed one is followed by the second reading."""
-    text = render(judged.run, judged.verdict, width, colour, judged.place)
-    return text if judged.second is None else text + second_reading(judged.second, width, colour)
+    text = render(judged.run, judged.verdict, width, color, judged.place)
+    return text if judged.second is None else text + second_reading(judged.second, width, color)
 
 
-def second_reading(verdict: Verdict, width: int, colour: bool) -> str:
+def second_reading(verdict: Verdict, width: int, color: bool) -> str:
     """What the same numbers are worth to a suite that demands a preflight and real tool paths."""
     demand = f"By this suite's own demands (full preflight, real pyvene) it is {verdict.conclusion.label}:"
-    return f"\n{plain(demand, width)}\n" + write_lines([("Missing", text) for text in verdict.missing], width, colour)
+    return f"\n{plain(demand, width)}\n" + write_lines([("Missing", text) for text in verdict.missing], width, color)
 
 
 def transfer_table(inputs: Inputs, width: int) -> str:

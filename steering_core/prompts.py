@@ -32,11 +32,11 @@ class PromptSet:
 
     def warnings(self) -> list[str]:
         """Duplicates and overlaps between sets: reported, and counted once in intervals."""
-        everything = Counter(normalised(text) for text in (*self.extraction, *self.evaluation))
+        everything = Counter(normalized(text) for text in (*self.extraction, *self.evaluation))
         return [f"prompt occurs {count} times: {text[:60]!r}" for text, count in everything.items() if count > 1]
 
 
-def normalised(prompt: str) -> str:
+def normalized(prompt: str) -> str:
     """The prompt without case and surplus white space, for finding repeats."""
     return " ".join(prompt.lower().split())
 

@@ -39,7 +39,7 @@ def complaints(fault: Fault, records: Sequence[Record]) -> list[str]:
     wrong = [f"{clause} fires: {first[clause]}" for clause in fault.passes if row.get(clause, HOLDS) != HOLDS]
     named = [str(record.measured.get("localized", "")) for record in records]
     wanted = [words.format(**blocks(fault.model)) for words in fault.localized]
-    unsaid = [f"no localisation says {words!r}" for words in wanted if not any(words in name for name in named)]
+    unsaid = [f"no localization says {words!r}" for words in wanted if not any(words in name for name in named)]
     return blind + wrong + unsaid
 
 

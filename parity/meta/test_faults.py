@@ -128,7 +128,7 @@ def test_a_blind_or_wrong_clause_is_reported() -> None:
     assert said(P2=Outcome.ERRORED) == ["P2 fires: P2 said so"]
     assert said(replace(FAULT, either=("P2",)), P2=differs) == []
     assert said(replace(FAULT, caught_by=(*FAULT.caught_by, "P3"))) == ["P3 did not run"]
-    assert said(replace(FAULT, localized=("row 0 only",))) == ["no localisation says 'row 0 only'"]
+    assert said(replace(FAULT, localized=("row 0 only",))) == ["no localization says 'row 0 only'"]
 
 
 def test_only_checks_about_tools_are_asked_of_tools() -> None:

@@ -104,7 +104,7 @@ def test_a_model_is_fetched_after_it_was_said(endpoint: str, tmp_path: Path) -> 
 
 
 REFUSED = {
-    "gated": ("owner/gated", "main", {}, "owner/gated is gated (no-checkpoint); accept the licence on its page and log in"),
+    "gated": ("owner/gated", "main", {}, "owner/gated is gated (no-checkpoint); accept the license on its page and log in"),
     "private": ("owner/none", "main", {}, "owner/none does not exist, or is private"),
     "revision": ("owner/open", "v9", {}, "owner/open has no revision 'v9'"),
     "offline": ("owner/open", "main", {"HF_HUB_OFFLINE": "1"}, "and HF_HUB_OFFLINE is set (no-checkpoint); give --model-path"),

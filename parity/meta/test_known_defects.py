@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent / "defects"
 
 @dataclass(frozen=True)
 class Case:
-    """A defect by its name in the catalogue: the wrong tool, the clauses that catch it, and words that they say.
+    """A defect by its name in the catalog: the wrong tool, the clauses that catch it, and words that they say.
 
     clauses: those that must not hold; right: those that must. setting: what the tool is tried on.
     """
@@ -66,7 +66,7 @@ CASES = (
     Case("RH7", "plain_hooks:CentredInPlace", "P1", ("resid_post@7 against",)),
     Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed on 1 places, first the token ids",), "P1"),
     Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
-    Case("TK1", "plain_hooks:TokenisedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
+    Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
     Case("TK2", "plain_hooks:LastIndex", "P4"),
     Case("TK3", "plain_hooks:PooledPadding", "P1", ("mean over tokens, padding included",)),

@@ -119,14 +119,14 @@ def test_a_row_is_all_that_a_model_of_a_known_family_needs(runs: ForkedRuns, els
     assert ROOT / "fixtures" == FIXTURES
 
 
-def test_no_behaviour_is_planned_for_a_base_model(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_no_behavior_is_planned_for_a_base_model(runs: ForkedRuns, tmp_path: Path) -> None:
     arguments = ("parity", "-m", "tiny_qwen2_base or tiny_gemma2", "--collect-only", "-q")
 
     runs.run(*arguments, log=tmp_path / "log")
 
     lines = (tmp_path / "log").read_text().splitlines()
     base, tuned = ([line for line in lines if f"[{key}" in line] for key in ("tiny_qwen2_base", "tiny_gemma2"))
-    assert {line.partition("::")[0] for line in base} | {"parity/test_behaviour.py"} == {
+    assert {line.partition("::")[0] for line in base} | {"parity/test_behavior.py"} == {
         line.partition("::")[0] for line in tuned
     }
-    assert not [line for line in base if "test_behaviour" in line]
+    assert not [line for line in base if "test_behavior" in line]

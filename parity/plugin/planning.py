@@ -82,7 +82,7 @@ def _wanted(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -> bool
     ):
         return False
     spec = matrix.registry[cell.model]
-    if not spec.tuned and CLAUSES[cell.clause].stage is Stage.BEHAVIOUR:
+    if not spec.tuned and CLAUSES[cell.clause].stage is Stage.BEHAVIOR:
         return False
     return cell.clause != "D5" or _has_canon(config, matrix, spec.key)
 

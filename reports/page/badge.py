@@ -1,4 +1,4 @@
-"""badge.svg: the conclusion in one small picture, in words as well as in colour."""
+"""badge.svg: the conclusion in one small picture, in words as well as in color."""
 
 from markupsafe import escape
 
@@ -6,12 +6,12 @@ from reports.page.words import tone_of
 from reports.verdicts import Verdict
 
 NAME = "steering parity"
-COLOURS = {"good": "#0a6b4f", "bad": "#b3261e", "open": "#7a5000"}
+COLORS = {"good": "#0a6b4f", "bad": "#b3261e", "open": "#7a5000"}
 PER_CHARACTER, PADDING = 7, 12
 SHAPE = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{title}">
 <title>{title}</title>
-<rect width="{width}" height="20" rx="3" fill="{colour}"/>
+<rect width="{width}" height="20" rx="3" fill="{color}"/>
 <path d="M3 0h{inner}v20H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="#39434d"/>
 <g fill="#ffffff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
 <text x="{left}" y="14" textLength="{name_length}">{name}</text>
@@ -28,6 +28,6 @@ def render_badge(verdict: Verdict) -> str:
     split = name_length + PADDING
     return SHAPE.format(
         width=split + word_length + PADDING, inner=split - 3, left=split / 2, right=split + (word_length + PADDING) / 2,
-        name_length=name_length, word_length=word_length, colour=COLOURS[tone_of(verdict.conclusion)],
+        name_length=name_length, word_length=word_length, color=COLORS[tone_of(verdict.conclusion)],
         title=escape(f"{NAME}: {word}"), name=NAME, word=escape(word),
     )  # fmt: skip

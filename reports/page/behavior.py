@@ -51,7 +51,7 @@ def sweeps(rates: Iterable[RateSummary]) -> dict[tuple[str, str, str], list[Rate
     return {key: found for key, found in ordered.items() if len(found) > 1}
 
 
-def behaviour_table(run: Run) -> Table:
+def behavior_table(run: Run) -> Table:
     """Rates as rows that can be exported."""
     shares = (f"{name} %" for name in CLASSES)
     columns = ("model", "tool", "arm", "strength", *shares, "low %", "high %", "prompts", "repeats")
@@ -59,7 +59,7 @@ def behaviour_table(run: Run) -> Table:
         (r.model, r.tool, r.arm, r.strength, *(r.shares[name] for name in CLASSES), r.low, r.high, r.prompts, r.repeats)
         for r in list_rates(run)
     )
-    return Table("Behaviour under steering", columns, rows)
+    return Table("Behavior under steering", columns, rows)
 
 
 def _rates(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> RateSummary:

@@ -24,14 +24,14 @@ class Drawings:
     """All figures of a page, by section."""
 
     agreement: list[Drawing]
-    behaviour: list[Drawing]
+    behavior: list[Drawing]
     sweeps: list[Drawing]
     components: list[Drawing]
 
 
 def draw_all(canvas: Canvas, run: Run) -> Drawings:
     """Every figure that the records allow."""
-    return Drawings(_agreement(canvas, run), _behaviour(canvas, run), _sweeps(canvas, run), _components(canvas, run))
+    return Drawings(_agreement(canvas, run), _behavior(canvas, run), _sweeps(canvas, run), _components(canvas, run))
 
 
 def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
@@ -48,7 +48,7 @@ def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
     return drawings
 
 
-def _behaviour(canvas: Canvas, run: Run) -> list[Drawing]:
+def _behavior(canvas: Canvas, run: Run) -> list[Drawing]:
     fixed = [entry for entry in list_rates(run) if entry.strength is None] or list_rates(run)
     groups = {model: [entry for entry in fixed if entry.model == model] for model in run.plan.models}
     return [

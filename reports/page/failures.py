@@ -149,12 +149,12 @@ FAILURES: dict[str, Failure] = {
     ),
     "B1": Failure(
         "The answers steered through {tool} could not be rated",
-        "Without rates there is nothing to compare in behaviour.",
+        "Without rates there is nothing to compare in behavior.",
         "Read the error, then repeat the cell.",
     ),
     "B2": Failure(
         "{pair} lead to different rates of coherent refusal",
-        "This is the behaviour under study: steering works better through one tool than the other.",
+        "This is the behavior under study: steering works better through one tool than the other.",
         "Read the prompts on which they disagree, then the location check of both tools.",
     ),
     "B3": Failure(

@@ -1,4 +1,4 @@
-"""The figures of the page: agreement, behaviour, strength sweep, components; each narrow enough for a phone."""
+"""The figures of the page: agreement, behavior, strength sweep, components; each narrow enough for a phone."""
 
 from collections.abc import Sequence
 
@@ -116,12 +116,12 @@ def _write_values(axes: Axes, values: np.ndarray, norm: LogNorm) -> None:
     for (row, column), value in np.ndenumerate(values):
         shown = "-" if row == column else "0" if value == 0 else f"{value:.1e}" if value < 1e-3 else f"{value:.3f}"
         red, green, blue, _ = _HEAT(norm(max(value, LOWEST)))
-        colour = "#10202f" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.55 else "#ffffff"
-        axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=8, color=colour)
+        color = "#10202f" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.55 else "#ffffff"
+        axes.text(column + 0.5, row + 0.5, shown, ha="center", va="center", fontsize=8, color=color)
 
 
 def _mark_key(axes: Axes, floor: float | None) -> None:
-    """Lines across the colour key: where pairs agree, where they diverge, and how far noise alone reaches."""
+    """Lines across the color key: where pairs agree, where they diverge, and how far noise alone reaches."""
     axes.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1.0], ["0", "1e-12", "1e-8", "1e-4", "1"])
     axes.minorticks_off()
     axes.axhline(AGREE, color="#ffffff", lw=1.4)

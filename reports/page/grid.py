@@ -35,7 +35,7 @@ class Square:
 
     @property
     def look(self) -> str:
-        """Which shape and colour it has: its outcome, or `declared`."""
+        """Which shape and color it has: its outcome, or `declared`."""
         return "declared" if self.worst and self.worst.declared else str(self.outcome)
 
     @property

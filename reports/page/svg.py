@@ -1,4 +1,4 @@
-"""matplotlib figures as inline SVG that follows the page: its fonts, its colours in light and dark, its strict CSP."""
+"""matplotlib figures as inline SVG that follows the page: its fonts, its colors in light and dark, its strict CSP."""
 
 import re
 from collections.abc import Callable
@@ -18,9 +18,9 @@ SERIES = {"coherent": "#040404", "garbled": "#050505", "normal": "#060606", "uns
 ON_SERIES = "#080808"
 _VARIABLES = {
     INK: "--ink", MUTED: "--muted", PAPER: "--paper", ON_SERIES: "--on-series",
-    **{colour: f"--{name}" for name, colour in SERIES.items()},
+    **{color: f"--{name}" for name, color in SERIES.items()},
 }  # fmt: skip
-"""Colours that no figure uses for itself; each becomes a variable of the style sheet."""
+"""Colors that no figure uses for itself; each becomes a variable of the style sheet."""
 
 _SETTINGS = {
     "svg.fonttype": "none", "svg.hashsalt": "steering", "text.parse_math": False, "font.size": 9,
@@ -67,8 +67,8 @@ class Canvas:
 
     def _class(self, style: str) -> str:
         style = re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", style)
-        for colour, variable in _VARIABLES.items():
-            style = style.replace(colour, f"var({variable})")
+        for color, variable in _VARIABLES.items():
+            style = style.replace(color, f"var({variable})")
         return self._classes.setdefault(style, f"m{len(self._classes)}")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reports.page import facts
 from reports.page.agreement import agreement_table, component_table
-from reports.page.behavior import behaviour_table
+from reports.page.behavior import behavior_table
 from reports.page.commands import repeat_command, run_command
 from reports.page.exports import Table
 from reports.page.findings import Finding, count_blocked, list_findings
@@ -29,7 +29,7 @@ class PageView:
     grids: list[Grid]
     outcomes: Table
     agreement: Table
-    behaviour: Table
+    behavior: Table
     components: Table
     examples: list[Examples]
     about: dict[str, str]
@@ -78,7 +78,7 @@ def view_run(run: Run, verdict: Verdict) -> PageView:
         grids=build_grids(run),
         outcomes=outcome_table(run),
         agreement=agreement_table(run),
-        behaviour=behaviour_table(run),
+        behavior=behavior_table(run),
         components=component_table(run),
         examples=list_examples(run),
         about=_about(run, verdict),

@@ -23,7 +23,7 @@ MEANINGS: dict[Conclusion, str] = {
     Conclusion.OUTCOME_3: "The results are stable and at least one tool can be trusted to go on with.",
     Conclusion.OUTCOME_4: "The tools give the same result on every model: here, the choice of library does not matter.",
     Conclusion.INDETERMINATE: "The numbers fall between the protocol's lines: none of its outcomes applies.",
-    Conclusion.PREFLIGHT_PASSED: "Every basic check that was selected holds. Behaviour was not part of this run.",
+    Conclusion.PREFLIGHT_PASSED: "Every basic check that was selected holds. Behavior was not part of this run.",
     Conclusion.PREFLIGHT_FAILED: "A basic check of a tool failed. Fix that before anything is measured with it.",
 }
 """Every conclusion for someone who has not read the protocol."""
@@ -34,7 +34,7 @@ STAGES: dict[Stage, str] = {
     Stage.PREFLIGHT: "Preflight: does each tool read the right tensor?",
     Stage.DIRECTIONS: "Directions: do the tools find the same direction, again and again?",
     Stage.STEERING: "Steering: does each tool change exactly what it is asked to?",
-    Stage.BEHAVIOUR: "Behaviour: does the steered model answer the same?",
+    Stage.BEHAVIOR: "Behavior: does the steered model answer the same?",
     Stage.EVIDENCE: "Evidence: is the record complete?",
 }
 """What each stage of the protocol asks."""
@@ -45,10 +45,10 @@ _BAD = (Conclusion.INVALID, Conclusion.PREFLIGHT_FAILED, Conclusion.OUTCOME_1, C
 STRENGTHS = {
     "token-identical": "Token-identical: every steered answer that was compared is the same text, token for token.",
     "intervals": "By intervals: rates come from few prompts, so read them with their 95 % intervals.",
-    "not measured": "Not measured: behaviour was not compared, so tensors and directions alone carry this.",
+    "not measured": "Not measured: behavior was not compared, so tensors and directions alone carry this.",
 }
 
 
 def tone_of(conclusion: Conclusion) -> str:
-    """good | bad | open: the colour of a conclusion; its words always say the same."""
+    """good | bad | open: the color of a conclusion; its words always say the same."""
     return "good" if conclusion in _GOOD else "bad" if conclusion in _BAD else "open"

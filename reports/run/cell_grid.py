@@ -13,7 +13,7 @@ SYMBOLS = {
     Outcome.UNSUPPORTED: "-",
     Outcome.ABSENT: "?",
 }
-"""Readable without colour."""
+"""Readable without color."""
 
 DECLARED = "d"
 """The cell differs in a way that its tool is declared to: neither a pass nor a failure."""

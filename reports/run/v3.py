@@ -78,7 +78,7 @@ def build_v3(run: Run, model: str) -> V3Result:
     rates = [r for r in own if r.cell.clause == "B1" and r.outcome is Outcome.AGREES and r.cell.repeat == 0]
     if not rates:
         raise ArtifactProblem(
-            "v3-rates", f"{model} has no measured rates (clause B1)", "export a run that measured behaviour"
+            "v3-rates", f"{model} has no measured rates (clause B1)", "export a run that measured behavior"
         )
     origin = rates[0].provenance
     spec = read_registry(REGISTRY).get(model)

@@ -1,4 +1,4 @@
-"""The verdict on one screen: what is concluded and why, in at most forty lines, readable without colour."""
+"""The verdict on one screen: what is concluded and why, in at most forty lines, readable without color."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -31,35 +31,35 @@ FILES = f"{RECORDS}, {VERDICT}, {CHECKLIST} in the run directory"
 
 
 class Item(NamedTuple):
-    """A labelled text and how many lines it may take when there is room."""
+    """A labeled text and how many lines it may take when there is room."""
 
     label: str
     text: str
     lines: int
 
 
-def render(run: Run, verdict: Verdict, width: int, colour: bool, files: str = FILES) -> str:
+def render(run: Run, verdict: Verdict, width: int, color: bool, files: str = FILES) -> str:
     """The whole text, at most `width` columns wide but for the command to paste; `files` says where the files are.
 
     With more to say than fits one screen, texts are cut and rows are counted instead of listed. Texts that came from a
     model or a stored file are escaped: nothing in them reaches the terminal as a command.
     """
     for detail in (3, 2, 1):
-        text = _print(_parts(run, verdict, width, files, detail), width, colour)
+        text = _print(_parts(run, verdict, width, files, detail), width, color)
         if text.count("\n") <= SCREEN:
             break
     return text
 
 
-def write_lines(items: Sequence[tuple[str, str]], width: int, colour: bool) -> str:
-    """Labelled texts in the same form, for what follows a verdict."""
-    return _print([_grid([Item(label, text, 2) for label, text in items], width, 2)], width, colour)
+def write_lines(items: Sequence[tuple[str, str]], width: int, color: bool) -> str:
+    """Labeled texts in the same form, for what follows a verdict."""
+    return _print([_grid([Item(label, text, 2) for label, text in items], width, 2)], width, color)
 
 
-def _print(parts: Sequence[RenderableType], width: int, colour: bool) -> str:
+def _print(parts: Sequence[RenderableType], width: int, color: bool) -> str:
     out = StringIO()
     console = Console(
-        file=out, width=width, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None,
+        file=out, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None,
         markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
     )  # fmt: skip
     for part in parts:

@@ -12,10 +12,10 @@ from reports.verdicts.verdict import ModelNumbers, Quantity
 from steering_core.records.clauses import Stage
 from steering_core.records.record import Outcome, Record, Run
 
-STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOUR)
+STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOR)
 SIGNS = (
     "= holds  d differs as declared  x differs  ! crashed  - unsupported  ? not measured; "
-    "of preflight, directions, steering, behaviour"
+    "of preflight, directions, steering, behavior"
 )
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
 STYLES = {Outcome.AGREES: "green", Outcome.DIFFERS: "red", Outcome.ERRORED: "magenta", Outcome.UNSUPPORTED: "yellow"}

@@ -19,7 +19,7 @@ def test_a_pair_counts_for_both_and_a_model_for_all() -> None:
         "P6 tiny_qwen2 hooks~pyvene",
         "P6 tiny_qwen2 nnsight~pyvene",
     ]
-    assert "B3 tiny_qwen2" in [record.cell.id for record in row[Stage.BEHAVIOUR]]
+    assert "B3 tiny_qwen2" in [record.cell.id for record in row[Stage.BEHAVIOR]]
 
 
 def test_one_difference_outweighs_everything_else() -> None:

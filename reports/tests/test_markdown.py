@@ -11,7 +11,7 @@ from reports.tests.synthetic_run import LOCALISED, agreeing, diverging, hostile,
 from reports.tests.test_page_safety import CONTROL, NASTY
 from reports.verdicts import judge
 
-HEADINGS = ["What was run", "Every check", "Agreement", "Behaviour", "Components", "What the models said",
+HEADINGS = ["What was run", "Every check", "Agreement", "Behavior", "Components", "What the models said",
             "Declared deviations", "Where the numbers", "How to reproduce"]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from reports.verdicts import judge
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Cell, Outcome, Run
 
-SECTIONS = ["run", "matrix", "agreement", "behaviour", "components", "samples", "deviations", "provenance", "reproduce"]
+SECTIONS = ["run", "matrix", "agreement", "behavior", "components", "samples", "deviations", "provenance", "reproduce"]
 LARGEST = 2_000_000
 
 
@@ -151,9 +151,9 @@ def test_an_unwritable_directory_is_one_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("run", "word", "colour"), [(agreeing(), "outcome 4", "#0a6b4f"), (one_fault(), "invalid", "#b3261e")]
+    ("run", "word", "color"), [(agreeing(), "outcome 4", "#0a6b4f"), (one_fault(), "invalid", "#b3261e")]
 )
-def test_the_badge_says_the_conclusion_in_words_and_colour(run: Run, word: str, colour: str, tmp_path: Path) -> None:
+def test_the_badge_says_the_conclusion_in_words_and_color(run: Run, word: str, color: str, tmp_path: Path) -> None:
     badge = write_badge(tmp_path, judge(run)).read_text(encoding="utf-8")
     assert f'aria-label="steering parity: {word}"' in badge
-    assert colour in badge
+    assert color in badge

@@ -4,7 +4,7 @@ import csv
 from io import StringIO
 
 from reports.page.agreement import agreement_table, component_table
-from reports.page.behavior import behaviour_table
+from reports.page.behavior import behavior_table
 from reports.page.exports import Table, show
 from reports.page.grid import outcome_table
 from reports.tests.parsed_page import parsed
@@ -44,14 +44,14 @@ def test_entries_are_shown_short_and_signless_at_zero() -> None:
 def test_tables_hold_every_pair_arm_and_clause() -> None:
     run = diverging()
     assert len(agreement_table(run).rows) == 6
-    assert len(behaviour_table(run).rows) == 12
+    assert len(behavior_table(run).rows) == 12
     assert len(component_table(run).rows) == 18
     assert ("tiny_qwen2", "P1", "location", "nnsight", "differs", 1) in outcome_table(run).rows
 
 
 def test_the_page_offers_each_table_as_csv_and_latex_without_script() -> None:
     page = parsed(agreeing)
-    for name in ("outcomes", "agreement-data", "behaviour-data", "components-data"):
+    for name in ("outcomes", "agreement-data", "behavior-data", "components-data"):
         for kind in ("CSV", "LaTeX"):
             assert page.all("pre", id=f"{name}-{kind}")
             assert page.all("button", **{"data-copy": f"{name}-{kind}"})

@@ -1,4 +1,4 @@
-"""The drawings: what they show, that they follow the page's colours, and that they keep to themselves."""
+"""The drawings: what they show, that they follow the page's colors, and that they keep to themselves."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ from reports.tests.synthetic_run import MODELS, agreeing, build, diverging, repl
 from reports.verdicts import judge
 from steering_core.records.record import Cell, Run
 
-COLOUR_CODE = re.compile(r"#0\d0\d0\d")
+COLOR_CODE = re.compile(r"#0\d0\d0\d")
 
 
 def without_floor(run: Run) -> Run:
@@ -51,14 +51,14 @@ def test_bars_show_all_shares_with_the_widest_interval() -> None:
     assert hooks.shares == {"coherent": 10.0, "garbled": 30.0, "normal": 60.0, "unscored": 0.0}
     assert hooks.low == pytest.approx(3.46, abs=0.01)
     assert hooks.high == pytest.approx(25.6, abs=0.1)
-    drawing = draw_all(Sheet(), diverging()).behaviour[0]
+    drawing = draw_all(Sheet(), diverging()).behavior[0]
     for share in (">10<", ">30<", ">60<", ">97<"):
         assert share in drawing.svg
     assert "hooks reference: coherent 10 %, garbled 30 %, normal 60 %" in drawing.svg
 
 
-def test_bars_differ_in_pattern_and_not_only_in_colour() -> None:
-    svg = draw_all(Sheet(), diverging()).behaviour[0].svg
+def test_bars_differ_in_pattern_and_not_only_in_color() -> None:
+    svg = draw_all(Sheet(), diverging()).behavior[0].svg
     assert svg.count("<pattern") == 2
 
 
@@ -76,7 +76,7 @@ def test_a_sweep_is_ordered_by_strength_and_stays_out_of_the_bars() -> None:
     ((key, found),) = sweeps(list_rates(run)).items()
     assert key == (MODELS[0], "hooks", "native")
     assert [entry.strength for entry in found] == [2.0, 16.0]
-    assert draw_all(Sheet(), run).behaviour[0].svg == draw_all(Sheet(), agreeing()).behaviour[0].svg
+    assert draw_all(Sheet(), run).behavior[0].svg == draw_all(Sheet(), agreeing()).behavior[0].svg
 
 
 def test_identical_directions_have_no_component_drawing() -> None:
@@ -85,12 +85,12 @@ def test_identical_directions_have_no_component_drawing() -> None:
     assert f"{MODELS[0]}: hooks minus nnsight" in captions
 
 
-def test_figures_carry_no_bitmap_no_inline_style_and_no_colour_of_their_own_for_text() -> None:
+def test_figures_carry_no_bitmap_no_inline_style_and_no_color_of_their_own_for_text() -> None:
     run = sweep(diverging(), MODELS[0], {2.0: "N" * 30, 16.0: "G" * 30})
     page = render_page(run, judge(run))
     assert "data:image" not in page
     assert ' style="' not in page
-    assert not COLOUR_CODE.search(page)
+    assert not COLOR_CODE.search(page)
 
 
 def test_no_id_is_used_twice() -> None:

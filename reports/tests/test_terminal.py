@@ -1,4 +1,4 @@
-"""The verdict on one screen: complete, narrow enough, readable without colour, and safe."""
+"""The verdict on one screen: complete, narrow enough, readable without color, and safe."""
 
 import re
 from typing import Any
@@ -14,9 +14,9 @@ from steering_core.records.record import Cell, Outcome, Run
 HOSTILE = "\x1b[2J\x1b]8;;http://x\x07\r\n\u202e\u2066\x00[bold]:bomb:" + "w" * 5000
 
 
-def shown(run: Run, width: int = 100, colour: bool = False, **more: Any) -> str:
+def shown(run: Run, width: int = 100, color: bool = False, **more: Any) -> str:
     """The text of a run under its own verdict."""
-    return render(run, judge(run), width, colour, **more)
+    return render(run, judge(run), width, color, **more)
 
 
 def crowded() -> Run:
@@ -111,22 +111,22 @@ def test_a_failure_that_is_no_gate_is_shown_too() -> None:
     assert "Failed    S4 tiny_qwen2 pyvene: token 3 of row 1 differs" in text
 
 
-def test_colour_adds_nothing_but_colour() -> None:
-    coloured = shown(diverging(), colour=True)
-    assert "\x1b[1;31m" in coloured
-    bare = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+def test_color_adds_nothing_but_color() -> None:
+    colored = shown(diverging(), color=True)
+    assert "\x1b[1;31m" in colored
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", colored)
     assert re.sub(r" +$", "", bare, flags=re.MULTILINE) == shown(diverging())
 
 
-@pytest.mark.parametrize("colour", [True, False])
-def test_no_text_of_a_model_reaches_the_terminal_as_a_command(colour: bool) -> None:
-    text = re.sub(r"\x1b\[[0-9;]*m", "", shown(hostile(HOSTILE), colour=colour))
+@pytest.mark.parametrize("color", [True, False])
+def test_no_text_of_a_model_reaches_the_terminal_as_a_command(color: bool) -> None:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown(hostile(HOSTILE), color=color))
     assert not set(text) & set("\x1b\x07\r\x00\u202e\u2066")
     assert "\\x1b[2J" in text
 
 
 def test_the_environment_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = shown(diverging(), colour=True)
+    before = shown(diverging(), color=True)
     for name, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
         monkeypatch.setenv(name, value)
-    assert shown(diverging(), colour=True) == before
+    assert shown(diverging(), color=True) == before

@@ -38,7 +38,7 @@ class ModelEvidence:
 
     @property
     def bands(self) -> tuple[str, str] | None:
-        """agrees | between | diverges, of the directions and of the behaviour."""
+        """agrees | between | diverges, of the directions and of the behavior."""
         if self.across is None or self.gap is None:
             return None
         return band_of_cosine(self.across.one_minus_cosine), band_of_gap(self.gap.points)

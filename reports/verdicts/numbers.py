@@ -38,7 +38,7 @@ def list_holes(model: ModelEvidence) -> tuple[str, ...]:
     between = tuple(number.text for number in (c, g) if number.band == "between")
     if {c.band, g.band} != {"agrees", "diverges"}:
         return tuple(f"{model.model}: {text}" for text in between)
-    kind = "direction gap without a behaviour gap" if c.band == "diverges" else "behaviour gap without a direction gap"
+    kind = "direction gap without a behavior gap" if c.band == "diverges" else "behavior gap without a direction gap"
     return (f"{model.model}: a {kind}: {c.text}; {g.text}",)
 
 

@@ -1,8 +1,8 @@
-"""A run without behaviour says whether the preflight holds, and never an Outcome.
+"""A run without behavior says whether the preflight holds, and never an Outcome.
 
 One cell that does not hold is enough to fail; to pass, every planned cell must have been measured and every preflight
 cell must hold. Between the two (a crash, a missing library, an interruption) the run is INCOMPLETE: not measured is
-not the same as wrong. One model is enough here; the premise B3 belongs to behaviour and does not count.
+not the same as wrong. One model is enough here; the premise B3 belongs to behavior and does not count.
 """
 
 from reports.verdicts.decision import Decision
@@ -11,13 +11,11 @@ from reports.verdicts.run_index import GATES, is_preflight
 from reports.verdicts.verdict import Cause, Conclusion
 from steering_core.records.record import Cell
 
-RULE = (
-    "no behaviour was asked for: the preflight failed if one cell does not hold, passed if all were measured and hold"
-)
+RULE = "no behavior was asked for: the preflight failed if one cell does not hold, passed if all were measured and hold"
 
 
 def apply(evidence: Evidence) -> Decision | None:
-    """PREFLIGHT_PASSED, PREFLIGHT_FAILED or INCOMPLETE; None when the run asked for behaviour."""
+    """PREFLIGHT_PASSED, PREFLIGHT_FAILED or INCOMPLETE; None when the run asked for behavior."""
     if not evidence.index.preflight_only:
         return None
     if failed := [cause for cause in evidence.failed if cause.clause != GATES]:
@@ -29,7 +27,7 @@ def apply(evidence: Evidence) -> Decision | None:
         Conclusion.PREFLIGHT_PASSED,
         _say_passed(evidence, checked),
         RULE,
-        "The tools read the same, right tensors here; run with behaviour, on two models or more, to reach an Outcome.",
+        "The tools read the same, right tensors here; run with behavior, on two models or more, to reach an Outcome.",
     )
 
 
@@ -61,7 +59,7 @@ def _fail(failed: list[Cause]) -> Decision:
 
 
 def _leave_open(evidence: Evidence) -> Decision:
-    what = evidence.missing[0] if evidence.missing else "neither a preflight check nor behaviour was selected"
+    what = evidence.missing[0] if evidence.missing else "neither a preflight check nor behavior was selected"
     return Decision(
         Conclusion.INCOMPLETE,
         f"the preflight is not decided: {what}",

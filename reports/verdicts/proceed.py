@@ -49,7 +49,7 @@ def _find_obstacle(
     index: RunIndex, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
 ) -> str | None:
     if index.preflight_only:
-        return "no behaviour was asked for, so no tool can be chosen"
+        return "no behavior was asked for, so no tool can be chosen"
     if missing:
         return "the evidence is incomplete"
     if failures and index.plan.gated:

@@ -10,7 +10,7 @@ from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 GATES = "B3"
-"""The premise gates like a preflight clause, although it is a behaviour clause."""
+"""The premise gates like a preflight clause, although it is a behavior clause."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RunIndex:
 
     @cached_property
     def preflight_only(self) -> bool:
-        """Whether no behaviour was asked for, or could mean anything: such a run never gives an Outcome."""
+        """Whether no behavior was asked for, or could mean anything: such a run never gives an Outcome."""
         return self.plan.random_weights or not any(cell.clause == "B1" for cell in self.plan.planned)
 
     @cached_property

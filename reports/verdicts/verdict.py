@@ -33,7 +33,7 @@ class Conclusion(StrEnum):
 class Cause(Frozen):
     """A preflight clause, or the premise B3, that does not hold (DIFFERS) or crashed (ERRORED).
 
-    sentence: the localised site where there is one, else the check's own words. text: all of it in one line.
+    sentence: the localized site where there is one, else the check's own words. text: all of it in one line.
     """
 
     clause: str

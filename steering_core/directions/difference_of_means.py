@@ -6,7 +6,7 @@ from steering_core.errors import EmptyMeasurement
 
 
 def difference_of_means(harmful: Tensor, harmless: Tensor) -> Tensor:
-    """harmful, harmless: [prompts, hidden] -> mean(harmful) - mean(harmless): float32 [hidden], not normalised.
+    """harmful, harmless: [prompts, hidden] -> mean(harmful) - mean(harmless): float32 [hidden], not normalized.
 
     Means are accumulated in float64. EmptyMeasurement when a class is empty, the classes do not differ, or a
     mean is not finite.

@@ -1,6 +1,6 @@
 """A wrong tensor gets a name: which site, token, batch row, forward and transform a returned tensor really is.
 
-`localise` runs the model once more and compares the returned tensor with every stream of every block, every other
+`localize` runs the model once more and compares the returned tensor with every stream of every block, every other
 module output inside the blocks, and the final norm of every block's output, at every position and batch row.
 """
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from steering_core.localize.layouts import Layout
-from steering_core.localize.rows import finite, standardised
+from steering_core.localize.rows import finite, standardized
 from steering_core.models.tokens import TokenBatch
 
 _EQUAL = 1e-9
@@ -70,9 +70,9 @@ def alignments(layout: Layout, source: Tensor, batch: TokenBatch) -> list[Alignm
 def _hits(layout: Layout, source: Tensor, batch: TokenBatch) -> tuple[Tensor, Tensor]:
     """Picks that are not constant, which may come from anywhere, [n, 2]; bool [n, batch, seq + 2]: what they look like."""
     picks = layout.picks(batch)
-    probes = standardised(finite(layout.values[picks[:, 0], picks[:, 1]]))
+    probes = standardized(finite(layout.values[picks[:, 0], picks[:, 1]]))
     varies = probes.any(-1)
-    similar = (probes[varies] @ standardised(source).flatten(0, 1).T).abs()
+    similar = (probes[varies] @ standardized(source).flatten(0, 1).T).abs()
     best = similar.amax(-1, keepdim=True)
     hits = (similar >= best - _EQUAL) & (best > 0.5)
     return picks[varies.cpu()], hits.cpu().view(-1, *source.shape[:2])

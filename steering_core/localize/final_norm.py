@@ -14,7 +14,7 @@ class FinalNorm:
         path = model.architecture.final_norm
         self.norm, self.device, self.width = model.module_at(path), model.device_at(path), model.spec.hidden
         signs = torch.ones(self.width, dtype=model.dtype, device=self.device)
-        signs[::2] = -1  # mean 0 and mean square 1: normalising leaves it as it is
+        signs[::2] = -1  # mean 0 and mean square 1: normalizing leaves it as it is
         up, down = (finite(self.apply(row[None, None])[0, 0].to(model.device)) for row in (signs, -signs))
         self.bias, self.weight = (up + down) / 2, (up - down) / 2 * signs.to(model.device)
 

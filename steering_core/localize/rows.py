@@ -28,12 +28,12 @@ def finite(values: Tensor) -> Tensor:
     return values.double().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def standardised(values: Tensor) -> Tensor:
+def standardized(values: Tensor) -> Tensor:
     """Rows of [..., w] with mean 0 and norm 1; constant rows become 0. Products of two are correlations."""
-    centred = values - values.mean(-1, keepdim=True)
-    norm = centred.norm(dim=-1, keepdim=True)
+    centered = values - values.mean(-1, keepdim=True)
+    norm = centered.norm(dim=-1, keepdim=True)
     varies = norm > 1e-12 * values.norm(dim=-1, keepdim=True)
-    return torch.where(varies, centred / norm.clamp(min=1e-300), 0.0)
+    return torch.where(varies, centered / norm.clamp(min=1e-300), 0.0)
 
 
 def shares(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -1,6 +1,6 @@
 """How much tensors resemble the returned one, a block's at once: correlation with the row that is most like it.
 
-Correlation of features sees through scaling, a flipped sign and centred rows. A constant added at every position is
+Correlation of features sees through scaling, a flipped sign and centered rows. A constant added at every position is
 seen through by comparing what sets rows apart from their mean, and the final norm by undoing it in the returned rows.
 """
 
@@ -13,7 +13,7 @@ from torch.nn.functional import layer_norm
 
 from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import Layout
-from steering_core.localize.rows import finite, shares, standardised
+from steering_core.localize.rows import finite, shares, standardized
 from steering_core.models.tokens import TokenBatch
 
 Fold = Callable[[Tensor], Tensor]
@@ -37,13 +37,13 @@ def _probes(layout: Layout, batch: TokenBatch, norm: FinalNorm | None, width: in
     picks = layout.picks(batch)
     values = finite(layout.values[picks[:, 0], picks[:, 1]])
     if layout.width <= width:
-        yield _Probe(standardised(values))
+        yield _Probe(standardized(values))
     if layout.width == width:
         if norm and norm.width == width:
-            yield _Probe(standardised(norm.undone(values)), normed=True)
+            yield _Probe(standardized(norm.undone(values)), normed=True)
         own = layout.positions(picks, batch)
         if own is not None and len(values) > 2:
-            yield _Probe(standardised(values - values.mean(0)), own=own)
+            yield _Probe(standardized(values - values.mean(0)), own=own)
 
 
 def _folds(width: int, part: int) -> list[Fold]:

@@ -1,4 +1,4 @@
-"""What was done to the values, once it is known which rows they came from: sign, scale, casts, centring, constants.
+"""What was done to the values, once it is known which rows they came from: sign, scale, casts, centering, constants.
 
 Every guess is tested for equality bit by bit, with the rounding of each float type; only if none is exact does the
 guess that leaves the smallest remainder win, and only if it is far better than doing nothing.
@@ -69,10 +69,10 @@ def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...]
         if factor not in (0.0, 1.0, -1.0):
             plain = 0.01 <= abs(factor) < 1000
             yield (f"scaled by {factor:.3f}" if plain else f"scaled by {factor:.3g}",), partial(torch.mul, factor)
-    yield ("centred rows",), _centred
+    yield ("centered rows",), _centered
     yield ("unit rows",), lambda values: _over(values, values.norm(dim=-1, keepdim=True))
     yield ("rows of unit mean square",), lambda values: _over(values, values.square().mean(-1, keepdim=True).sqrt())
-    yield ("standardised rows",), lambda values: _over(_centred(values), values.std(-1, unbiased=False, keepdim=True))
+    yield ("standardized rows",), lambda values: _over(_centered(values), values.std(-1, unbiased=False, keepdim=True))
     if len(source) > 2:
         change = returned - source
         constant, axis = change.mean(0), _unit(change[change.norm(dim=-1).argmax()])
@@ -80,7 +80,7 @@ def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...]
         yield ("one direction removed",), lambda values: values - (values @ axis).unsqueeze(-1) * axis
 
 
-def _centred(values: Tensor) -> Tensor:
+def _centered(values: Tensor) -> Tensor:
     return values - values.mean(-1, keepdim=True)
 
 

@@ -23,7 +23,7 @@ from steering_core.models.tokens import Side, TokenBatch, pad, pad_id
 from steering_core.observe.forward_trace import block_inputs
 
 Read = Callable[[LoadedModel, TokenBatch, Site], Tensor]
-Judgement = Literal["bit-equal", "within floor", "beyond floor"]
+Judgment = Literal["bit-equal", "within floor", "beyond floor"]
 EXTRA_PADDING = 8
 _SMALLER = 6
 
@@ -69,7 +69,7 @@ class NoiseFloor:
         worst = max(self.changes, key=lambda name: self.changes[name].max_abs)
         return worst if self.changes[worst].max_abs > 0 else "none"
 
-    def judge(self, difference: Difference) -> Judgement:
+    def judge(self, difference: Difference) -> Judgment:
         """Whether a difference of activations at this site is more than harmless changes make."""
         if difference.bit_equal:
             return "bit-equal"

@@ -87,7 +87,7 @@ class SteeringMeasurements:
         """What the reference generates from the extraction prompts."""
         return reference.generate(self.fed(feeding), self.experiment.extraction, edits, new_tokens)
 
-    def realised(self, tool: Tool) -> dict[str, Any]:
+    def realized(self, tool: Tool) -> dict[str, Any]:
         """How the asked shift arrives at the first steered block, in the prompt's forward, over real tokens.
 
         declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every

@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from steering_core.errors import LoadProblem
 
-REQUEST = "Name a colour."
+REQUEST = "Name a color."
 ONE_TURN = "a template that renders one user turn"
 
 

@@ -45,7 +45,7 @@ def explained(key: str, source: str, revision: str, error: Exception) -> LoadPro
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return _problem(key, source, "is gated", "accept the licence on its page and log in with `hf auth login`")
+        return _problem(key, source, "is gated", "accept the license on its page and log in with `hf auth login`")
     if isinstance(error, errors.RepositoryNotFoundError):
         return _problem(key, source, "does not exist, or is private", "correct the id, or log in with `hf auth login`")
     if isinstance(error, errors.RevisionNotFoundError):

@@ -118,7 +118,7 @@ def check_placed(spec: ModelSpec, devices: Sequence[Any]) -> None:
 
 
 def settle_quantized(module: Any) -> None:
-    """Bring quantised weights into the form in which they stay, so that no tool is blamed for changing them.
+    """Bring quantized weights into the form in which they stay, so that no tool is blamed for changing them.
 
     bitsandbytes rewrites them at the first forward: int8 ones move between attributes; on CPUs with AVX-512 bf16, 4-bit
     ones are packed anew, for widths divisible by 32 only.

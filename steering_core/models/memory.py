@@ -8,7 +8,7 @@ QUANTIZED = {"int8": 1.0, "nf4": 0.5}
 
 
 def weights_bytes(spec: ModelSpec, dtype: str, quantize: str = "") -> int:
-    """Bytes of all weight matrices; norms, biases and the scales of quantised weights are left out."""
+    """Bytes of all weight matrices; norms, biases and the scales of quantized weights are left out."""
     wide = BYTES[dtype]
     return int(embedding_weights(spec) * wide + block_weights(spec) * QUANTIZED.get(quantize, wide))
 

@@ -34,7 +34,7 @@ class LoadedModel:
     origin: directory or hub id it came from, or "random weights". inherit_defaults: keep the checkpoint's own
     generation defaults (the `as_run` preset alone does). use_cache, prefill_chunk: how generation feeds the model;
     steering must not depend on either. device: that of the embedding; a device map may place blocks on others. dtype:
-    of the activations, also over quantised weights.
+    of the activations, also over quantized weights.
     """
 
     module: Any

@@ -18,7 +18,7 @@ class ModelSpec:
 
     source: a directory (relative to the repository) or a hub id. layer: the tested block, 0-based; depth: the same
     as a fraction, resolved as int(depth * layers); one of the two is given. multiplier: strength of the unit direction.
-    default: measured when a run names no model. tuned: false for a base model, which refuses nothing: behaviour and
+    default: measured when a run names no model. tuned: false for a base model, which refuses nothing: behavior and
     premise are not planned for it. tokenizer: where the tokenizer and chat template come from, if not from `source`.
     confirmed: the shape was compared with a published copy of the model's config.json.
     """

@@ -7,14 +7,14 @@ import torch
 
 
 def named_tensors(module: Any) -> list[tuple[str, torch.Tensor]]:
-    """Every parameter and buffer, unsaved ones too; a quantised layer's state_dict is made anew each time."""
+    """Every parameter and buffer, unsaved ones too; a quantized layer's state_dict is made anew each time."""
     return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
 
 
 def sharing_copy(module: Any) -> Any:
     """New module objects around the same parameters and buffers: what no tool has touched, at no cost in memory."""
     tensors = [tensor for _, tensor in named_tensors(module)]
-    # Quantised layers hold their weights a second time, in a state object beside the parameter.
+    # Quantized layers hold their weights a second time, in a state object beside the parameter.
     states = [vars(value) for part in module.modules() for value in vars(part).values() if hasattr(value, "__dict__")]
     tensors += [value for state in states for value in state.values() if isinstance(value, torch.Tensor)]
     return copy.deepcopy(module, {id(tensor): tensor for tensor in tensors})

@@ -48,7 +48,7 @@ class TokenBatch:
 
 
 def chat_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """Token ids of one user turn through the chat template, ready for the answer; never re-tokenised from text."""
+    """Token ids of one user turn through the chat template, ready for the answer; never re-tokenized from text."""
     turn = [{"role": "user", "content": prompt}]
     encoded = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=True)
     return list(encoded["input_ids"])

@@ -10,7 +10,7 @@ class Stage(StrEnum):
     PREFLIGHT = "preflight"
     DIRECTIONS = "directions"
     STEERING = "steering"
-    BEHAVIOUR = "behaviour"
+    BEHAVIOR = "behavior"
     EVIDENCE = "evidence"
 
 
@@ -70,10 +70,10 @@ CLAUSES: dict[str, Clause] = {
         ("S5", "first token", "the last prompt token is steered, so the first generated token is too"),
         ("S6", "position map", "the edited positions are the declared ones: with cache, without, prompt in chunks"),
         ("S7", "ablation", "directional ablation passes what addition passes"),
-        ("S8", "arithmetic", "the declared dtype of the addition is true; the realised shift is reported"),
+        ("S8", "arithmetic", "the declared dtype of the addition is true; the realized shift is reported"),
     ),
     **_clauses(
-        Stage.BEHAVIOUR,
+        Stage.BEHAVIOR,
         ("B1", "rates", "coherent / garbled / normal rates, with Wilson 95 % intervals"),
         ("B2", "gap", "gap of coherent rate per pair of tools, in percentage points, with the discordant prompts"),
         ("B3", "premise", "unsteered, harmful prompts are refused and evaluation prompts are not"),

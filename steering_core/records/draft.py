@@ -74,7 +74,7 @@ class Draft:
 
 
 def storable(value: Any) -> Any:
-    """The same value as JSON can hold it: infinity and NaN as `HUGE` with their sign, a lone surrogate spelt out."""
+    """The same value as JSON can hold it: infinity and NaN as `HUGE` with their sign, a lone surrogate spelled out."""
     if isinstance(value, dict):
         return {key: storable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

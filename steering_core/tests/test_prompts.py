@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from steering_core.errors import UsageProblem
-from steering_core.prompts import normalised, read_prompts
+from steering_core.prompts import normalized, read_prompts
 
 GOOD: dict[str, Any] = {"extraction": {"harmful": ["a", "b"], "harmless": ["c", "d"]}, "evaluation": ["e"]}
 
@@ -83,4 +83,4 @@ def test_repeats_are_found_through_case_and_space(tmp_path: Path) -> None:
     )
 
     assert read_prompts(file).warnings() == ["prompt occurs 2 times: 'how to bake'"]
-    assert normalised(" A\t b ") == "a b"
+    assert normalized(" A\t b ") == "a b"

@@ -147,7 +147,7 @@ VALUES = [
     Wrong("scaled-by-1.3", lambda r: -1.3 * r.before, ("scaled by -1.300",)),
     Wrong("negated", lambda r: -r.before, (f"{EARLY}, sign-flipped", "bit-equal")),
     Wrong("negated-through-float16", lambda r: -r.before.half().float(), ("sign-flipped, float16 round trip",)),
-    Wrong("centred", lambda r: r.before - r.before.mean(-1, keepdim=True), (f"{EARLY}, centred rows",)),
+    Wrong("centered", lambda r: r.before - r.before.mean(-1, keepdim=True), (f"{EARLY}, centered rows",)),
     Wrong("unit-rows", lambda r: torch.nn.functional.normalize(r.before, dim=-1), (f"{EARLY}, unit rows",)),
     Wrong("steered-alias", lambda r: _steered(r.before), (f"{EARLY}, plus a constant vector of norm ",)),
     Wrong("ablated-alias", lambda r: _ablated(r.before), (f"{EARLY}, one direction removed",)),

@@ -171,8 +171,8 @@ class NoAttentionMask(Fed):
         return {"input_ids": batch.ids}
 
 
-class TokenisedAgain(Fed):
-    """TK1: the rendered template is tokenised once more, and the tokenizer adds its own BOS."""
+class TokenizedAgain(Fed):
+    """TK1: the rendered template is tokenized once more, and the tokenizer adds its own BOS."""
 
     def inputs(self, model: LoadedModel, batch: TokenBatch) -> dict[str, Tensor]:
         """Through text."""

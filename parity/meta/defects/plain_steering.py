@@ -60,14 +60,14 @@ class LastOfCall(Scripted):
 
 
 class WhenSingle(Scripted):
-    """RH3: decoding recognised by one token a call never happens without a cache."""
+    """RH3: decoding recognized by one token a call never happens without a cache."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return hidden + vector.to(hidden.dtype) if hidden.shape[1] == 1 else hidden
 
 
 class WhenSeveral(Scripted):
-    """RH4: the prompt recognised by several tokens a call is everything without a cache."""
+    """RH4: the prompt recognized by several tokens a call is everything without a cache."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return hidden + vector.to(hidden.dtype) if hidden.shape[1] > 1 else hidden

@@ -27,7 +27,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--tool", {**MANY, "metavar": "SPEC"}, "add a tool: path/to/file.py:Class or package.module:Class"),
     ("--prompts", {"metavar": "FILE"}, "prompt sets as JSON (default: the project's own)"),
     ("--attention", {"default": "", "choices": ("sdpa", "eager")}, "attention implementation (default: the family's)"),
-    ("--quantize", {"default": "", "choices": tuple(QUANTIZED)}, "quantise the weights while loading, by bitsandbytes; "
+    ("--quantize", {"default": "", "choices": tuple(QUANTIZED)}, "quantize the weights while loading, by bitsandbytes; "
         "activations keep the dtype"),
     ("--device-map", {"default": "", "choices": ("auto",)}, "spread each model over all GPUs, by accelerate"),
     ("--no-gate", SWITCH, "go on after a failed preflight; the verdict names the failed clause as its likely cause"),

@@ -66,7 +66,7 @@ def test_the_lines_of_the_direction_are_exact(one_minus_cosine: float, band: str
         (30, 23, 30, "diverges"),  # 23.3 pp: seven prompts
     ],
 )
-def test_the_lines_of_the_behaviour_are_exact(more: int, less: int, total: int, band: str) -> None:
+def test_the_lines_of_the_behavior_are_exact(more: int, less: int, total: int, band: str) -> None:
     found = numbers(with_rates(more, less, total)).g
     assert found is not None
     assert found.band == band
@@ -112,8 +112,8 @@ def test_the_worst_pair_and_the_worst_tool_count() -> None:
 HOLES: list[tuple[float, int, str]] = [
     (0.03, 28, "c = 0.970000"),
     (0.0, 25, "g = 10.0 pp"),
-    (0.3, 28, "direction gap without a behaviour gap"),
-    (0.0, 3, "behaviour gap without a direction gap"),
+    (0.3, 28, "direction gap without a behavior gap"),
+    (0.0, 3, "behavior gap without a direction gap"),
     (0.3, 25, "g = 10.0 pp"),
     (0.03, 3, "c = 0.970000"),
 ]

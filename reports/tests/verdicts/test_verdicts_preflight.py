@@ -1,4 +1,4 @@
-"""Runs without behaviour: they say whether the preflight holds, and never an Outcome."""
+"""Runs without behavior: they say whether the preflight holds, and never an Outcome."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_directions_alone_conclude_nothing() -> None:
     run = without(full_run(), "[PSB]*")
     verdict = judge(plan(run, planned=tuple(record.cell for record in run.records)))
     assert verdict.conclusion is Conclusion.INCOMPLETE
-    assert "neither a preflight check nor behaviour" in verdict.headline
+    assert "neither a preflight check nor behavior" in verdict.headline
 
 
 def test_an_empty_run_is_an_error() -> None:

@@ -62,7 +62,7 @@ def test_it_is_on_beside_other_outcomes(run: Run, conclusion: Conclusion) -> Non
         (measured(full_run(), f"D1 {GEMMA} hooks", one_minus_cosine=0.01), Conclusion.UNSTABLE, "not stable"),
         (ended(full_run(), f"P1 {QWEN} pyvene", Outcome.DIFFERS), Conclusion.INVALID, "put right first"),
         (without(full_run(), f"S1 {QWEN} pyvene"), Conclusion.INCOMPLETE, "incomplete"),
-        (preflight_run(), Conclusion.PREFLIGHT_PASSED, "no behaviour"),
+        (preflight_run(), Conclusion.PREFLIGHT_PASSED, "no behavior"),
         (ungated(ended(full_run(), f"B3 {QWEN}", Outcome.DIFFERS)), Conclusion.OUTCOME_4, "without meaning"),
         (ungated(ended(full_run(), f"P2 {QWEN} *", Outcome.DIFFERS)), Conclusion.OUTCOME_4, "no tool passes"),
     ],

@@ -111,7 +111,7 @@ def added(run: Run, record: Record) -> Run:
 
 
 def diverged(run: Run, model: str) -> Run:
-    """The run in which pyvene's direction and behaviour are far off on one model."""
+    """The run in which pyvene's direction and behavior are far off on one model."""
     run = measured(run, f"D2 {model} *~pyvene r*", one_minus_cosine=0.4)
     return measured(run, f"B1 {model} pyvene * r*", **rate(3))
 

@@ -104,7 +104,7 @@ def test_a_module_output_that_is_no_stream_is_named_by_its_path(path: str) -> No
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_a_retokenised_prompt_is_named(rows: int) -> None:
+def test_a_retokenized_prompt_is_named(rows: int) -> None:
     model, batch = model_of("qwen2"), prompts(rows)
     ids = [row[kept.bool()].tolist() for row, kept in zip(batch.ids, batch.mask, strict=True)]
     others = {

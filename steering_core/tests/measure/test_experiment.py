@@ -161,7 +161,7 @@ def test_watch_and_benchmarks_use_the_extraction_prompts(experiment: Experiment)
     assert ["off by one block" in sentence for sentence in said] == [True, True, True, False]
 
 
-def test_localised_names_the_tensor(experiment: Experiment) -> None:
+def test_localized_names_the_tensor(experiment: Experiment) -> None:
     wrong = find_tool("hooks").read(experiment.model, experiment.extraction, [Site("resid_post", 0)])[
         Site("resid_post", 0)
     ]

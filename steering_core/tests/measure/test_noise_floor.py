@@ -1,4 +1,4 @@
-"""The noise floor: what harmless changes move, what they may not hide, and the three words of a judgement."""
+"""The noise floor: what harmless changes move, what they may not hide, and the three words of a judgment."""
 
 import json
 from collections.abc import Iterator
@@ -141,7 +141,7 @@ def test_the_reference_read_is_what_the_hooks_read() -> None:
         assert torch.equal(read_reference(model, batch, site), batch.at_last(Hooks().read(model, batch, [site])[site]))
 
 
-def test_judgement_at_its_boundaries() -> None:
+def test_judgment_at_its_boundaries() -> None:
     floor = NoiseFloor(
         "m", "float32", "cpu", "resid_post@1", {"repeat": Change(0, 0, 0), "order": Change(0.5, 1e-6, 1e-7)}
     )

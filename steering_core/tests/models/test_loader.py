@@ -1,4 +1,4 @@
-"""Where weights are put and in which form: device maps, quantisation, revisions, memory that runs out."""
+"""Where weights are put and in which form: device maps, quantization, revisions, memory that runs out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SPEC = random_spec("llama")
 TINY = read_registry(ROOT / "fixtures" / "models.toml")["tiny_gemma2"]
 CHECKPOINT = ROOT / "fixtures" / "checkpoints" / "tiny_gemma2"
-PROMPTS = ["Name a colour.", "Tell me how the tide comes in."]
+PROMPTS = ["Name a color.", "Tell me how the tide comes in."]
 
 
 def quantized(form: str, dtype: str = "float32") -> LoadedModel:
@@ -68,7 +68,7 @@ def test_one_device_or_a_map_over_all(asked: None) -> None:
     assert options_of(one)["quantization_config"] is None
 
 
-def test_the_quantisation_is_the_asked_one(asked: None) -> None:
+def test_the_quantization_is_the_asked_one(asked: None) -> None:
     int8 = options_of(Placement(torch.bfloat16, "cpu", quantize="int8"))["quantization_config"]
     nf4 = options_of(Placement(torch.bfloat16, "cpu", quantize="nf4"))["quantization_config"]
 
@@ -150,7 +150,7 @@ def test_the_tokenizer_of_another_model_is_refused_when_the_vocabulary_is_too_sm
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("form", "kind"), [("int8", torch.int8), ("nf4", torch.uint8)])
-def test_tools_agree_on_quantised_weights(form: str, kind: torch.dtype, dtype: str) -> None:
+def test_tools_agree_on_quantized_weights(form: str, kind: torch.dtype, dtype: str) -> None:
     pytest.importorskip("bitsandbytes")
     model, site = quantized(form, dtype), Site("resid_post", 4)
     batch = encode(model.tokenizer, PROMPTS)
@@ -166,7 +166,7 @@ def test_tools_agree_on_quantised_weights(form: str, kind: torch.dtype, dtype: s
 
 
 @pytest.mark.parametrize("form", ["int8", "nf4"])
-def test_quantised_weights_stay_as_they_are(form: str) -> None:
+def test_quantized_weights_stay_as_they_are(form: str) -> None:
     """bitsandbytes rewrites weights at the first forward: without care every tool would be blamed for that."""
     pytest.importorskip("bitsandbytes")
     model = quantized(form)
@@ -180,4 +180,4 @@ def test_quantised_weights_stay_as_they_are(form: str) -> None:
     assert changes(before, state_of(model)) == {}
     left, right = (part.model.layers[0].mlp.up_proj for part in (model.module, twin))
     held = (left.state.CB, right.state.CB) if form == "int8" else (left.quant_state.absmax, right.quant_state.absmax)
-    assert held[0].data_ptr() == held[1].data_ptr(), "the copy shares what a quantised layer holds beside its weight"
+    assert held[0].data_ptr() == held[1].data_ptr(), "the copy shares what a quantized layer holds beside its weight"

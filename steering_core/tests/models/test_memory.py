@@ -26,7 +26,7 @@ def test_counts_every_matrix_of_the_model(family: str, tied: bool) -> None:
     assert weights_bytes(spec, "float32") == 4 * sum(weight.numel() for weight in matrices)
 
 
-def test_the_dtype_and_the_quantisation_of_the_blocks_count() -> None:
+def test_the_dtype_and_the_quantization_of_the_blocks_count() -> None:
     spec = replace(random_spec("llama"), tied=False)
     full, half = weights_bytes(spec, "float32"), weights_bytes(spec, "bfloat16")
     embeddings = 2 * 2 * spec.vocab * spec.hidden

@@ -8,7 +8,7 @@ def test_each_id_belongs_to_the_stage_of_its_letter() -> None:
         "P": Stage.PREFLIGHT,
         "D": Stage.DIRECTIONS,
         "S": Stage.STEERING,
-        "B": Stage.BEHAVIOUR,
+        "B": Stage.BEHAVIOR,
         "V": Stage.EVIDENCE,
     }
 
@@ -17,4 +17,4 @@ def test_each_id_belongs_to_the_stage_of_its_letter() -> None:
 
 
 def test_stages_run_in_the_order_of_a_cycle() -> None:
-    assert [stage.value for stage in Stage] == ["preflight", "directions", "steering", "behaviour", "evidence"]
+    assert [stage.value for stage in Stage] == ["preflight", "directions", "steering", "behavior", "evidence"]
