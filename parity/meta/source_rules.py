@@ -41,7 +41,7 @@ GROUND = {
 """Files beside the rooms that every room may import; the other files beside them stand above all rooms."""
 HEAVY = {"torch", "transformers", "nnsight", "pyvene"}
 """Libraries that take seconds to import: never at import of reports, nor of anything that collection imports."""
-OWN_FILE = {"nnsight": "steering_core.tools.nnsight", "pyvene": "steering_core.tools.pyvene"}
+OWN_FILE = {"nnsight": "steering_core.tools.adapters.nnsight", "pyvene": "steering_core.tools.adapters.pyvene"}
 SHARED = {"steering_core.tools", "steering_core.tools.tool", "steering_core.tools.preparation"}
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 EVALUATORS = {"eval", "exec", "compile", "torch.load"}

@@ -8,7 +8,7 @@ from parity.meta.forked_runs import ForkedRuns
 NASTY = "<script>alert(1)</script>\x1b[31m\x00\u202eback " + "x" * 100_000
 RAW = ("\x1b[31m", "\x00", "\u202e")
 TOOL = f"""
-from steering_core.tools.hooks import Hooks
+from steering_core.tools.adapters.hooks import Hooks
 
 
 class Evil(Hooks):

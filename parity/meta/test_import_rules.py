@@ -40,11 +40,11 @@ PLANTED = {
         ("reports.new", "class A:\n    import transformers.utils"),
     ],
     "separate_adapters": [
-        ("steering_core.tools.new", "from steering_core.tools.hooks import Hooks"),
-        ("steering_core.tools.pyvene", "from steering_core.tools import nnsight"),
+        ("steering_core.tools.new", "from steering_core.tools.adapters.hooks import Hooks"),
+        ("steering_core.tools.adapters.pyvene", "from steering_core.tools import nnsight"),
     ],
     "libraries_at_home": [
-        ("steering_core.tools.hooks", "import nnsight"),
+        ("steering_core.tools.adapters.hooks", "import nnsight"),
         ("parity.test_new", "from pyvene import IntervenableModel"),
         ("fixtures.faults.new", "import pyvene.models"),
     ],
@@ -94,7 +94,7 @@ def test_a_heavy_library_is_found_behind_other_modules() -> None:
 
 def test_what_is_allowed_is_allowed() -> None:
     fine = [
-        Module("steering_core.tools.nnsight", "import nnsight\nimport torch"),
+        Module("steering_core.tools.adapters.nnsight", "import nnsight\nimport torch"),
         Module("reports.new", "def f():\n    import torch\nmodel.eval()\nre.compile('x')"),
         Module("parity.plugin.snapshot_paths", "ROOT / 'snapshots'"),
         Module("parity.new", "config.getoption('update_snapshots')"),

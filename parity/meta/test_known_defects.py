@@ -171,7 +171,7 @@ def test_the_right_use_sets_nothing_off_in_the_same_setting(setting: str, tool: 
 def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
     """P9: the hooks that transformers collects hidden states with are among those that pyvene deletes."""
     from steering_core.observe import model_state as borrow
-    from steering_core.tools.registry import find_tool
+    from steering_core.tools.spec import find_tool
 
     experiment = bench.open("tiny_qwen2")
     inputs = experiment.extraction.inputs()

@@ -157,7 +157,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(runs: ForkedRuns, whole: Path
 
 
 WRONG = """
-from steering_core.tools.hooks import Hooks
+from steering_core.tools.adapters.hooks import Hooks
 
 
 class Shifted(Hooks):

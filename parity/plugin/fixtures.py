@@ -86,7 +86,7 @@ def tools(pair: tuple[str, str], record: Draft) -> tuple[Any, Any]:
 
 def named_tool(name: str, record: Draft) -> Any:
     """A tool by name or spec; ToolAbsent when its library is missing."""
-    from steering_core.tools.registry import find_tool
+    from steering_core.tools.spec import find_tool
 
     found = find_tool(name)
     record.provenance.setdefault("tools", {})[tool_label(name)] = asdict(found.version())

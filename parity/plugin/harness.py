@@ -109,7 +109,7 @@ class Suspect:
     @property
     def tool(self) -> Any:
         """The tool, constructed anew."""
-        from steering_core.tools.registry import find_tool
+        from steering_core.tools.spec import find_tool
 
         return find_tool(self.spec)
 
@@ -121,7 +121,7 @@ class Suspect:
     @property
     def every_tool(self) -> list[Any]:
         """The others, then the tool."""
-        from steering_core.tools.registry import find_tool
+        from steering_core.tools.spec import find_tool
 
         return [*map(find_tool, self.others), self.tool]
 

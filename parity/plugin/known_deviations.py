@@ -12,9 +12,9 @@ from steering_core.records.draft import Draft
 @contextmanager
 def unless_declared(record: Draft, tool: Any, variant: str) -> Iterator[None]:
     """Turn the failure of a declared deviation into an expected one; a declared deviation that passes is a failure."""
-    from steering_core.tools.deviations import declared
+    from steering_core.tools.deviations import known_deviation
 
-    known = declared(tool, record.cell.clause, variant)
+    known = known_deviation(tool, record.cell.clause, variant)
     if known is None:
         yield
         return

@@ -23,7 +23,7 @@ from steering_core.models.tokens import Side, TokenBatch, encode
 from steering_core.observe.forward_trace import block_inputs, make_traceable
 from steering_core.prompts import PromptSet
 from steering_core.records.provenance import environment, source_digest
-from steering_core.tools.edits import Edit, steering
+from steering_core.tools.edits import Edit, steering_edits
 from steering_core.tools.tool import Tool
 
 Arm = Literal["reference", "native"]
@@ -140,7 +140,7 @@ class Experiment:
 
     def edits(self, direction: Tensor) -> list[Edit]:
         """The preset's steering along a raw direction: the unit vector at the preset's strength and blocks."""
-        return steering(unit(direction).float(), self.settings.strength, self.settings.blocks)
+        return steering_edits(unit(direction).float(), self.settings.strength, self.settings.blocks)
 
     def localized(self, batch: TokenBatch, asked: Site, returned: Tensor) -> str:
         """Which tensor a tool returned instead of the asked one, in words."""

@@ -12,7 +12,7 @@ from steering_core.models.model import LoadRequest
 from steering_core.models.registry import ModelSpec, Settings
 from steering_core.prompts import read_prompts
 from steering_core.records.provenance import source_digest
-from steering_core.tools.registry import find_tool
+from steering_core.tools.spec import find_tool
 
 
 def extract(request: FreshRequest) -> None:

@@ -10,7 +10,7 @@ from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
 from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import block_inputs
-from steering_core.tools.registry import find_tool
+from steering_core.tools.spec import find_tool
 
 Call = Callable[[], Any]
 

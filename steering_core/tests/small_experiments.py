@@ -14,7 +14,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tools.edits import Edit
-from steering_core.tools.registry import find_tool
+from steering_core.tools.spec import find_tool
 from steering_core.tools.tool import ToolVersion
 
 

@@ -1,4 +1,4 @@
-"""Interventions, as data: what is done to the residual stream, where, and at which tokens."""
+"""Interventions as data: what is done to the residual stream, at which site and at which tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ class Ablate:
 Edit = Add | Ablate
 
 
-def steering(direction: Tensor, coefficient: float, blocks: Sequence[int]) -> list[Edit]:
-    """Add `coefficient * direction` at the output of each block; a zero or NaN direction is an error.
+def steering_edits(direction: Tensor, coefficient: float, blocks: Sequence[int]) -> list[Edit]:
+    """Add `coefficient * direction` at the output of each block; EmptyMeasurement for a zero or non-finite direction.
 
     The study adds the unit direction at every block from the tested one on (its phase 1 script).
     """

@@ -1,20 +1,21 @@
-"""Which tokens of each forward call an edit touches: counted in absolute positions, so that a KV cache, no cache and a
-prompt fed in chunks all mean the same."""
+"""Which tokens of each forward call an edit applies to, counted in absolute positions: the answer is the same with a KV
+cache, without one, and when the prompt is fed in chunks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from steering_core.tools.edits import Phase
+from steering_core.tools.edits import Edit, Phase
 
 
 @dataclass(eq=False)
 class Schedule:
-    """The edited tokens of one generation, call by call; one object per edited module.
+    """The edited tokens of one generation, call by call; one object per edit and generation.
 
-    mask: [batch, prompt], 1 at real tokens. cached: whether a call brings new tokens only, or everything again.
-    Prompt tokens belong to the phase "prefill", generated ones to "decode", whichever call carries them.
+    mask: [batch, prompt], 1 at real tokens. cached: whether a call brings only new tokens, or the whole sequence again.
+    Prompt tokens belong to the phase "prefill" and generated ones to "decode", whichever call carries them.
     """
 
     mask: Tensor
@@ -33,3 +34,20 @@ class Schedule:
         if self.phase != "both":
             real = real & ((columns < prompt) == (self.phase == "prefill"))
         return real.unsqueeze(-1)
+
+
+class ScheduledEdits:
+    """The edits of one module during one generation, applied in order to its output at every forward call."""
+
+    def __init__(self, edits: Sequence[Edit], mask: Tensor, cached: bool) -> None:
+        self.edits = [(edit, Schedule(mask, edit.phase, cached)) for edit in edits]
+
+    def apply(self, hidden: Tensor) -> Tensor:
+        """hidden: [batch, seq, hidden] of the next forward call -> the same shape, edited at the scheduled tokens."""
+        for edit, schedule in self.edits:
+            hidden = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
+        return hidden
+
+    def apply_to_output(self, output: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+        """The same for the output of a module that returns a tensor, or a tuple that begins with it."""
+        return (self.apply(output[0]), *output[1:]) if isinstance(output, tuple) else self.apply(output)

@@ -1,4 +1,4 @@
-"""What an adapter works out before it touches a model: does the site exist, which edits go on which module."""
+"""What an adapter works out before it touches a model: whether a site exists, and which module each edit is applied to."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
 
 
-def missing(spec: ModelSpec, site: Site) -> str | None:
+def site_problem(spec: ModelSpec, site: Site) -> str | None:
     """None, or the reason why the model has no such site."""
     try:
         architecture_of(spec.family).tap(site)
@@ -24,37 +24,33 @@ def missing(spec: ModelSpec, site: Site) -> str | None:
 
 
 def check_sites(model: LoadedModel, sites: Sequence[Site]) -> None:
-    """ToolUnsupported at the first site that the model does not have; EmptyMeasurement when none is asked for."""
+    """ToolUnsupported for the first site that the model does not have; EmptyMeasurement when no site is requested."""
     if not sites:
-        raise EmptyMeasurement("no-sites", "a reading of no sites", "name at least one site")
+        raise EmptyMeasurement("no-sites", "no site was requested", "name at least one site")
     for site in sites:
-        if reason := missing(model.spec, site):
-            raise ToolUnsupported("no-such-site", f"{site} cannot be read: {reason}", "ask for a site the model has")
+        if reason := site_problem(model.spec, site):
+            raise ToolUnsupported("no-such-site", f"{site} cannot be read: {reason}", "request a site the model has")
 
 
 def edits_by_module(model: LoadedModel, edits: Sequence[Edit]) -> dict[str, list[Edit]]:
-    """Edits grouped by module path, their order kept, vectors moved once to where the module computes.
+    """{module path: edits}, in order, each vector on the device of its module.
 
-    ToolUnsupported at a site that is not the whole output of one module: changing only what a norm receives would
-    leave the residual stream as it was.
+    ToolUnsupported for a site that is not the whole output of one module: changing only the input of a norm would
+    leave the residual stream unchanged.
     """
     grouped: dict[str, list[Edit]] = {}
     for edit in edits:
-        if reason := missing(model.spec, edit.site):
+        if reason := site_problem(model.spec, edit.site):
             raise ToolUnsupported("edit-site", f"{edit.site} cannot be edited: {reason}", "edit a site the model has")
         tap = model.architecture.tap(edit.site)
         if tap.side != "output" or tap.part is not None:
-            raise ToolUnsupported(
-                "edit-site", f"{edit.site} cannot be edited: it is not the whole output of one module",
-                "edit such an output, as resid_post is",
-            )  # fmt: skip
+            sentence = f"{edit.site} cannot be edited: it is not the whole output of one module"
+            raise ToolUnsupported("edit-site", sentence, "edit a site that is, such as resid_post")
         grouped.setdefault(tap.path, []).append(replace(edit, vector=edit.vector.to(model.device_at(tap.path))))
     return grouped
 
 
 def check_prompts(batch: TokenBatch) -> None:
-    """UsageProblem unless every row ends in a real token: generation goes on from the last column."""
+    """UsageProblem unless every row ends in a real token: generation continues from the last column."""
     if not bool(batch.mask[:, -1].all()):
-        raise UsageProblem(
-            "padding-side", "generation was asked to go on from padding", "encode the prompts with side='left'"
-        )
+        raise UsageProblem("padding-side", "generation would continue from padding", "encode prompts with side='left'")

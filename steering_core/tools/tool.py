@@ -1,4 +1,4 @@
-"""What every tool must offer. Only a tool's own file may import its library."""
+"""The interface of a tool. Only a tool's own file imports its library."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from steering_core.tools.edits import Edit
 
 @dataclass(frozen=True)
 class ToolVersion:
-    """Which code answers: distribution name, its version, and the file it was imported from."""
+    """The library behind a tool: distribution name, version, and the file it is imported from."""
 
     distribution: str
     version: str
@@ -44,10 +44,10 @@ class Tool(Protocol):
 
 
 def installed(distribution: str, module: str) -> ToolVersion:
-    """The version of an installed library; ToolAbsent when it is not there."""
+    """The version of an installed library; ToolAbsent if it is not installed."""
     try:
-        found = version(distribution)
+        installed_version = version(distribution)
     except PackageNotFoundError:
         raise ToolAbsent("tool-absent", f"{distribution} is not installed", f"pip install {distribution}") from None
     spec = find_spec(module)
-    return ToolVersion(distribution, found, str(spec.origin) if spec else "")
+    return ToolVersion(distribution, installed_version, str(spec.origin) if spec else "")

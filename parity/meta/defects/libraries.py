@@ -12,9 +12,9 @@ from fixtures.faults.base import Unchanged
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.tools.adapters.nnsight import Nnsight
+from steering_core.tools.adapters.pyvene import Pyvene
 from steering_core.tools.edits import Add, Edit
-from steering_core.tools.nnsight import Nnsight
-from steering_core.tools.pyvene import Pyvene
 
 Found = dict[Site, Tensor]
 

@@ -12,7 +12,7 @@ from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, Settings, pick, read_presets, read_registry, resolve
 from steering_core.places import FIXTURES, ROOT
 from steering_core.prompts import PromptSet, read_prompts
-from steering_core.tools.registry import TOOLS, known_tools
+from steering_core.tools.spec import BUILT_IN, known_tools
 
 DEFAULT_TOOLS = ("hooks", "nnsight", "pyvene")
 OTHER_MARKERS = {"clause", "benchmark"}
@@ -97,7 +97,7 @@ def tool_label(spec: str) -> str:
 def check_tool(spec: str) -> None:
     """UsageProblem for an unknown name or a missing file; a library that is not installed is found by the checks."""
     source, colon, _ = spec.rpartition(":")
-    if not colon and spec not in TOOLS:
+    if not colon and spec not in BUILT_IN:
         pick(dict.fromkeys(known_tools()), spec, "tool")
     if source.endswith(".py") and not Path(source).is_file():
         raise UsageProblem("tool-file", f"--tool {spec}: no file {source}", "path/to/file.py:Class")

@@ -14,7 +14,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch, pad
 from steering_core.tests.random_models import every_site, prompts, random_model
 from steering_core.tests.wrong_returns import WRONG, Reads, Wrong
-from steering_core.tools.hooks import Hooks
+from steering_core.tools.adapters.hooks import Hooks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -19,7 +19,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tests.small_experiments import Counting, anew
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SITE = Site("resid_post", 1)
@@ -39,7 +39,7 @@ def expected_rows(loaded: LoadedModel) -> Tensor:
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("name", list(TOOLS))
+@pytest.mark.parametrize("name", list(BUILT_IN))
 def test_rows_are_the_last_tokens_at_the_tested_site(experiment: Experiment, loaded: LoadedModel, name: str) -> None:
     tool = find_tool(name)
     rows = experiment.extraction.at_last(

@@ -17,12 +17,12 @@ from steering_core.models.model import LoadedModel
 from steering_core.prompts import PromptSet, read_prompts
 from steering_core.tests.chat_checkpoint import SETTINGS, request_of
 from steering_core.tests.random_models import random_spec
-from steering_core.tools.registry import find_tool
+from steering_core.tools.spec import find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 PROMPTS = '{"extraction": {"harmful": ["w10 w11", "w12"], "harmless": ["w20", "w21 w22"]}, "evaluation": ["w30"]}'
 OWN = """
-from steering_core.tools.hooks import Hooks
+from steering_core.tools.adapters.hooks import Hooks
 class Mine(Hooks):
     name = "own"
 class Broken(Hooks):

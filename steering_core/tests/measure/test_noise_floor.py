@@ -24,7 +24,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch, pad
 from steering_core.tests.random_models import random_model
-from steering_core.tools.hooks import Hooks
+from steering_core.tools.adapters.hooks import Hooks
 
 SITE = Site("resid_post", 1)
 CHANGES = {"repeat", "batch composition", "amount of padding", "side of padding", "prompt order"}

@@ -15,7 +15,7 @@ from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import trace_forward
 from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_model
 from steering_core.tools.edits import Ablate, Add, Edit, Phase
-from steering_core.tools.registry import find_tool
+from steering_core.tools.spec import find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NEW = 8

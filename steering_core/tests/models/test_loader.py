@@ -24,8 +24,8 @@ from steering_core.observe.model_state import state_of
 from steering_core.records.provenance import ROOT
 from steering_core.tests.chat_checkpoint import request_of
 from steering_core.tests.random_models import random_spec
-from steering_core.tools.edits import steering
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.edits import steering_edits
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPEC = random_spec("llama")
@@ -155,12 +155,12 @@ def test_tools_agree_on_quantized_weights(form: str, kind: torch.dtype, dtype: s
     model, site = quantized(form, dtype), Site("resid_post", 4)
     batch = encode(model.tokenizer, PROMPTS)
     received = block_inputs(model, batch.inputs(), {5})[5]
-    edits = steering(torch.randn(64, generator=torch.Generator().manual_seed(0)), 3.0, [4, 5])
+    edits = steering_edits(torch.randn(64, generator=torch.Generator().manual_seed(0)), 3.0, [4, 5])
     expected = reference.generate(model, batch, edits, 4)
 
     assert model.module_at("model.layers.4.mlp.up_proj").weight.dtype == kind
     assert received.dtype == model.dtype == getattr(torch, dtype)
-    for tool in map(find_tool, TOOLS):
+    for tool in map(find_tool, BUILT_IN):
         assert torch.equal(tool.read(model, batch, [site])[site], received), tool.name
         assert torch.equal(tool.generate(model, batch, edits, 4), expected), tool.name
 

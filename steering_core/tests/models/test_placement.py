@@ -20,12 +20,12 @@ from steering_core.models.shapes import random_config
 from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import trace_forward
 from steering_core.tests.random_models import prompts, random_model
+from steering_core.tools.adapters.hooks import Hooks, _Steer
+from steering_core.tools.adapters.nnsight import _steer
+from steering_core.tools.adapters.pyvene import _intervention
 from steering_core.tools.edits import Ablate, Add, Edit
-from steering_core.tools.hooks import Hooks, _Steer
-from steering_core.tools.nnsight import _steer
 from steering_core.tools.positions import Schedule
 from steering_core.tools.preparation import edits_by_module
-from steering_core.tools.pyvene import _intervention
 
 HERE, THERE = torch.device("cpu"), torch.device("cpu:1")
 SITE = Site("resid_post", 1)

@@ -12,7 +12,7 @@ from steering_core.models.sites import Site
 from steering_core.observe import forward_trace as module
 from steering_core.observe.forward_trace import block_inputs, make_traceable, trace_forward
 from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_model
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NUMBERS = list(range(LAYERS + 1))
@@ -96,7 +96,7 @@ def test_counts_the_calls_of_a_generation() -> None:
     assert [list(call) for call in seen.returned] == [[0]] * 4
 
 
-@pytest.mark.parametrize("name", list(TOOLS))
+@pytest.mark.parametrize("name", list(BUILT_IN))
 def test_no_tool_blinds_it(name: str) -> None:
     """pyvene deletes every forward hook, nnsight replaces every instance's forward."""
     model, batch, tool = random_model("qwen2"), prompts(3), find_tool(name)

@@ -14,13 +14,13 @@ from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.shifts import ObservedGeneration, watch
 from steering_core.tests.random_models import LAYERS, prompts, random_model
-from steering_core.tools.edits import Ablate, Add, Edit, steering
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.edits import Ablate, Add, Edit, steering_edits
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NEW = 3
 VECTOR = torch.randn(64, generator=torch.Generator().manual_seed(1))
-EDITS = steering(VECTOR, 2.0, [1, 2])
+EDITS = steering_edits(VECTOR, 2.0, [1, 2])
 Hook = Callable[[Tensor, bool, Tensor], Tensor]
 
 
@@ -58,7 +58,7 @@ def shifted(hidden: Tensor, real: Tensor, by: Tensor) -> Tensor:
     return torch.where(real, hidden + by, hidden)
 
 
-@pytest.mark.parametrize("name", list(TOOLS))
+@pytest.mark.parametrize("name", list(BUILT_IN))
 def test_a_right_tool_moves_what_was_asked(name: str) -> None:
     seen = seen_of(find_tool(name))
 

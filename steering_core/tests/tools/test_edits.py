@@ -8,7 +8,7 @@ from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement
 from steering_core.models.sites import Site
-from steering_core.tools.edits import Ablate, Add, steering
+from steering_core.tools.edits import Ablate, Add, steering_edits
 
 SITE = Site("resid_post", 1)
 HIDDEN = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
@@ -54,7 +54,7 @@ def test_neither_edit_works_in_place() -> None:
 
 
 def test_steering_adds_the_direction_at_each_block() -> None:
-    edits = steering(VECTOR, 3.0, [4, 5])
+    edits = steering_edits(VECTOR, 3.0, [4, 5])
 
     assert [edit.site for edit in edits] == [Site("resid_post", 4), Site("resid_post", 5)]
     assert all(isinstance(edit, Add) and edit.coefficient == 3.0 and edit.phase == "both" for edit in edits)
@@ -64,4 +64,4 @@ def test_steering_adds_the_direction_at_each_block() -> None:
 @pytest.mark.parametrize("direction", [torch.zeros(3), torch.tensor([1.0, math.nan]), torch.tensor([1.0, math.inf])])
 def test_refuses_to_steer_along_nothing(direction: Tensor) -> None:
     with pytest.raises(EmptyMeasurement, match="zero or not finite"):
-        steering(direction, 1.0, [0])
+        steering_edits(direction, 1.0, [0])

@@ -11,7 +11,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.sites import STREAMS, Site
 from steering_core.models.tokens import Side, TokenBatch
 from steering_core.tests.random_models import FAMILIES, LAYERS, every_site, prompts, random_model, random_spec
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -19,7 +19,7 @@ LATER = [family for family in FAMILIES if family not in {"qwen2", "gemma2"}]
 MIDDLE = Site("resid_post", 1)
 
 
-@pytest.fixture(params=list(TOOLS))
+@pytest.fixture(params=list(BUILT_IN))
 def tool(request: pytest.FixtureRequest) -> Any:
     return find_tool(request.param)
 
@@ -169,7 +169,7 @@ def test_supports_gives_the_reason(tool: Any) -> None:
 
 def test_refuses_to_read_what_is_not_there(tool: Any) -> None:
     model = random_model("qwen2")
-    with pytest.raises(EmptyMeasurement, match="no sites"):
+    with pytest.raises(EmptyMeasurement, match="no site was requested"):
         tool.read(model, prompts(1), [])
     with pytest.raises(ToolUnsupported, match="resid_post@3 cannot be read"):
         tool.read(model, prompts(1), [MIDDLE, Site("resid_post", 3)])

@@ -13,7 +13,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.tests.random_models import prompts, random_model
 from steering_core.tools.edits import Add
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -38,7 +38,7 @@ class FaultyHead(nn.Module):
         raise FaultError("on purpose")
 
 
-@pytest.fixture(params=list(TOOLS))
+@pytest.fixture(params=list(BUILT_IN))
 def tool(request: pytest.FixtureRequest) -> Any:
     return find_tool(request.param)
 
@@ -136,7 +136,7 @@ def test_only_the_reference_tool_uses_hooks_of_its_own(tool: Any, call: Call, mo
     call(tool, random_model("qwen2"))
 
     ours = {caller for caller in callers if caller.startswith("steering_core")}
-    assert ours == ({"steering_core.tools.hooks"} if tool.name == "hooks" else set())
+    assert ours == ({"steering_core.tools.adapters.hooks"} if tool.name == "hooks" else set())
 
 
 def test_hooks_edit_nothing_in_place() -> None:

@@ -13,7 +13,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_model
 from steering_core.tools.edits import Ablate, Add, Edit
-from steering_core.tools.registry import TOOLS, find_tool
+from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,7 +22,7 @@ SITES = [Site("resid_post", layer) for layer in range(LAYERS)]
 CASES = ("none", "one block", "blocks", "composed", "ablation", "prefill", "decode", "attention")
 
 
-@pytest.fixture(params=list(TOOLS))
+@pytest.fixture(params=list(BUILT_IN))
 def tool(request: pytest.FixtureRequest) -> Any:
     return find_tool(request.param)
 
@@ -192,5 +192,5 @@ def test_refuses_edits_that_would_not_be_what_they_say(tool: Any) -> None:
         tool.generate(model, batch, [Add(Site("resid_mid", 1), vector(model, 1), 1.0)], NEW)
     with pytest.raises(ToolUnsupported, match="blocks are 0 to 2"):
         tool.generate(model, batch, [Add(Site("resid_post", 3), vector(model, 1), 1.0)], NEW)
-    with pytest.raises(UsageProblem, match="go on from padding"):
+    with pytest.raises(UsageProblem, match="would continue from padding"):
         tool.generate(model, prompts(3, "right"), [], NEW)

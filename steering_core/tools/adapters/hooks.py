@@ -1,10 +1,9 @@
-"""PyTorch forward hooks, with nothing between them and the module: the reference tool."""
+"""Plain PyTorch forward hooks: the reference tool."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
 from steering_core.models.model import LoadedModel
@@ -12,8 +11,8 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
-from steering_core.tools.positions import Schedule
-from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, missing
+from steering_core.tools.positions import ScheduledEdits
+from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
 
 
@@ -28,7 +27,7 @@ class Hooks:
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
         """None, or the reason why the model has no such site."""
-        return missing(spec, site)
+        return site_problem(spec, site)
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
@@ -38,7 +37,7 @@ class Hooks:
         handles: list[RemovableHandle] = []
         try:
             for site in sites:
-                handles.append(_watch(model, site, captured))
+                handles.append(_capture(model, site, captured))
             with model.inference():
                 model.module(**inputs, logits_to_keep=1)
         finally:
@@ -49,45 +48,35 @@ class Hooks:
         """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
         check_prompts(batch)
         batch = batch.to(model.device)
-        grouped = edits_by_module(model, edits)
         handles: list[RemovableHandle] = []
         try:
-            for path, group in grouped.items():
-                handles.append(model.module_at(path).register_forward_hook(_Steer(group, batch.mask, model.use_cache)))
-            ids = model.module.generate(
-                input_ids=batch.ids, attention_mask=batch.mask, generation_config=model.decoding(max_new_tokens)
-            )
+            for path, group in edits_by_module(model, edits).items():
+                handles.append(_steer(model, path, ScheduledEdits(group, batch.mask, model.use_cache)))
+            config = model.decoding(max_new_tokens)
+            ids = model.module.generate(input_ids=batch.ids, attention_mask=batch.mask, generation_config=config)
         finally:
             _remove(handles)
         new: Tensor = ids[:, batch.ids.shape[1] :]
         return new
 
 
-class _Steer:
-    """A forward hook that edits the scheduled tokens of every call of one generation."""
-
-    def __init__(self, edits: Sequence[Edit], mask: Tensor, cached: bool) -> None:
-        self.edits = [(edit, Schedule(mask, edit.phase, cached)) for edit in edits]
-
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
-        hidden = output[0] if isinstance(output, tuple) else output
-        for edit, schedule in self.edits:
-            hidden = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
-        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+def _steer(model: LoadedModel, path: str, edits: ScheduledEdits) -> RemovableHandle:
+    """Hook the module at `path` so that its output is edited at every forward call."""
+    return model.module_at(path).register_forward_hook(lambda module, args, output: edits.apply_to_output(output))
 
 
-def _watch(model: LoadedModel, site: Site, captured: dict[Site, Tensor]) -> RemovableHandle:
+def _capture(model: LoadedModel, site: Site, captured: dict[Site, Tensor]) -> RemovableHandle:
     """Hook the site's module so that its tensor is copied into `captured`."""
     tap, columns = model.architecture.tap(site), model.columns(site)
     module = model.module_at(tap.path)
 
-    def keep(value: Any) -> None:
+    def copy(value: Any) -> None:
         hidden = value[0] if isinstance(value, tuple) else value
         captured[site] = hidden[..., columns].detach().to(model.device, copy=True)
 
     if tap.side == "input":
-        return module.register_forward_pre_hook(lambda module, args: keep(args))
-    return module.register_forward_hook(lambda module, args, output: keep(output))
+        return module.register_forward_pre_hook(lambda module, args: copy(args))
+    return module.register_forward_hook(lambda module, args, output: copy(output))
 
 
 def _remove(handles: Sequence[RemovableHandle]) -> None:

@@ -17,7 +17,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.positions import Schedule
-from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, missing
+from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
 
 
@@ -32,14 +32,14 @@ class Pyvene:
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
         """None, or the reason why the model has no such site."""
-        return missing(spec, site)
+        return site_problem(spec, site)
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
         check_sites(model, sites)
         inputs = batch.to(model.device).inputs()
         taps = [model.architecture.tap(site) for site in sites]
-        # Made here, not by pyvene, they have no embed_dim: by it, several positions are cut to the width of one.
+        # Constructed here they have no embed_dim; pyvene would set it and cut several positions to the width of one.
         collecting = [_at(f"{tap.path}.{tap.side}", pyvene.CollectIntervention()) for tap in taps]
         intervenable = _intervenable(model, collecting)
         with model.inference():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from steering_core.errors import ToolAbsent, UsageProblem
-from steering_core.tools import registry
-from steering_core.tools.registry import TOOLS, find_tool, known_tools
+from steering_core.tools import spec as tool_spec
+from steering_core.tools.spec import BUILT_IN, find_tool, known_tools
 
 WHOLE = """
 class Mine:
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", list(TOOLS))
+@pytest.mark.parametrize("name", list(BUILT_IN))
 def test_the_suites_own_tools_answer_to_their_names(name: str) -> None:
     assert find_tool(name).name == name
 
@@ -56,14 +56,14 @@ def test_two_files_of_one_name_stay_apart(file: Path, tmp_path: Path) -> None:
 
 
 def test_loads_a_class_from_a_module() -> None:
-    assert find_tool("steering_core.tools.hooks:Hooks").name == "Hooks"
+    assert find_tool("steering_core.tools.adapters.hooks:Hooks").name == "Hooks"
 
 
 def test_loads_an_entry_point(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint("mine", f"{file}:Mine", registry.GROUP), EntryPoint("hooks", f"{file}:Half", registry.GROUP)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    points = [EntryPoint("mine", f"{file}:Mine", tool_spec.GROUP), EntryPoint("hooks", f"{file}:Half", tool_spec.GROUP)]
+    monkeypatch.setattr(tool_spec, "entry_points", lambda group: points)
     assert find_tool("mine").name == "mine"
-    assert known_tools() == [*TOOLS, "mine"]
+    assert known_tools() == [*BUILT_IN, "mine"]
     assert find_tool("hooks").version().distribution == "torch", "an entry point does not replace a tool of the suite"
 
 
@@ -78,10 +78,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     ("spec", "words"),
     [
         ("Half", "lacks version, generate"),
-        ("Greedy", "cannot be made: TypeError"),
+        ("Greedy", "cannot be constructed: TypeError"),
         ("made", "is not a class"),
         ("Nothing", "has no Nothing .*classes there: Mine, Half, Greedy"),
-        ("", "has no class name after the colon"),
+        ("", "names no class"),
     ],
 )
 def test_says_what_a_loaded_class_lacks(file: Path, spec: str, words: str) -> None:
@@ -114,13 +114,13 @@ def test_a_file_that_cannot_be_imported_says_why(tmp_path: Path, source: str, er
 
 @pytest.mark.parametrize("library", ["nnsight", "pyvene"])
 def test_a_library_that_is_not_installed_is_an_absent_tool(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, f"steering_core.tools.{library}", raising=False)
+    monkeypatch.delitem(sys.modules, f"steering_core.tools.adapters.{library}", raising=False)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ToolAbsent, match=f"tool {library}: .*{library}.*pip install {library}"):
         find_tool(library)
 
 
 def test_names_are_known_before_anything_is_imported() -> None:
-    code = "import sys; from steering_core.tools.registry import known_tools; known_tools(); print(*sys.modules)"
+    code = "import sys; from steering_core.tools.spec import known_tools; known_tools(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"torch", "transformers", "nnsight", "pyvene"} & set(loaded) == set()

@@ -13,8 +13,8 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
-from steering_core.tools.positions import Schedule
-from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, missing
+from steering_core.tools.positions import ScheduledEdits
+from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
 
 # A trace must ask for values in the order in which the model computes them.
@@ -32,7 +32,7 @@ class Nnsight:
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
         """None, or the reason why the model has no such site."""
-        return missing(spec, site)
+        return site_problem(spec, site)
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""
@@ -50,10 +50,8 @@ class Nnsight:
         """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
         check_prompts(batch)
         batch = batch.to(model.device)
-        grouped = [
-            (path, [(edit, Schedule(batch.mask, edit.phase, model.use_cache)) for edit in group])
-            for path, group in sorted(edits_by_module(model, edits).items(), key=lambda item: _moment(item[1][0].site))
-        ]
+        by_module = sorted(edits_by_module(model, edits).items(), key=lambda item: _moment(item[1][0].site))
+        scheduled = [(path, ScheduledEdits(group, batch.mask, model.use_cache)) for path, group in by_module]
         config = model.decoding(max_new_tokens)
         prompt = {"input_ids": batch.ids, "attention_mask": batch.mask}
         # A prompt fed in chunks takes several calls; the last of them chooses the first token.
@@ -64,8 +62,9 @@ class Nnsight:
                 # The streamer's first value is the prompt, each later one the tokens chosen by the call before.
                 if chunks == 1 and step and not running.after(wrapped.generator.streamer.output):
                     break
-                for path, group in grouped:
-                    _steer(wrapped.get(path), group)
+                for path, module_edits in scheduled:
+                    envoy = wrapped.get(path)
+                    envoy.output = module_edits.apply_to_output(envoy.output)
                 if chunks > 1 and step >= chunks - 1 and not running.after(_chosen(wrapped)):
                     break
             ids = tracer.result.save()
@@ -74,25 +73,16 @@ class Nnsight:
 
 
 class _Running:
-    """Which rows have not ended. A trace that waits for a step the model never takes is cut short with a warning."""
+    """Which rows have not ended: a trace that waits for a step that the model never takes is cut short with a warning."""
 
     def __init__(self, end: int | list[int] | None) -> None:
         self.ends = torch.tensor([] if end is None else end, dtype=torch.long).reshape(-1)
         self.rows = torch.tensor(True)
 
     def after(self, chosen: Tensor) -> bool:
-        """chosen: int64 [batch], the newest tokens. Whether the generation goes on."""
+        """chosen: int64 [batch], the newest tokens. Whether any row continues."""
         self.rows = self.rows & ~torch.isin(chosen, self.ends)
         return bool(self.rows.any())
-
-
-def _steer(envoy: Any, edits: Sequence[tuple[Edit, Schedule]]) -> None:
-    """Replace the module's output of this call where the edits are scheduled."""
-    output = envoy.output
-    hidden = output[0] if isinstance(output, tuple) else output
-    for edit, schedule in edits:
-        hidden = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
-    envoy.output = (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
 
 def _chosen(wrapped: Any) -> Tensor:
