@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from parity.plugin.check_records import explain
-from parity.plugin.gate import preflight_holds, remember
-from parity.plugin.session_state import FAILED, HELD, REQUIRED
+from parity.plugin.gate import preflight_passed, remember
+from parity.plugin.session_state import FAILED, PASSED, REQUIRED
 from steering_core.errors import EmptyMeasurement, LoadProblem, ToolAbsent, ToolUnsupported
 from steering_core.records.record import Cell, Outcome, Record
 
@@ -37,7 +37,7 @@ def test_four_endings_are_four_words(error: BaseException, outcome: Outcome, wor
 @pytest.fixture
 def config() -> Any:
     cells = (cell("P1"), cell("P6"), cell("D1"), cell("P1", "other"))
-    return SimpleNamespace(stash={FAILED: {}, HELD: set(), REQUIRED: cells})
+    return SimpleNamespace(stash={FAILED: {}, PASSED: set(), REQUIRED: cells})
 
 
 def cell(clause: str, model: str = "m") -> Cell:
@@ -66,14 +66,14 @@ def test_nothing_else_closes_it(config: Any, outcome: Outcome) -> None:
     assert config.stash[FAILED] == {}
 
 
-def test_preflight_holds_when_all_of_it_ran_and_agreed(config: Any) -> None:
+def test_preflight_passed_when_all_of_it_ran_and_agreed(config: Any) -> None:
     ended(config, Outcome.AGREES)
-    assert not preflight_holds(config, "m"), "P6 is missing"
+    assert not preflight_passed(config, "m"), "P6 is missing"
 
     ended(config, Outcome.AGREES, clause="P6")
-    assert preflight_holds(config, "m")
-    assert not preflight_holds(config, "other")
-    assert not preflight_holds(config, "unknown"), "nothing planned is nothing shown"
+    assert preflight_passed(config, "m")
+    assert not preflight_passed(config, "other")
+    assert not preflight_passed(config, "unknown"), "nothing planned is nothing shown"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNSUPPORTED, Outcome.ABSENT, Outcome.DIFFERS])
@@ -81,4 +81,4 @@ def test_preflight_does_not_hold_with_a_cell_that_did_not_agree(config: Any, out
     ended(config, Outcome.AGREES)
     ended(config, outcome, clause="P6")
 
-    assert not preflight_holds(config, "m")
+    assert not preflight_passed(config, "m")

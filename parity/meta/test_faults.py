@@ -10,7 +10,7 @@ import pytest
 from fixtures.faults import FAULTS, Fault, defined
 from fixtures.faults.registry import HERE
 from parity.meta.fault_matrix import blocks, complaints, shown, signs
-from parity.plugin.harness import Room, Suspect, about_the_run, about_tools, run_checks
+from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
 from steering_core.records.audit import audit
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
@@ -23,26 +23,26 @@ RIGHT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, na
 
 
 @pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Room]:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], LoadedCheckpoint]:
     """Models by key, each loaded once."""
-    opened: dict[str, Room] = {}
-    return lambda key: opened.get(key) or opened.setdefault(key, Room(key, tmp_path_factory.mktemp(key)))
+    opened: dict[str, LoadedCheckpoint] = {}
+    return lambda key: opened.get(key) or opened.setdefault(key, LoadedCheckpoint(key, tmp_path_factory.mktemp(key)))
 
 
-def tried(fault: Fault, room: Room) -> list[Record]:
+def tried(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
     """What the checks find: about a tool, about a run whose model or prompts are wrong, or about a run's records."""
     if fault.is_tool:
-        return run_checks(Suspect(room.experiment(), fault.spec))
+        return run_checks(checkpoint.experiment(), fault.spec)
     make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)
     if fault.file == "records":
-        return list(audit(make(right_run(room))))
-    model, prompts = make(room.model, room.prompts)
-    return run_checks(Suspect(room.experiment(model, prompts), "hooks"), about_the_run, gated=False)
+        return list(audit(make(right_run(checkpoint))))
+    model, prompts = make(checkpoint.model, checkpoint.prompts)
+    return run_checks(checkpoint.experiment(model, prompts), "hooks", lambda check: check.judges_run, gated=False)
 
 
-def right_run(room: Room) -> Run:
+def right_run(checkpoint: LoadedCheckpoint) -> Run:
     """A short run of one tool, as a ledger keeps it."""
-    records = tuple(run_checks(Suspect(room.experiment(), "hooks"), lambda check: check.clause in {"P1", "P2"}))
+    records = tuple(run_checks(checkpoint.experiment(), "hooks", lambda check: check.clause in {"P1", "P2"}))
     cells = tuple(record.cell for record in records)
     key = cells[0].model
     plan = Plan(models=(key,), tools=("hooks",), repeats=1, preset="fixture", required=cells, planned=cells)
@@ -51,9 +51,9 @@ def right_run(room: Room) -> Run:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_caught_by_its_own_clauses(
-    fault: Fault, rooms: Callable[[str], Room], record_property: Callable[[str, Any], None]
+    fault: Fault, checkpoints: Callable[[str], LoadedCheckpoint], record_property: Callable[[str, Any], None]
 ) -> None:
-    records = tried(fault, rooms(fault.model))
+    records = tried(fault, checkpoints(fault.model))
     record_property("fault_row", {"fault": fault.name, "signs": signs(records)})
 
     assert complaints(fault, records) == []
@@ -61,16 +61,16 @@ def test_a_fault_is_caught_by_its_own_clauses(
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
 @pytest.mark.parametrize("spec", RIGHT, ids=lambda spec: spec.rpartition(":")[2])
-def test_a_right_tool_sets_nothing_off(spec: str, key: str, rooms: Callable[[str], Room]) -> None:
-    records = run_checks(Suspect(rooms(key).experiment(), spec))
+def test_a_right_tool_sets_nothing_off(spec: str, key: str, checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+    records = run_checks(checkpoints(key).experiment(), spec)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
     assert {record.cell.clause for record in records} >= {"P1", "P12", "D6", "S8", "B2"}
 
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
-def test_a_right_run_sets_nothing_off(key: str, rooms: Callable[[str], Room]) -> None:
-    records = run_checks(Suspect(rooms(key).experiment(), "hooks"), about_the_run)
+def test_a_right_run_sets_nothing_off(key: str, checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+    records = run_checks(checkpoints(key).experiment(), "hooks", lambda check: check.judges_run)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
     assert {record.cell.clause for record in records} == {"P4", "B3", "B4"}
@@ -81,8 +81,8 @@ def holds(record: Record) -> bool:
     return record.outcome is Outcome.AGREES or record.declared
 
 
-def test_the_records_of_a_right_run_set_nothing_off(rooms: Callable[[str], Room]) -> None:
-    assert signs(audit(right_run(rooms("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
+def test_the_records_of_a_right_run_set_nothing_off(checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+    assert signs(audit(right_run(checkpoints("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
 
 
 def test_every_clause_has_a_fault() -> None:
@@ -132,12 +132,10 @@ def test_a_blind_or_wrong_clause_is_reported() -> None:
 
 
 def test_only_checks_about_tools_are_asked_of_tools() -> None:
-    from parity.plugin.harness import every_check
-
-    asked = [check for check in every_check() if about_tools(check) or about_the_run(check)]
+    asked = [check for check in list_checks() if check.judges_tools or check.judges_run]
 
     assert {check.clause for check in asked} == {row.id for row in CLAUSES.values() if row.stage is not Stage.EVIDENCE}
-    assert [check.function.__name__ for check in every_check() if check not in asked] == ["test_reference_direction"]
+    assert [check.function.__name__ for check in list_checks() if check not in asked] == ["test_reference_direction"]
 
 
 def test_a_consequence_is_left_open() -> None:

@@ -10,7 +10,7 @@ from fixtures.faults import FAULTS
 from fixtures.faults.registry import HERE as ZOO
 from parity.meta.defects.plain_hooks import checkpointing
 from parity.meta.fault_matrix import signs
-from parity.plugin.harness import Room, Suspect, run_checks
+from parity.plugin.harness import LoadedCheckpoint, run_checks
 from steering_core.records.record import Record
 
 HERE = Path(__file__).resolve().parent / "defects"
@@ -89,19 +89,19 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.rooms: dict[tuple[str, str], Room] = {}
+        self.checkpoints: dict[tuple[str, str], LoadedCheckpoint] = {}
 
-    def room(self, key: str, dtype: str = "") -> Room:
+    def checkpoint(self, key: str, dtype: str = "") -> LoadedCheckpoint:
         """A tiny checkpoint in a dtype."""
-        if (key, dtype) not in self.rooms:
-            self.rooms[key, dtype] = Room(key, self.folder / f"{key}-{dtype}", dtype)
-        return self.rooms[key, dtype]
+        if (key, dtype) not in self.checkpoints:
+            self.checkpoints[key, dtype] = LoadedCheckpoint(key, self.folder / f"{key}-{dtype}", dtype)
+        return self.checkpoints[key, dtype]
 
     def open(self, setting: str) -> Any:
         """A cycle on a model of its own."""
         if setting in ("gpt2", "block 0", "dropout"):
             return self.random(0 if setting == "block 0" else 1, train=setting == "dropout")
-        experiment = self.room(
+        experiment = self.checkpoint(
             setting if setting.startswith("tiny") else "tiny_qwen2", self.dtype(setting)
         ).experiment()
         if setting == "steered later":
@@ -135,7 +135,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 def tried(bench: Bench, setting: str, spec: str, clauses: str) -> list[Record]:
     """The records of some clauses, gate open."""
-    return run_checks(Suspect(bench.open(setting), spec), lambda check: check.clause in clauses.split(), gated=False)
+    return run_checks(bench.open(setting), spec, lambda check: check.clause in clauses.split(), gated=False)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.defect}-{case.tool.partition(':')[2]}")
@@ -229,8 +229,7 @@ def test_dt1_the_share_of_a_small_shift_that_arrives_is_reported(bench: Bench) -
     experiment = bench.open("bfloat16")
     small = replace(experiment, settings=replace(experiment.settings, strength=0.05))
     record, whole = (
-        run_checks(Suspect(each, "hooks"), lambda check: check.clause == "S8", gated=False)[0]
-        for each in (small, experiment)
+        run_checks(each, "hooks", lambda check: check.clause == "S8", gated=False)[0] for each in (small, experiment)
     )
 
     assert (record.outcome, whole.outcome) == ("agrees", "agrees")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from parity.plugin.request.run_matrix import marks_of, selects, tool_label, tool_names
+from parity.plugin.request.run_matrix import marks_of, selects, tool_names
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import read_registry
 from steering_core.places import FIXTURES
+from steering_core.tools.spec import ToolSpec
 
 REGISTRY = read_registry(FIXTURES / "models.toml")
 SMALL = {
@@ -75,7 +76,7 @@ def test_tools_keep_the_order_in_which_they_were_named() -> None:
 
 
 def test_a_tool_goes_by_the_name_of_its_class() -> None:
-    assert [tool_label(spec) for spec in ("hooks", "a/b.py:Mine", "a.b:Mine")] == ["hooks", "Mine", "Mine"]
+    assert [ToolSpec.parse(text).label for text in ("hooks", "a/b.py:Mine", "a.b:Mine")] == ["hooks", "Mine", "Mine"]
 
 
 @pytest.mark.parametrize(

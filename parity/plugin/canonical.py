@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load, save
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
-from parity.plugin.gate import preflight_holds
+from parity.plugin.gate import preflight_passed
 from steering_core.errors import UsageProblem
 from steering_core.places import ROOT, SNAPSHOTS, snapshot_path
 
@@ -133,7 +133,7 @@ def metadata_of(raw: bytes) -> dict[str, str]:
 
 def may_write(config: pytest.Config, experiment: Any) -> None:
     """Refuse to lock a direction of another block, without a preflight that holds, or from source that is dirty."""
-    if not preflight_holds(config, experiment.model.spec.key):
+    if not preflight_passed(config, experiment.model.spec.key):
         raise UsageProblem(
             "snapshot-preflight",
             f"preflight of {experiment.model.spec.key} did not run whole and hold",

@@ -1,15 +1,17 @@
-"""From the matrix to pytest parameters, and from a collected item to its cell."""
+"""From the run matrix to pytest parameters, and from a collected check to its cell."""
 
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from parity.plugin.request.run_matrix import RunMatrix, marks_of, tool_label
-from steering_core.records.record import Cell
+from parity.plugin.request.run_matrix import RunMatrix, marks_of
+from steering_core.records.record import ARMS, Cell
+from steering_core.tools.spec import ToolSpec
 
-ARMS = ("reference", "native")
-AXES = {"model_key", "tool_name", "pair", "arm", "repeat"}
+AXES = ("model_key", "tool_name", "pair", "arm", "repeat")
+"""Parameters that a cell has fields for; any other parameter of a check is part of its variant."""
 
 
 def register_markers(config: pytest.Config, matrix: RunMatrix) -> None:
@@ -20,13 +22,17 @@ def register_markers(config: pytest.Config, matrix: RunMatrix) -> None:
 
 
 def parameters(metafunc: pytest.Metafunc, matrix: RunMatrix) -> dict[str, list[Any]]:
-    """Values for each axis that a check asks for. Snapshot checks are collected for every model, the others only for
-    the selected ones: a snapshot whose check was never collected looks unused, and would be deleted on update."""
+    """The values of each axis that a check has.
+
+    Snapshot checks are collected for every model, the others only for the selected ones: a snapshot whose check was
+    never collected would look unused, and be deleted on update.
+    """
     keys = list(matrix.registry) if "canonical" in metafunc.fixturenames else list(matrix.selected)
+    labels = {name: ToolSpec.parse(name).label for name in matrix.tools}
     axes: dict[str, list[Any]] = {
         "model_key": [_model(matrix, key) for key in keys],
-        "tool_name": [pytest.param(name, id=tool_label(name)) for name in matrix.tools],
-        "pair": [pytest.param(pair, id="~".join(map(tool_label, pair))) for pair in combinations(matrix.tools, 2)],
+        "tool_name": [pytest.param(name, id=label) for name, label in labels.items()],
+        "pair": [pytest.param((a, b), id=f"{labels[a]}~{labels[b]}") for a, b in combinations(matrix.tools, 2)],
         "arm": list(ARMS),
         "repeat": [pytest.param(number, id=f"r{number}") for number in range(matrix.repeats)],
     }
@@ -39,17 +45,27 @@ def _model(matrix: RunMatrix, key: str) -> Any:
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell of a check; None for tests without a clause, and for a pair of tools where there is only one."""
+    """The cell of a check; None for a test without a clause, and for a pair where only one tool is compared."""
     marker = item.get_closest_marker("clause")
     if marker is None or not isinstance(item, pytest.Function):
         return None
     params: dict[str, Any] = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-    pair = params.get("pair", (params.get("tool_name"), None))
-    if not isinstance(pair, tuple):
-        return None
-    variant = "-".join(str(value) for name, value in sorted(params.items()) if name not in AXES)
-    labels = [None if name is None else tool_label(name) for name in pair]
-    return Cell(
-        clause=marker.args[0], model=params["model_key"], tool=labels[0], other=labels[1], arm=params.get("arm"),
-        repeat=params.get("repeat"), variant=variant or None,
-    )  # fmt: skip
+    if not isinstance(params.get("pair", ()), tuple):
+        return None  # pytest's placeholder for an empty parameter set
+    return make_cell(marker.args[0], params)
+
+
+def make_cell(clause: str, params: Mapping[str, Any]) -> Cell:
+    """The cell of one clause under the parameters of one check; what is not an axis makes up the variant."""
+    labels = [ToolSpec.parse(name).label for name in tools_in(params)]
+    tool, other = (*labels, None, None)[:2]
+    variant = "-".join(str(value) for name, value in sorted(params.items()) if name not in AXES) or None
+    model, arm, repeat = params["model_key"], params.get("arm"), params.get("repeat")
+    return Cell(clause=clause, model=model, tool=tool, other=other, arm=arm, repeat=repeat, variant=variant)
+
+
+def tools_in(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tool, the two of a pair, or none."""
+    if "tool_name" in params:
+        return (params["tool_name"],)
+    return tuple(params.get("pair", ()))

@@ -1,11 +1,13 @@
-"""The life of one check's record: born in setup, finished after the call, carried by user_properties."""
+"""The life of one check's record: created in setup, finished after the call, carried by user_properties."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from parity.plugin.cells import cell_of
-from parity.plugin.session_state import DRAFT
+from parity.plugin.session_state import RECORD
 from steering_core.errors import SuiteError, ToolAbsent, ToolUnsupported
 from steering_core.records.draft import Draft
 from steering_core.records.record import Outcome, Record
@@ -14,11 +16,22 @@ PROPERTY = "parity_record"
 
 
 def draft_of(item: pytest.Item) -> Draft | None:
-    """The draft of a check; made on first sight, None for tests without a clause."""
-    if DRAFT not in item.stash:
+    """The record of a check, created on first use; None for tests without a clause."""
+    if RECORD not in item.stash:
         cell = cell_of(item)
-        item.stash[DRAFT] = Draft(cell) if cell else None
-    return item.stash[DRAFT]
+        item.stash[RECORD] = Draft(cell) if cell else None
+    return item.stash[RECORD]
+
+
+@contextmanager
+def recording(record: Draft) -> Iterator[None]:
+    """Around the body of a check: an exception becomes the record's outcome, a check that compared nothing an error."""
+    try:
+        yield
+        record.require_evidence()
+    except BaseException as error:
+        record.fail(*explain(error))
+        raise
 
 
 def finish(item: pytest.Item, call: pytest.CallInfo[None]) -> Record | None:
@@ -34,7 +47,7 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None]) -> Record | None:
 
 
 def explain(error: BaseException) -> tuple[Outcome, str]:
-    """Which word an exception deserves: not installed or not run, cannot, wrong, or crashed."""
+    """The outcome that an exception stands for: absent (or not run), unsupported, or errored; and its first line."""
     first = (str(error).strip().splitlines() or [""])[0]
     if isinstance(error, ToolAbsent | pytest.skip.Exception):
         return Outcome.ABSENT, first

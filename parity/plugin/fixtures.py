@@ -1,105 +1,82 @@
-"""Fixtures: the models, tools and drafts that checks are made with."""
+"""The arguments of checks, as pytest fixtures; each hands out an attribute of the check's context."""
 
-import resource
 from collections.abc import Iterator
-from dataclasses import asdict
-from functools import partial
-from typing import Any
 
 import pytest
 
+from parity.plugin.arguments import Draft, Experiment, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
+from parity.plugin.context import CheckContext
 from parity.plugin.model_cache import ModelCache
-from parity.plugin.request.run_matrix import tool_label
-from steering_core.records.draft import Draft
 
 
 @pytest.fixture(scope="session")
 def model_cache(request: pytest.FixtureRequest) -> Iterator[ModelCache]:
-    """The measuring room of this process."""
-    room = ModelCache(request.config)
-    yield room
-    room.close()
+    """The loaded model of this process."""
+    cache = ModelCache(request.config)
+    yield cache
+    cache.close()
 
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Draft:
-    """The record that this check writes to."""
+    """The record that the check writes to."""
     draft = draft_of(request.node)
     assert draft is not None, "a check needs a clause marker"
     return draft
 
 
 @pytest.fixture
-def experiment(model_cache: ModelCache, model_key: str, record: Draft) -> Any:
+def context(request: pytest.FixtureRequest, model_cache: ModelCache, record: Draft) -> CheckContext:
+    """Everything that the check may ask for."""
+    matrix, chosen = model_cache.matrix, tools_in(request.node.callspec.params)
+    return CheckContext(
+        record, lambda: model_cache.measurements(record.cell.model), chosen, matrix.tools, matrix.repeats
+    )
+
+
+@pytest.fixture
+def experiment(context: CheckContext, model_key: str) -> Experiment:
     """One model with its settings, prompts and store."""
     import torch
 
-    opened = model_cache.experiment(model_key)
-    record.provenance.update(opened.provenance())
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    record.peak = partial(peak_memory, opened.model.device.type)
-    return opened
-
-
-def peak_memory(device: str) -> int:
-    """Bytes: on a GPU the most that this check had allocated, on a CPU the most that the process ever held."""
-    import torch
-
-    if device == "cuda":
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return context.experiment
 
 
 @pytest.fixture
-def side_effects(experiment: Any) -> Any:
-    """What the tools do besides answering."""
-    from steering_core.measure.side_effects import SideEffects
-
-    if experiment.side_effects is None:
-        experiment.side_effects = SideEffects(experiment)
-    return experiment.side_effects
+def side_effects(context: CheckContext, experiment: Experiment) -> SideEffects:
+    """What the tools do to model and process besides answering."""
+    return context.side_effects
 
 
 @pytest.fixture
-def steering(experiment: Any) -> Any:
-    """Steering under a witness, noise floor, planted directions, controls."""
-    from steering_core.measure.steering import SteeringMeasurements
-
-    if experiment.steering is None:
-        experiment.steering = SteeringMeasurements(experiment)
-    return experiment.steering
+def steering(context: CheckContext, experiment: Experiment) -> SteeringMeasurements:
+    """Steering under independent observation."""
+    return context.steering
 
 
 @pytest.fixture
-def tool(tool_name: str, record: Draft) -> Any:
-    """The tool under check, constructed anew."""
-    return named_tool(tool_name, record)
+def tool(context: CheckContext, tool_name: str) -> Tool:
+    """The tool under test, constructed anew."""
+    return context.tool
 
 
 @pytest.fixture
-def tools(pair: tuple[str, str], record: Draft) -> tuple[Any, Any]:
+def tools(context: CheckContext, pair: tuple[str, str]) -> tuple[Tool, Tool]:
     """The two tools of a pair, constructed anew."""
-    return named_tool(pair[0], record), named_tool(pair[1], record)
-
-
-def named_tool(name: str, record: Draft) -> Any:
-    """A tool by name or spec; ToolAbsent when its library is missing."""
-    from steering_core.tools.spec import find_tool
-
-    found = find_tool(name)
-    record.provenance.setdefault("tools", {})[tool_label(name)] = asdict(found.version())
-    return found
+    return context.tools
 
 
 @pytest.fixture
-def every_tool(model_cache: ModelCache, record: Draft) -> list[Any]:
-    """All compared tools; for checks about the whole set."""
-    return [named_tool(name, record) for name in model_cache.matrix.tools]
+def every_tool(context: CheckContext) -> list[Tool]:
+    """All compared tools."""
+    return context.every_tool
 
 
 @pytest.fixture
-def repeats(model_cache: ModelCache) -> int:
-    """K of this run."""
-    return model_cache.matrix.repeats
+def repeats(context: CheckContext) -> int:
+    """K, the repeats per model and tool."""
+    return context.repeats

@@ -1,35 +1,48 @@
-"""The gate: a failed preflight cell of a model blocks the later stages of that model."""
+"""The gate: a failed preflight cell of a model keeps the later stages of that model from running."""
 
 import pytest
 
 from parity.plugin.check_records import draft_of
-from parity.plugin.session_state import FAILED, HELD, REQUIRED
+from parity.plugin.session_state import FAILED, PASSED, REQUIRED
 from steering_core.records.clauses import CLAUSES, Stage
-from steering_core.records.record import Outcome, Record
+from steering_core.records.record import Cell, Outcome, Record
+
+
+def is_preflight(cell: Cell) -> bool:
+    """Whether a cell belongs to the preflight stage."""
+    return CLAUSES[cell.clause].stage is Stage.PREFLIGHT
+
+
+def passes(record: Record) -> bool:
+    """Whether a check agrees, or differs by a known deviation of its tool."""
+    return record.outcome is Outcome.AGREES or record.declared
+
+
+def closes_gate(record: Record) -> bool:
+    """Whether a record blocks the later stages of its model: a preflight cell that differs or crashed."""
+    failed = record.outcome in (Outcome.DIFFERS, Outcome.ERRORED) and not record.declared
+    return is_preflight(record.cell) and failed
 
 
 def block(item: pytest.Item) -> None:
-    """Skip a check whose model failed its preflight; the skip is recorded as ABSENT, with the reason."""
+    """Skip a check whose model failed its preflight; the record says ABSENT, and why."""
     draft = draft_of(item)
-    if draft is None or item.config.getoption("no_gate") or CLAUSES[draft.cell.clause].stage is Stage.PREFLIGHT:
+    if draft is None or item.config.getoption("no_gate") or is_preflight(draft.cell):
         return
-    if by := item.config.stash[FAILED].get(draft.cell.model):
-        draft.block(by)
+    if cause := item.config.stash[FAILED].get(draft.cell.model):
+        draft.block(cause)
         pytest.skip(draft.sentence)
 
 
 def remember(config: pytest.Config, record: Record) -> None:
-    """A preflight cell that differs or crashes closes the gate of its model; those that hold are counted."""
-    if CLAUSES[record.cell.clause].stage is not Stage.PREFLIGHT:
-        return
-    if record.outcome is Outcome.AGREES or record.declared:
-        config.stash[HELD].add(record.cell.id)
-    elif record.outcome in (Outcome.DIFFERS, Outcome.ERRORED):
+    """Keep what a preflight record means for its model."""
+    if closes_gate(record):
         config.stash[FAILED].setdefault(record.cell.model, f"{record.cell.id}: {record.sentence}")
+    elif is_preflight(record.cell) and passes(record):
+        config.stash[PASSED].add(record.cell.id)
 
 
-def preflight_holds(config: pytest.Config, model: str) -> bool:
-    """Whether every preflight cell of a model ran in this session, and agrees."""
-    cells = [cell for cell in config.stash[REQUIRED] if cell.model == model]
-    preflight = {cell.id for cell in cells if CLAUSES[cell.clause].stage is Stage.PREFLIGHT}
-    return bool(preflight) and preflight <= config.stash[HELD]
+def preflight_passed(config: pytest.Config, model: str) -> bool:
+    """Whether every preflight cell of a model ran in this session and passed."""
+    required = {cell.id for cell in config.stash[REQUIRED] if cell.model == model and is_preflight(cell)}
+    return bool(required) and required <= config.stash[PASSED]

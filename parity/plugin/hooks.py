@@ -1,19 +1,20 @@
 """pytest hooks of the measuring side: options, parametrization, order, gate, and one record per check."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from parity.plugin.cells import parameters, register_markers
-from parity.plugin.check_records import draft_of, finish
+from parity.plugin.check_records import draft_of, finish, recording
 from parity.plugin.gate import block, remember
 from parity.plugin.planning import arrange
 from parity.plugin.request.options import add_options
 from parity.plugin.request.resume import settle_request
 from parity.plugin.request.run_matrix import build_run_matrix
 from parity.plugin.request.weights import check_sources
-from parity.plugin.session_state import FAILED, HELD, MATRIX
+from parity.plugin.session_state import FAILED, MATRIX, PASSED
 from steering_core.errors import SuiteError
 
 
@@ -34,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(problem)) from None
     config.stash[MATRIX] = matrix
     config.stash[FAILED] = {}
-    config.stash[HELD] = set()
+    config.stash[PASSED] = set()
     register_markers(config, matrix)
 
 
@@ -70,11 +71,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
-    """Called around the check itself: one that compared nothing is an error, not a pass."""
-    result = yield
-    if draft := draft_of(pyfuncitem):
-        draft.require_evidence()
-    return result
+    """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error."""
+    record = draft_of(pyfuncitem)
+    with recording(record) if record else nullcontext():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""The one loaded model of this process, and how the command line asks for it to be loaded."""
+"""The one loaded model of a process, and how the command line asks for it to be loaded."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,40 +6,42 @@ from typing import Any
 
 import pytest
 
+from parity.plugin.arguments import Experiment
+from parity.plugin.context import Measurements
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.request.weights import RANDOM_TOKENIZER, source_of, tokenizer_of
-from parity.plugin.session_state import MATRIX
+from parity.plugin.session_state import MATRIX, NEEDS_DIRECTIONS
 
 
 class ModelCache:
-    """Holds the one model that is loaded; checks come ordered by model, so each is loaded once per process."""
+    """Keeps one model loaded: checks are ordered by model, so each model is loaded once per process."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config, self.matrix = config, config.stash[MATRIX]
         self.key = ""
-        self.current: Any = None
-        self.problem: Exception | None = None
+        self.loaded: Measurements | Exception | None = None
 
-    def experiment(self, key: str) -> Any:
-        """The `Cycle` of a model; a model that failed to load fails again at once, with the same words."""
+    def measurements(self, key: str) -> Measurements:
+        """What is measured on a model; a model that failed to load fails again at once, with the same error."""
         if key != self.key:
             self.close()
-            self.key, self.problem = key, None
+            self.key = key
             try:
-                self.current = self._open(key)
+                self.loaded = Measurements(self._open(key))
             except Exception as problem:
-                self.problem = problem
-        if self.problem:
-            raise self.problem
-        return self.current
+                self.loaded = problem
+        assert self.loaded is not None
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        return self.loaded
 
     def close(self) -> None:
-        """Let go of the loaded model and of its fresh process."""
-        if self.current is not None and self.current.fresh is not None:
-            self.current.fresh.stop()
-        self.current = None
+        """Release the loaded model and end its fresh process."""
+        if isinstance(self.loaded, Measurements) and self.loaded.experiment.fresh:
+            self.loaded.experiment.fresh.stop()
+        self.loaded = None
 
-    def _open(self, key: str) -> Any:
+    def _open(self, key: str) -> Experiment:
         import torch
 
         from steering_core.measure.experiment import Experiment
@@ -52,10 +54,10 @@ class ModelCache:
             if fresh and request.device != "cpu":
                 fresh.wait()
             torch.manual_seed(self.seeds(key)[0])
-            return Experiment(
-                request.load(), self.matrix.settings[key], self.matrix.prompts, store, request.digest(),
-                self.config.getoption("batch_size"), self.seeds(key), fresh=fresh,
-            )  # fmt: skip
+            settings, prompts = self.matrix.settings[key], self.matrix.prompts
+            batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
+            model, weights = request.load(), request.digest()
+            return Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
         except BaseException:
             if fresh:
                 fresh.stop()
@@ -66,24 +68,18 @@ class ModelCache:
         return self.matrix.presets[self.matrix.settings[key].preset].seeds
 
     def _start_fresh(self, request: Any, store: Any) -> Any:
-        """The last repeat's extraction in a process of its own; beside this one on a CPU, before it on a GPU, where
-        two copies of the weights may not fit. One repeat alone stays here."""
+        """Start the process that extracts the last repeat, unless there is one repeat only.
+
+        It runs beside this process on a CPU, and before it on a GPU, where two copies of the weights may not fit.
+        """
         from steering_core.measure.fresh_process import FreshProcess, FreshRequest
 
-        if self.matrix.repeats < 2 or not wants_directions(self.config):
+        matrix = self.matrix
+        if matrix.repeats < 2 or not self.config.stash[NEEDS_DIRECTIONS]:
             return None
-        return FreshProcess(
-            FreshRequest(
-                model=asdict(request), settings=asdict(self.matrix.settings[request.spec.key]),
-                prompts=str(self.matrix.prompts_file.resolve()), store=str(store.root.resolve()),
-                tools=self.matrix.tools, repeat=self.matrix.repeats - 1,
-            )
-        )  # fmt: skip
-
-
-def wants_directions(config: pytest.Config) -> bool:
-    """Whether any planned check needs directions; preflight alone does not."""
-    return bool(config.stash[MATRIX].flags.get("directions"))
+        settings, prompts = asdict(matrix.settings[request.spec.key]), str(matrix.prompts_file.resolve())
+        root, repeat = str(store.root.resolve()), matrix.repeats - 1
+        return FreshProcess(FreshRequest(asdict(request), settings, prompts, root, matrix.tools, repeat))
 
 
 def load_request(config: pytest.Config, matrix: RunMatrix, key: str) -> Any:
@@ -91,19 +87,21 @@ def load_request(config: pytest.Config, matrix: RunMatrix, key: str) -> Any:
     from steering_core.models.model import LoadRequest
 
     spec, option = matrix.registry[key], config.getoption
-    random_weights = bool(option("random_weights"))
+    random = bool(option("random_weights"))
     return LoadRequest(
-        spec=spec, source=spec.source if random_weights else source_of(matrix, key),
+        spec,
+        source=spec.source if random else source_of(matrix, key),
+        tokenizer=str(RANDOM_TOKENIZER) if random else tokenizer_of(spec),
         dtype=option("dtype") or spec.dtype,
-        device=gpu_name() if option("gpu") else "cpu", attention=option("attention"),
-        inherit_defaults=matrix.settings[key].inherit_generation_defaults, random_weights=random_weights,
-        tokenizer=str(RANDOM_TOKENIZER) if random_weights else tokenizer_of(spec),
-        device_map=option("device_map"), quantize=option("quantize"),
-    )  # fmt: skip
+        device=gpu_name() if option("gpu") else "cpu",
+        inherit_defaults=matrix.settings[key].inherit_generation_defaults,
+        random_weights=random,
+        **{name: option(name) for name in ("attention", "device_map", "quantize")},
+    )
 
 
 def gpu_name() -> str:
-    """The GPU of this worker: with several GPUs and several workers each owns one."""
+    """The GPU of this worker: several workers share several GPUs out among themselves."""
     import os
 
     import torch

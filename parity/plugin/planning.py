@@ -1,4 +1,4 @@
-"""From collected items to a plan: what is dropped, in which order the rest runs, and what a resumed run leaves out."""
+"""From collected checks to a plan: which are dropped, the order of the rest, and what a resumed run leaves out."""
 
 import json
 import os
@@ -8,39 +8,41 @@ from pathlib import Path
 import pytest
 
 from parity.plugin.cells import cell_of
-from parity.plugin.gate import remember
+from parity.plugin.gate import is_preflight, remember
 from parity.plugin.request.options import typed_options
-from parity.plugin.request.run_matrix import RunMatrix, tool_label
-from parity.plugin.session_state import MATRIX, REQUIRED
+from parity.plugin.request.run_matrix import RunMatrix
+from parity.plugin.session_state import MATRIX, NEEDS_DIRECTIONS, REQUIRED
 from steering_core.places import snapshot_path
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.journal import PLAN, REQUEST, finished, read_journal
 from steering_core.records.record import Cell, Plan
+from steering_core.tools.spec import ToolSpec
 
 STAGES = list(Stage)
-NEEDS_TRAINED_WEIGHTS = {"D5", "B1", "B2", "B3", "B4"}
+CANONICAL = "D5"
+"""The clause whose snapshots are locked for trained weights at the registry's block."""
 
 
 def arrange(config: pytest.Config, items: list[pytest.Item], everything: Sequence[pytest.Item]) -> None:
-    """Drop what was not asked for, order by model and stage, and leave the plan in the run directory."""
+    """Drop what was not requested, order by model and stage, and write the plan to the run directory."""
     matrix = config.stash[MATRIX]
-    wanted = {item: _wanted(item, matrix, config) for item in everything}
-    config.hook.pytest_deselected(items=[item for item in items if not wanted[item]])
-    items[:] = sorted((item for item in items if wanted[item]), key=lambda item: _order(item, matrix))
+    requested = {item: _is_requested(item, matrix, config) for item in everything}
+    config.hook.pytest_deselected(items=[item for item in items if not requested[item]])
+    items[:] = sorted((item for item in items if requested[item]), key=lambda item: _order(item, matrix))
     planned = _cells(items)
-    required = _cells([item for item in everything if wanted[item]])
+    required = _cells([item for item in everything if requested[item]])
     config.stash[REQUIRED] = required
-    leave_plan(config, make_plan(config, matrix, required, planned))
+    write_plan(config, make_plan(config, matrix, required, planned))
     drop_finished(config, items)
-    matrix.flags["directions"] = any(CLAUSES[cell.clause].stage is not Stage.PREFLIGHT for cell in _cells(items))
+    config.stash[NEEDS_DIRECTIONS] = not all(map(is_preflight, _cells(items)))
 
 
-def leave_plan(config: pytest.Config, plan: Plan) -> None:
-    """Write the plan and the request to the run directory, or compare with the plan that a resumed run has there."""
+def write_plan(config: pytest.Config, plan: Plan) -> None:
+    """Write the plan and the request to the run directory, or compare with the plan of the run that is resumed."""
     folder = Path(config.getoption("run_dir"))
     if config.getoption("resume"):
         then = Plan.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
-        # Where models and prompts lie may change; that they are the same ones was compared with the request.
+        # Paths of models and prompts may change; their content was compared with the request.
         if then != plan.model_copy(update={"options": then.options}):
             raise pytest.UsageError(f"--resume {folder}: other checks are selected than the run planned (resume-plan)")
     elif plan.planned:
@@ -49,48 +51,53 @@ def leave_plan(config: pytest.Config, plan: Plan) -> None:
 
 
 def drop_finished(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a resumed run, take out the checks whose records are kept, after what they say about the gate."""
+    """In a resumed run, take out the checks that are finished; their records still open or close the gate."""
     if not config.getoption("resume"):
         return
-    kept = finished(read_journal(Path(config.getoption("run_dir")), config.getoption("journal_lines")))
-    for record in kept.values():
+    records = finished(read_journal(Path(config.getoption("run_dir")), config.getoption("journal_lines")))
+    for record in records.values():
         remember(config, record)
-    config.hook.pytest_deselected(items=[item for item in items if cell_of(item) in kept])
-    items[:] = [item for item in items if cell_of(item) not in kept]
+    config.hook.pytest_deselected(items=[item for item in items if cell_of(item) in records])
+    items[:] = [item for item in items if cell_of(item) not in records]
 
 
 def make_plan(config: pytest.Config, matrix: RunMatrix, required: tuple[Cell, ...], planned: tuple[Cell, ...]) -> Plan:
     """What the run sets out to do, for the verdict."""
     return Plan(
-        models=matrix.selected, tools=tuple(map(tool_label, matrix.tools)),
-        repeats=matrix.repeats, preset=matrix.preset,
-        random_weights=bool(config.getoption("random_weights")), gated=not config.getoption("no_gate"),
-        required=required, planned=planned, protocol_repeats=matrix.protocol_repeats,
+        models=matrix.selected,
+        tools=tuple(ToolSpec.parse(name).label for name in matrix.tools),
+        repeats=matrix.repeats,
+        protocol_repeats=matrix.protocol_repeats,
+        preset=matrix.preset,
+        random_weights=bool(config.getoption("random_weights")),
+        gated=not config.getoption("no_gate"),
+        required=required,
+        planned=planned,
         options=typed_options(config.getoption),
-    )  # fmt: skip
+    )
 
 
-def _wanted(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -> bool:
+def _is_requested(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -> bool:
     timed = "benchmark" in getattr(item, "fixturenames", ())
     if timed or config.getoption("benchmark_only"):
         return timed and bool(config.getoption("benchmark_only"))
     cell = cell_of(item)
     if cell is None:
         return item.get_closest_marker("clause") is None
-    if cell.model not in matrix.selected or (
-        config.getoption("random_weights") and cell.clause in NEEDS_TRAINED_WEIGHTS
-    ):
+    if cell.model not in matrix.selected:
         return False
-    spec = matrix.registry[cell.model]
-    if not spec.tuned and CLAUSES[cell.clause].stage is Stage.BEHAVIOR:
+    random_weights, spec = config.getoption("random_weights"), matrix.registry[cell.model]
+    if CLAUSES[cell.clause].stage is Stage.BEHAVIOR and (random_weights or not spec.tuned):
         return False
-    return cell.clause != "D5" or _has_canon(config, matrix, spec.key)
+    return cell.clause != CANONICAL or _has_canonical(config, matrix, spec.key)
 
 
-def _has_canon(config: pytest.Config, matrix: RunMatrix, key: str) -> bool:
-    """Canonical directions are of the registry's block. A tiny model must have one; models of the world are compared
-    once one is locked for this machine class."""
+def _has_canonical(config: pytest.Config, matrix: RunMatrix, key: str) -> bool:
+    """Whether there is, or must be, a canonical direction to compare with. A tiny model must have one; a real model is
+    compared once one is locked for its machine class. Canonical directions are of the registry's block."""
     spec, quantize = matrix.registry[key], config.getoption("quantize")
+    if config.getoption("random_weights"):
+        return False
     if config.getoption("update_snapshots"):
         return True
     if matrix.settings[key].layer != spec.layer:

@@ -1,4 +1,4 @@
-"""What the parity hooks keep on pytest's config and items; typed keys, no globals."""
+"""What the plugin keeps on pytest's config and items, under typed keys."""
 
 import pytest
 
@@ -7,12 +7,14 @@ from steering_core.records.draft import Draft
 from steering_core.records.record import Cell
 
 MATRIX = pytest.StashKey[RunMatrix]()
-"""The resolved run."""
-FAILED = pytest.StashKey[dict[str, str]]()
-"""Model key -> the first failed preflight cell and its sentence."""
-DRAFT = pytest.StashKey[Draft | None]()
-"""A check's record in the making; None for tests that are not checks."""
-HELD = pytest.StashKey[set[str]]()
-"""Ids of the preflight cells that agreed in this process."""
+"""The run that the command line asks for."""
 REQUIRED = pytest.StashKey[tuple[Cell, ...]]()
 """Every cell of the selected models, before -k."""
+NEEDS_DIRECTIONS = pytest.StashKey[bool]()
+"""Whether a check of this session needs directions; preflight alone does not."""
+RECORD = pytest.StashKey[Draft | None]()
+"""The record that a check writes to; None for tests that are not checks."""
+FAILED = pytest.StashKey[dict[str, str]]()
+"""Model key -> the first failed preflight cell and its sentence."""
+PASSED = pytest.StashKey[set[str]]()
+"""Ids of the preflight cells that passed in this process."""

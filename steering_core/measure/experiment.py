@@ -4,7 +4,7 @@ and kept in the store under everything that can change it."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,11 +23,9 @@ from steering_core.models.tokens import Side, TokenBatch, encode
 from steering_core.observe.forward_trace import block_inputs, make_traceable
 from steering_core.prompts import PromptSet
 from steering_core.records.provenance import environment, source_digest
+from steering_core.records.record import Arm
 from steering_core.tools.edits import Edit, steering_edits
 from steering_core.tools.tool import Tool
-
-Arm = Literal["reference", "native"]
-ARMS: tuple[Arm, ...] = ("reference", "native")
 
 
 @dataclass(eq=False)
@@ -53,8 +51,6 @@ class Experiment:
     def __post_init__(self) -> None:
         make_traceable(self.model)
         self.pristine = sharing_copy(self.model.module)
-        self.side_effects: Any = None
-        self.steering: Any = None
 
     @property
     def site(self) -> Site:

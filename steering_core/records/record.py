@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
+Arm = Literal["reference", "native"]
+ARMS: tuple[Arm, ...] = ("reference", "native")
+"""Who applies the steering: raw hooks apply every tool's direction, or the tool applies its own."""
 Value = bool | int | float | str | None | list[Any] | dict[str, Any]
 
 

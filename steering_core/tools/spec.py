@@ -57,7 +57,7 @@ class ToolSpec:
         self.target()
 
     def target(self) -> str:
-        """`module:Class` or `file.py:Class`; ToolAbsent for a name that nobody registered."""
+        """`module:Class` or `file.py:Class`; UsageProblem for a name that nobody registered."""
         if ":" in self.text:
             return self.text
         if self.text in BUILT_IN:

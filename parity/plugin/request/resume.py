@@ -19,8 +19,10 @@ from steering_core.errors import UsageProblem
 from steering_core.places import ROOT
 from steering_core.records.journal import REQUEST
 from steering_core.records.provenance import source_digest
+from steering_core.tools.spec import BUILT_IN, ToolSpec
 
-PACKAGES = ("torch", "transformers", "nnsight", "pyvene", "bitsandbytes")
+PACKAGES = ("torch", "transformers", "bitsandbytes", *BUILT_IN)
+"""A built-in tool is named after its library, where it has one."""
 SAMPLES, SAMPLE = 16, 1 << 16
 COMMAND = "command"
 PLACES = {"--model", "--model-path", "--prompts", "--force-snapshot"}
@@ -41,7 +43,7 @@ def describe_request(config: pytest.Config, matrix: RunMatrix) -> dict[str, str]
         found |= {f"{name} of {key}": value for name, value in asdict(matrix.settings[key]).items() if name != "preset"}
         found[f"dtype of {key}"] = option("dtype") or matrix.registry[key].dtype
         found[f"weights of {key}"] = "random" if option("random_weights") else weights_sample(source_of(matrix, key))
-    found |= {f"source of {tool}": _digest(Path(file)) for tool in matrix.tools if (file := _file(tool))}
+    found |= {f"source of {tool}": _digest(file) for tool in matrix.tools if (file := ToolSpec.parse(tool).file)}
     found |= {f"version of {name}": _version(name) for name in PACKAGES}
     return {name: _text(value) for name, value in found.items()}
 
@@ -102,7 +104,7 @@ def paths(config: pytest.Config) -> list[str]:
 def suite_digest() -> str:
     """sha256 over the library and the checks: what decides a record."""
     whole = sha256(source_digest().encode())
-    for file in sorted((ROOT / "parity").glob("*.py")):
+    for file in sorted([*(ROOT / "parity").glob("*.py"), *(ROOT / "parity" / "plugin").rglob("*.py")]):
         whole.update(file.name.encode() + b"\0" + file.read_bytes())
     return whole.hexdigest()
 
@@ -121,11 +123,6 @@ def weights_sample(source: str) -> str:
                 stream.seek(index * max(size - SAMPLE, 0) // (SAMPLES - 1))
                 whole.update(stream.read(SAMPLE))
     return whole.hexdigest()
-
-
-def _file(tool: str) -> str:
-    source = tool.rpartition(":")[0]
-    return source if source.endswith(".py") else ""
 
 
 def _digest(path: Path) -> str:

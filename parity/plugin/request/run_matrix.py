@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, Settings, pick, read_presets, read_registry, resolve
 from steering_core.places import FIXTURES, ROOT
 from steering_core.prompts import PromptSet, read_prompts
-from steering_core.tools.spec import BUILT_IN, known_tools
+from steering_core.tools.spec import BUILT_IN, ToolSpec
 
-DEFAULT_TOOLS = ("hooks", "nnsight", "pyvene")
 OTHER_MARKERS = {"clause", "benchmark"}
 
 
@@ -33,7 +32,6 @@ class RunMatrix:
     prompts: PromptSet
     prompts_file: Path
     sources: dict[str, str]
-    flags: dict[str, bool] = field(default_factory=dict)
 
 
 def build_run_matrix(options: Any) -> RunMatrix:
@@ -78,29 +76,15 @@ def default_preset(spec: ModelSpec) -> str:
 
 
 def tool_names(options: Any) -> tuple[str, ...]:
-    """The compared tools, in registry order; the order breaks ties in the verdict."""
-    names = tuple(name.strip() for name in options.tools.split(",")) if options.tools else DEFAULT_TOOLS
-    everything = (*names, *options.tool)
-    labels = [tool_label(name) for name in everything]
-    if len(set(labels)) != len(labels) or not all(labels):
-        raise UsageProblem("tools", f"a tool is empty or named twice in {', '.join(everything)}", "name each tool once")
-    for name in everything:
-        check_tool(name)
-    return everything
-
-
-def tool_label(spec: str) -> str:
-    """`path/to/file.py:Class` -> `Class`; registered names stay as they are."""
-    return spec.rpartition(":")[2]
-
-
-def check_tool(spec: str) -> None:
-    """UsageProblem for an unknown name or a missing file; a library that is not installed is found by the checks."""
-    source, colon, _ = spec.rpartition(":")
-    if not colon and spec not in BUILT_IN:
-        pick(dict.fromkeys(known_tools()), spec, "tool")
-    if source.endswith(".py") and not Path(source).is_file():
-        raise UsageProblem("tool-file", f"--tool {spec}: no file {source}", "path/to/file.py:Class")
+    """The compared tools, the built-in ones in registry order; the order breaks ties in the verdict."""
+    names = tuple(name.strip() for name in options.tools.split(",")) if options.tools else BUILT_IN
+    specs = [ToolSpec.parse(name) for name in (*names, *options.tool)]
+    for spec in specs:
+        spec.check()
+    if len({spec.label for spec in specs}) != len(specs):
+        named = ", ".join(spec.text for spec in specs)
+        raise UsageProblem("tools", f"a tool is named twice in {named}", "name each tool once")
+    return tuple(spec.text for spec in specs)
 
 
 def model_paths(pairs: list[str], registry: Mapping[str, ModelSpec]) -> dict[str, str]:

@@ -69,7 +69,7 @@ def test_loads_an_entry_point(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        ToolAbsent, match=r"unknown tool 'hoks'.*known: hooks, nnsight, pyvene; or path/to/file\.py:Class"
+        UsageProblem, match=r"unknown tool 'hoks'.*known: hooks, nnsight, pyvene; or path/to/file\.py:Class"
     ):
         find_tool("hoks")
 

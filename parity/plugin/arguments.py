@@ -1,0 +1,16 @@
+"""The types of the arguments that a check may ask for; parity/README.md lists the arguments themselves."""
+
+from typing import TYPE_CHECKING, Any
+
+from steering_core.records.draft import Draft
+from steering_core.records.record import Arm
+
+if TYPE_CHECKING:
+    from steering_core.measure.experiment import Experiment
+    from steering_core.measure.side_effects import SideEffects
+    from steering_core.measure.steering import SteeringMeasurements
+    from steering_core.tools.tool import Tool
+else:  # collecting the checks must not import torch
+    Experiment = SideEffects = SteeringMeasurements = Tool = Any
+
+__all__ = ["Arm", "Draft", "Experiment", "SideEffects", "SteeringMeasurements", "Tool"]

@@ -1,0 +1,99 @@
+"""What checks are given. The pytest fixtures and the harness hand out the same objects, from here."""
+
+import resource
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+
+from parity.plugin.arguments import Draft, Experiment, SideEffects, SteeringMeasurements, Tool
+from steering_core.tools.spec import ToolSpec
+
+
+@dataclass(eq=False)
+class Measurements:
+    """Everything that is measured on one loaded model; each part is made on first use and shared by its checks."""
+
+    experiment: Experiment
+
+    @cached_property
+    def side_effects(self) -> SideEffects:
+        """Liveness, ownership, and the state in which tools leave the model."""
+        from steering_core.measure.side_effects import SideEffects
+
+        return SideEffects(self.experiment)
+
+    @cached_property
+    def steering(self) -> SteeringMeasurements:
+        """Observed generations, the noise floor, planted directions, controls."""
+        from steering_core.measure.steering import SteeringMeasurements
+
+        return SteeringMeasurements(self.experiment)
+
+
+@dataclass(eq=False)
+class CheckContext:
+    """One check on one cell: an attribute for each argument that a check may ask for.
+
+    open_model: loads the model, or raises the error that it failed with. chosen: the tool of the cell, the two of a
+    pair, or none. compared: every tool of the run. repeats: K, repeats per model and tool.
+    """
+
+    record: Draft
+    open_model: Callable[[], Measurements]
+    chosen: tuple[str, ...]
+    compared: tuple[str, ...]
+    repeats: int
+
+    @cached_property
+    def measurements(self) -> Measurements:
+        """Those of the cell's model; its provenance goes into the record."""
+        measurements = self.open_model()
+        self.record.provenance.update(measurements.experiment.provenance())
+        self.record.peak = partial(peak_memory, measurements.experiment.model.device.type)
+        return measurements
+
+    @property
+    def experiment(self) -> Experiment:
+        """One model with its settings, prompts and store."""
+        return self.measurements.experiment
+
+    @property
+    def side_effects(self) -> SideEffects:
+        """What the tools do to model and process besides answering."""
+        return self.measurements.side_effects
+
+    @property
+    def steering(self) -> SteeringMeasurements:
+        """Steering under independent observation."""
+        return self.measurements.steering
+
+    @cached_property
+    def tool(self) -> Tool:
+        """The tool under test."""
+        return self.construct(self.chosen[0])
+
+    @cached_property
+    def tools(self) -> tuple[Tool, Tool]:
+        """The two tools of a pair."""
+        return self.construct(self.chosen[0]), self.construct(self.chosen[1])
+
+    @cached_property
+    def every_tool(self) -> list[Tool]:
+        """All compared tools."""
+        return [self.construct(name) for name in self.compared]
+
+    def construct(self, name: str) -> Tool:
+        """A new tool object, its version in the record; ToolAbsent when its library is missing."""
+        spec = ToolSpec.parse(name)
+        tool = spec.construct()
+        self.record.provenance.setdefault("tools", {})[spec.label] = asdict(tool.version())
+        return tool
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: on a GPU the most allocated since the check began, on a CPU the most that the process ever held."""
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
