@@ -1,44 +1,50 @@
-"""`pytest parity --benchmark-only`: what each tool costs beside the reference, and localization beside a forward, in one
-run; read it as ratios."""
+"""`pytest parity --benchmark-only`: the cost of each tool beside the reference, and of localization beside one forward
+pass, measured in one run; read the times as ratios."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from parity.plugin.model_cache import ModelCache
+
 NEW_TOKENS = 16
-NAMED = ("a forward", "wrong block", "wrong block and token", "half of the features", "no tensor of the model")
+RETURNED = ("a forward", "wrong block", "wrong block and token", "half of the features", "no tensor of the model")
+Timed = Callable[[str, str], None]
 
 
 @pytest.fixture
-def timed(benchmark, model_cache, model_key):
-    """One table per model and operation; what the others are compared with stands in every table."""
+def timed(benchmark: Any, model_cache: ModelCache, model_key: str) -> Timed:
+    """Times one operation by name; one table per model and operation, each with its baseline."""
 
-    def run(operation, name):
-        from steering_core.measure import timings as costs
+    def run(operation: str, name: str) -> None:
+        from steering_core.measure import timings
 
-        experiment = model_cache.experiment(model_key)
+        experiment = model_cache.measurements(model_key).experiment
         benchmark.group = f"{model_key} {operation}"
         calls = {
-            "read": lambda: costs.reading(experiment, name),
-            "generate": lambda: costs.generating(experiment, name, NEW_TOKENS),
-            "name a wrong tensor": lambda: costs.naming(experiment, name),
+            "read": lambda: timings.reading(experiment, name),
+            "generate": lambda: timings.generating(experiment, name, NEW_TOKENS),
+            "name a wrong tensor": lambda: timings.naming(experiment, name),
         }
-        benchmark.pedantic(costs.finished(experiment, calls[operation]()), rounds=5, warmup_rounds=1)
+        benchmark.pedantic(timings.finished(experiment, calls[operation]()), rounds=5, warmup_rounds=1)
 
     return run
 
 
 @pytest.mark.parametrize("operation", ["read", "generate"])
-def test_tool(timed, tool_name, operation):
-    """One forward that reads the tested site, or a steered generation, by a tool."""
+def test_tool(timed: Timed, tool_name: str, operation: str) -> None:
+    """One forward pass that reads the tested site, or a steered generation, by a tool."""
     timed(operation, tool_name)
 
 
 @pytest.mark.parametrize("operation", ["read", "generate"])
-def test_reference(timed, operation):
-    """The same by the suite's own reference."""
+def test_reference(timed: Timed, operation: str) -> None:
+    """The same by the suite's reference."""
     timed(operation, "reference")
 
 
-@pytest.mark.parametrize("returned", NAMED)
-def test_localization(timed, returned):
-    """What it takes to say which tensor a wrong one is, beside one plain forward; for a 7B on a GPU, at most twice that."""
+@pytest.mark.parametrize("returned", RETURNED)
+def test_localization(timed: Timed, returned: str) -> None:
+    """Naming a wrong tensor, beside one plain forward pass; for a 7B model on a GPU, at most twice its time."""
     timed("name a wrong tensor", returned)

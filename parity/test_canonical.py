@@ -1,13 +1,16 @@
 """Directions D5: the reference direction and every tool's equal the locked canonical one."""
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from parity.plugin.arguments import Draft, Experiment, Tool
 from parity.plugin.assertions import assert_holds
 from parity.plugin.canonical import (
     NORM_TOLERANCE,
     TOLERANCES,
-    CanonicalDirection,
     distance,
+    extension_for,
     machine_class,
     may_write,
     read_canonical,
@@ -15,37 +18,39 @@ from parity.plugin.canonical import (
 )
 from steering_core.places import snapshot_path
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 @pytest.mark.clause("D5")
-def test_reference_direction(experiment, record, canonical, pytestconfig):
-    """D5: the direction that the witness sees equals the snapshot; with --snapshot-update it alone writes."""
+def test_reference_direction(
+    experiment: Experiment, record: Draft, canonical: Any, pytestconfig: pytest.Config
+) -> None:
+    """D5: the direction that independent hooks read equals the snapshot; with --snapshot-update it alone writes."""
     now = experiment.true_direction()
-    updating = pytestconfig.getoption("update_snapshots")
-    machine = machine_class(experiment)
-    if updating:
+    if pytestconfig.getoption("update_snapshots"):
         may_write(pytestconfig, experiment)
     else:
-        judge(experiment, record, now)
-    extension = type("CanonicalDirection", (CanonicalDirection,), {"machine": machine})
+        assert_canonical(experiment, record, now)
+    extension = extension_for(machine_class(experiment))
     assert to_bytes(experiment, now) == canonical.with_defaults(extension_class=extension)
-    judge(experiment, record, now)
+    assert_canonical(experiment, record, now)
 
 
 @pytest.mark.clause("D5")
-def test_tool_direction(experiment, tool, record):
+def test_tool_direction(experiment: Experiment, tool: Tool, record: Draft) -> None:
     """D5: the direction of each tool equals the snapshot; this check only reads."""
-    judge(experiment, record, experiment.direction(tool, 0))
+    assert_canonical(experiment, record, experiment.direction(tool, 0))
 
 
-def judge(experiment, record, direction) -> None:
-    """Within tolerance of the locked direction."""
+def assert_canonical(experiment: Experiment, record: Draft, direction: "Tensor") -> None:
+    """Within tolerance of the locked direction, in angle and norm; direction: [hidden]."""
     gap, ratio = distance(direction.numpy(), read_canonical(experiment))
     machine = machine_class(experiment)
     tolerance = TOLERANCES[machine.split("-")[1]]
     name = snapshot_path(experiment.model.spec.key, machine).name
     record.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
-    words = (
-        f"against {machine}/{name}: 1 - cos = {gap:.3g} (allowed {tolerance:g}), "
-        f"norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
-    )
-    assert_holds(record, gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE, words, words)
+    angle = f"1 - cos = {gap:.3g} (allowed {tolerance:g})"
+    norm = f"norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
+    within = gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE
+    assert_holds(record, within, f"against {machine}/{name}: {angle}, {norm}")

@@ -1,13 +1,19 @@
-"""Preflight P6, P10: tools agree prompt by prompt, and batches are the prompts they are made of."""
+"""Preflight P6, P10: tools agree prompt by prompt, and a batch equals the prompts it is made of."""
+
+from typing import TYPE_CHECKING
 
 import pytest
 
+from parity.plugin.arguments import Draft, Experiment, SteeringMeasurements, Tool
 from parity.plugin.assertions import ATOL, assert_equal, assert_holds, assert_same
 from steering_core.compare import compare
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 @pytest.mark.clause("P6")
-def test_agreement(experiment, tools, record):
+def test_agreement(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft) -> None:
     """P6: allclose(atol=1e-5, rtol=0) on the raw activations of every prompt; bit equality is reported too."""
     batch = experiment.extraction
     first, second = (experiment.read(tool, batch)[experiment.site] for tool in tools)
@@ -18,22 +24,22 @@ def test_agreement(experiment, tools, record):
 
 
 @pytest.mark.clause("P10")
-def test_batch(steering, tool, record):
-    """P10: row i of a batch belongs to prompt i, and reading it alone moves it by no more than the noise floor."""
+def test_batch(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
+    """P10: row i of a batch belongs to prompt i, and reading that prompt alone moves it by no more than the noise floor."""
     together, alone = steering.rows_together(tool), steering.rows_alone(tool)
     assert_equal(record, "shape", list(together.shape), list(alone.shape))
-    owners = nearest(together, alone)
-    assert_equal(record, "prompt that each row belongs to", owners, list(range(len(alone))))
+    assert_equal(record, "prompt that each row belongs to", nearest(together, alone), list(range(len(alone))))
     gap, floor = compare(together, alone), steering.floor
     allowed = max(floor.max_abs, steering.alone_floor)
-    verdict = "bit-equal" if gap.bit_equal else "within floor" if gap.within(allowed) else "beyond floor"
+    relation = "bit-equal" if gap.bit_equal else "within floor" if gap.within(allowed) else "beyond floor"
     record.note(max_abs=gap.max_abs, tolerance=allowed, bit_equal=gap.bit_equal, floor=floor.to_dict())
     record.note(floor_one_minus_cosine=floor.direction_one_minus_cosine)
-    words = f"batched against alone: max|d| = {gap.max_abs:.3g}, {verdict} (floor {allowed:.3g})"
-    assert_holds(record, verdict != "beyond floor", words, words)
+    sentence = f"batched against alone: max|d| = {gap.max_abs:.3g}, {relation} (floor {allowed:.3g})"
+    assert_holds(record, relation != "beyond floor", sentence)
 
 
-def nearest(rows, others):
-    """For each row the index of the most similar other row, by cosine."""
+def nearest(rows: "Tensor", others: "Tensor") -> list[int]:
+    """For each row of [n, hidden] the index of the most similar other row, by cosine."""
     unit_rows, unit_others = (part.double() / part.double().norm(dim=-1, keepdim=True) for part in (rows, others))
-    return (unit_rows @ unit_others.T).argmax(-1).tolist()
+    indices: list[int] = (unit_rows @ unit_others.T).argmax(-1).tolist()
+    return indices

@@ -1,7 +1,8 @@
-"""Steering S1, S2, S5-S8: the tool's own edit does what was asked, and nothing else."""
+"""Steering S1, S2, S5-S8: the tool's own edit does what was requested, and nothing else."""
 
 import pytest
 
+from parity.plugin.arguments import Draft, Experiment, Feeding, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_equal, assert_holds
 
 NEW_TOKENS = 6
@@ -9,82 +10,78 @@ FEEDINGS = ("cache", "no-cache", "chunked")
 
 
 @pytest.mark.clause("S1")
-def test_zero_vector(experiment, steering, tool, record):
+def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S1: adding a zero vector moves nothing, and gives the unsteered answer."""
-    seen = steering.watch(tool, steering.zero(), NEW_TOKENS)
-    record.note(boundaries=len(seen.shifts))
-    assert_holds(record, not seen.wrong, "a zero vector moved nothing", f"a zero vector moved the stream {seen.words}")
+    observed = steering.watch(tool, steering.zero(), NEW_TOKENS)
+    record.note(boundaries=len(observed.shifts))
+    otherwise = f"a zero vector moved the stream {observed.words}"
+    assert_holds(record, not observed.wrong, "a zero vector moved nothing", otherwise)
     plain = tool.generate(experiment.model, experiment.extraction, [], NEW_TOKENS)
-    assert_equal(record, "tokens as without steering", seen.ids.equal(plain), True)
+    assert_equal(record, "tokens as without steering", observed.ids.equal(plain), True)
     expected = steering.reference_ids([], NEW_TOKENS)
     assert_equal(record, "unsteered tokens as the reference's", plain.equal(expected), True)
 
 
 @pytest.mark.clause("S2")
 @pytest.mark.parametrize("given", ["one", "two", "ends"])
-def test_exact_shift(steering, tool, record, given):
-    """S2: the stream moves by exactly the asked vector, at the asked blocks, at every real token; by two vectors, where
-    two are asked for at one block; and at the first block and the last."""
+def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, given: str) -> None:
+    """S2: the stream moves by exactly the requested vector, at the requested blocks, at every real token; with two
+    vectors at one block too, and at the first and the last block."""
     if given == "one":
-        seen = steering.steered(tool, NEW_TOKENS)
+        observed = steering.steered(tool, NEW_TOKENS)
     else:
-        seen = steering.watch(tool, steering.doubled() if given == "two" else steering.ends(), NEW_TOKENS)
-    record.note(boundaries=len(seen.shifts), calls=seen.calls, moved_tokens=seen.moved, max_abs=seen.max_abs)
-    assert_holds(record, seen.moved > 0, "the stream moved", "steering changed nothing")
-    assert_equal(record, "forward calls per generated token", seen.calls, seen.ids.shape[1])
-    right = f"{seen.moved} token positions moved exactly as asked"
-    assert_holds(record, not seen.wrong, right, f"wrong shift {seen.words}")
+        observed = steering.watch(tool, steering.doubled() if given == "two" else steering.ends(), NEW_TOKENS)
+    record.note(boundaries=len(observed.shifts), calls=observed.calls, moved_tokens=observed.moved)
+    record.note(max_abs=observed.max_abs)
+    assert_holds(record, observed.moved > 0, "the stream moved", "steering changed nothing")
+    assert_equal(record, "forward calls per generated token", observed.calls, observed.ids.shape[1])
+    sentence = f"{observed.moved} token positions moved exactly as requested"
+    assert_holds(record, not observed.wrong, sentence, f"wrong shift {observed.words}")
 
 
 @pytest.mark.clause("S5")
-def test_first_token(experiment, steering, tool, record):
-    """S5: in the prompt's forward the last real token of every row is steered, at every asked block."""
-    seen = steering.steered(tool, NEW_TOKENS)
+def test_first_token(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
+    """S5: in prefill the last real token of every row is steered, at every requested block."""
     blocks = set(experiment.settings.blocks)
-    missed = [
-        shift.block for shift in seen.shifts if shift.call == 0 and shift.block in blocks and not shift.at_end.all()
-    ]
+    prefill = [shift for shift in steering.steered(tool, NEW_TOKENS).shifts if shift.call == 0]
+    missed = [shift.block for shift in prefill if shift.block in blocks and not shift.at_end.all()]
     record.note(blocks=len(blocks))
-    words = f"the last prompt token is not steered at blocks {missed}: the first generated token does not feel it"
-    assert_holds(record, not missed, f"last prompt token steered at {len(blocks)} blocks, in every row", words)
+    sentence = f"last prompt token steered at {len(blocks)} blocks, in every row"
+    otherwise = f"the last prompt token is not steered at blocks {missed}, so the first generated token is not either"
+    assert_holds(record, not missed, sentence, otherwise)
 
 
 @pytest.mark.clause("S6")
 @pytest.mark.parametrize("feeding", FEEDINGS)
-def test_position_map(steering, tool, record, feeding):
-    """S6: the map of edited (row, absolute position) per forward call is the declared one, however the model is fed."""
-    seen = steering.steered(tool, NEW_TOKENS, feeding)
-    astray = [shift for shift in seen.shifts if not shift.in_place]
-    record.note(calls=seen.calls, moved_tokens=seen.moved)
-    assert_holds(record, seen.moved > 0, "the stream moved", "steering changed nothing")
-    words = f"{feeding}: {seen.calls} calls, {seen.moved} token positions"
-    assert_holds(
-        record, not astray, f"{words}, each where declared", f"{words}; edited elsewhere {seen.describe(astray)}"
-    )
+def test_position_map(steering: SteeringMeasurements, tool: Tool, record: Draft, feeding: Feeding) -> None:
+    """S6: each forward call edits the declared (row, absolute position) pairs, however the model is fed."""
+    observed = steering.steered(tool, NEW_TOKENS, feeding)
+    elsewhere = [shift for shift in observed.shifts if not shift.in_place]
+    record.note(calls=observed.calls, moved_tokens=observed.moved)
+    assert_holds(record, observed.moved > 0, "the stream moved", "steering changed nothing")
+    counted = f"{feeding}: {observed.calls} calls, {observed.moved} token positions"
+    otherwise = f"{counted}; edited elsewhere {observed.describe(elsewhere)}"
+    assert_holds(record, not elsewhere, f"{counted}, each where declared", otherwise)
 
 
 @pytest.mark.clause("S7")
-def test_ablation(steering, tool, record):
-    """S7: ablating the direction passes what adding it passes: exact at every boundary, tokens as the reference's."""
+def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
+    """S7: ablating the direction is exact at every boundary, and gives the reference's tokens."""
     edits = steering.ablations()
-    seen = steering.watch(tool, edits, NEW_TOKENS)
-    record.note(boundaries=len(seen.shifts), moved_tokens=seen.moved, max_abs=seen.max_abs)
-    assert_holds(record, seen.moved > 0, "the stream moved", "ablation changed nothing")
-    assert_holds(
-        record, not seen.wrong, f"{seen.moved} token positions ablated as asked", f"wrong ablation {seen.words}"
-    )
-    assert_equal(record, "tokens as the reference's", seen.ids.equal(steering.reference_ids(edits, NEW_TOKENS)), True)
+    observed = steering.watch(tool, edits, NEW_TOKENS)
+    record.note(boundaries=len(observed.shifts), moved_tokens=observed.moved, max_abs=observed.max_abs)
+    assert_holds(record, observed.moved > 0, "the stream moved", "ablation changed nothing")
+    sentence = f"{observed.moved} token positions ablated as requested"
+    assert_holds(record, not observed.wrong, sentence, f"wrong ablation {observed.words}")
+    expected = steering.reference_ids(edits, NEW_TOKENS)
+    assert_equal(record, "tokens as the reference's", observed.ids.equal(expected), True)
 
 
 @pytest.mark.clause("S8")
-def test_arithmetic(steering, tool, record):
-    """S8: float32 product, one rounding, addition in the model's dtype; and how much of the asked shift arrives."""
-    realized = steering.realized(tool)
-    record.note(**realized)
-    words = f"{realized['dtype']}: realized / asked = {realized['ratio']:.4f}, {realized['unchanged']:.1%} unchanged"
-    assert_holds(
-        record,
-        realized["declared"],
-        words,
-        f"not the declared arithmetic, off by up to {realized['max_abs']:.3g}; {words}",
-    )
+def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
+    """S8: float32 product, one rounding, addition in the model's dtype; and how much of the requested shift arrives."""
+    shift = steering.realized(tool)
+    record.note(**shift)
+    sentence = f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged"
+    otherwise = f"not the declared arithmetic, off by up to {shift['max_abs']:.3g}; {sentence}"
+    assert_holds(record, shift["declared"], sentence, otherwise)

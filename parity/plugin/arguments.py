@@ -8,9 +8,10 @@ from steering_core.records.record import Arm
 if TYPE_CHECKING:
     from steering_core.measure.experiment import Experiment
     from steering_core.measure.side_effects import SideEffects
-    from steering_core.measure.steering import SteeringMeasurements
+    from steering_core.measure.steering import Feeding, SteeringMeasurements
+    from steering_core.models.tokens import Side
     from steering_core.tools.tool import Tool
 else:  # collecting the checks must not import torch
-    Experiment = SideEffects = SteeringMeasurements = Tool = Any
+    Experiment = Feeding = Side = SideEffects = SteeringMeasurements = Tool = Any
 
-__all__ = ["Arm", "Draft", "Experiment", "SideEffects", "SteeringMeasurements", "Tool"]
+__all__ = ["Arm", "Draft", "Experiment", "Feeding", "Side", "SideEffects", "SteeringMeasurements", "Tool"]

@@ -1,26 +1,35 @@
-"""Canonical directions: the only file that knows `snapshots/`. One check per model writes, the others read.
+"""Canonical directions: locked once per model and machine class, compared by every later run.
 
-A snapshot is one safetensors file with its metadata in the header, per machine class (device and dtype): placement
-alone moves a direction by 1e-4 of its norm, so each class has a canon and a tolerance of its own.
+One check per model writes its snapshot, the others only read. A snapshot is one safetensors file with its metadata in
+the header. Each machine class (device and dtype) has its own: placement alone moves a direction by 1e-4 of its norm.
 """
 
 import json
 import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
+from parity.plugin.arguments import Experiment
 from parity.plugin.gate import preflight_passed
 from steering_core.errors import UsageProblem
 from steering_core.places import ROOT, SNAPSHOTS, snapshot_path
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 TOLERANCES = {"float32": 1e-6, "float16": 1e-4, "bfloat16": 2e-3}
-"""Allowed 1 - cos per dtype: far above what another CPU moves in float32; the floor in half precision."""
+"""Allowed 1 - cos per dtype: far above what another CPU moves in float32; the noise floor in half precision."""
 NORM_TOLERANCE = 1e-3
+METADATA = (
+    *("model_id", "weights", "site", "position", "preset"),
+    *("torch", "transformers", "commit", "prompts", "token_ids"),
+)
+"""Provenance that a snapshot carries."""
 
 
 class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # syrupy has no types for mypy here
@@ -36,66 +45,55 @@ class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # 
 
     @classmethod
     def matches_test_location(cls, *, test_location: Any, snapshot_location: str) -> bool:
-        """Snapshots live away from the test file, on purpose."""
+        """Snapshots are not kept beside the test file."""
         return True
 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
-        """Within tolerance: an agreeing file is left as it is, byte for byte."""
+        """Within tolerance: a file that agrees is left unchanged, byte for byte."""
         gap, ratio = distance(load(serialized_data)["direction"], load(snapshot_data)["direction"])
         return gap <= TOLERANCES[self.machine.split("-")[1]] and abs(ratio - 1) <= NORM_TOLERANCE
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
         """Cosine, norm ratio and the components that moved most."""
-        now, canon = load(serialized_data)["direction"], load(snapshot_data)["direction"]
-        gap, ratio = distance(now, canon)
+        now, canonical = load(serialized_data)["direction"], load(snapshot_data)["direction"]
+        gap, ratio = distance(now, canonical)
         yield f"1 - cos = {gap:.3g}, norm ratio = {ratio:.6f}"
-        if now.shape == canon.shape:
-            for index in np.argsort(-np.abs(now - canon))[:5]:
-                yield f"[{index}] canonical {canon[index]:+.6f}  now {now[index]:+.6f}"
+        if now.shape == canonical.shape:
+            for index in np.argsort(-np.abs(now - canonical))[:5]:
+                yield f"[{index}] canonical {canonical[index]:+.6f}  now {now[index]:+.6f}"
 
 
-def distance(now: Any, canon: Any) -> tuple[float, float]:
-    """(1 - cos, norm ratio) in float64; directions of different width are infinitely apart."""
-    if now.shape != canon.shape:
+def extension_for(machine: str) -> type[CanonicalDirection]:
+    """The extension that reads and writes the snapshots of one machine class."""
+    return type("CanonicalDirection", (CanonicalDirection,), {"machine": machine})
+
+
+def distance(now: Any, canonical: Any) -> tuple[float, float]:
+    """(1 - cos, norm ratio) of two arrays [hidden], in float64; infinite for directions of different width."""
+    if now.shape != canonical.shape:
         return float("inf"), float("inf")
-    left, right = np.linalg.norm(now.astype(np.float64)), np.linalg.norm(canon.astype(np.float64))
-    return float(np.square(now / left - canon / right).sum() / 2), float(left / right)
+    left, right = np.linalg.norm(now.astype(np.float64)), np.linalg.norm(canonical.astype(np.float64))
+    return float(np.square(now / left - canonical / right).sum() / 2), float(left / right)
 
 
-def machine_class(experiment: Any) -> str:
+def machine_class(experiment: Experiment) -> str:
     """`cpu-float32`, `cuda-bfloat16`, `cuda-bfloat16-nf4`: what a canonical direction is valid for."""
-    parts = (
-        experiment.model.device.type,
-        str(experiment.model.dtype).removeprefix("torch."),
-        experiment.model.quantize,
-    )
-    return "-".join(filter(None, parts))
+    model = experiment.model
+    return "-".join(filter(None, (model.device.type, str(model.dtype).removeprefix("torch."), model.quantize)))
 
 
-def to_bytes(experiment: Any, direction: Any) -> bytes:
-    """A direction with its metadata: float32 [hidden], site, operation, norm, preset, versions, commit."""
-    where = experiment.provenance()
-    said = (
-        "model_id",
-        "weights",
-        "site",
-        "position",
-        "preset",
-        "torch",
-        "transformers",
-        "commit",
-        "prompts",
-        "token_ids",
-    )
-    metadata = {name: str(where[name]) for name in said}
+def to_bytes(experiment: Experiment, direction: "Tensor") -> bytes:
+    """A direction, float32 [hidden], as safetensors with its metadata: site, method, norm, preset, versions, commit."""
+    provenance = experiment.provenance()
+    metadata = {name: str(provenance[name]) for name in METADATA}
     metadata |= {"method": "difference of means", "norm": f"{float(direction.norm()):.9g}", "schema": "1"}
     return sorted_header(save({"direction": direction.numpy()}, metadata=metadata))
 
 
 def sorted_header(raw: bytes) -> bytes:
-    """The same file with a sorted header: the writer orders metadata at random; equal content must be equal bytes."""
-    found, tensors = split_header(raw)
-    header = json.dumps(found, sort_keys=True).encode()
+    """The same file with a sorted header: the writer's order is random, and equal content must be equal bytes."""
+    fields, tensors = split_header(raw)
+    header = json.dumps(fields, sort_keys=True).encode()
     header += b" " * (-len(header) % 8)
     return struct.pack("<Q", len(header)) + header + tensors
 
@@ -106,52 +104,44 @@ def split_header(raw: bytes) -> tuple[dict[str, Any], bytes]:
     return json.loads(raw[8:end]), raw[end:]
 
 
-def read_canonical(experiment: Any) -> Any:
-    """The locked direction, [hidden] float32; UsageProblem if there is none, or none of this site and these prompts."""
-    path = snapshot_path(experiment.model.spec.key, machine_class(experiment))
+def metadata_of(raw: bytes) -> dict[str, str]:
+    """The metadata in the header of a snapshot."""
+    metadata: dict[str, str] = split_header(raw)[0].get("__metadata__", {})
+    return metadata
+
+
+def read_canonical(experiment: Experiment) -> Any:
+    """The locked direction, float32 [hidden]; UsageProblem if there is none for this site and these prompts."""
+    key, provenance = experiment.model.spec.key, experiment.provenance()
+    path = snapshot_path(key, machine_class(experiment))
     if not path.exists():
-        raise UsageProblem(
-            "no-canonical", f"no canonical direction at {path.relative_to(ROOT)}", "lock one with --snapshot-update"
-        )
+        sentence = f"no canonical direction at {path.relative_to(ROOT)}"
+        raise UsageProblem("no-canonical", sentence, "lock one with --snapshot-update")
     raw = path.read_bytes()
-    locked, here = metadata_of(raw), experiment.provenance()
+    metadata = metadata_of(raw)
     for name in ("site", "token_ids"):
-        if (said := locked.get(name, "unsaid")) != here[name]:
-            raise UsageProblem(
-                "other-canonical",
-                f"the canonical direction of {experiment.model.spec.key} is for {name} {said[:20]}, not {here[name][:20]}",
-                "run with the registry's layer and the project's prompts, or leave D5 out (-k 'not canonical')",
-            )
+        if (locked := metadata.get(name, "not recorded")) != provenance[name]:
+            sentence = f"the canonical direction of {key} is for {name} {locked[:20]}, not {provenance[name][:20]}"
+            hint = "run with the registry's layer and the project's prompts, or leave D5 out (-k 'not canonical')"
+            raise UsageProblem("other-canonical", sentence, hint)
     return load(raw)["direction"]
 
 
-def metadata_of(raw: bytes) -> dict[str, str]:
-    """What the header of a snapshot says."""
-    found: dict[str, str] = split_header(raw)[0].get("__metadata__", {})
-    return found
-
-
-def may_write(config: pytest.Config, experiment: Any) -> None:
-    """Refuse to lock a direction of another block, without a preflight that holds, or from source that is dirty."""
-    if not preflight_passed(config, experiment.model.spec.key):
-        raise UsageProblem(
-            "snapshot-preflight",
-            f"preflight of {experiment.model.spec.key} did not run whole and hold",
-            "run it in the same session",
-        )
-    if experiment.settings.layer != experiment.model.spec.layer:
-        raise UsageProblem(
-            "snapshot-layer",
-            f"a canonical direction is of block {experiment.model.spec.layer}, not {experiment.settings.layer}",
-            "run without --layer",
-        )
+def may_write(config: pytest.Config, experiment: Experiment) -> None:
+    """UsageProblem for a direction of another block, without a preflight that passed, or from modified source."""
+    key, layer = experiment.model.spec.key, experiment.model.spec.layer
+    if not preflight_passed(config, key):
+        sentence = f"preflight of {key} did not run whole and pass"
+        raise UsageProblem("snapshot-preflight", sentence, "run it in the same session")
+    if experiment.settings.layer != layer:
+        sentence = f"a canonical direction is of block {layer}, not {experiment.settings.layer}"
+        raise UsageProblem("snapshot-layer", sentence, "run without --layer")
     if experiment.provenance()["dirty"] and not config.getoption("force_snapshot"):
-        raise UsageProblem(
-            "snapshot-dirty", "the suite's source is not a clean commit", "commit first, or give --force-snapshot"
-        )
+        hint = "commit first, or give --force-snapshot"
+        raise UsageProblem("snapshot-dirty", "the suite's source is not a clean commit", hint)
 
 
 @pytest.fixture
 def canonical(request: pytest.FixtureRequest, snapshot: Any) -> Any:
-    """The snapshot assertion; its check is collected for every model, so that none is deleted as unused."""
+    """The snapshot assertion; its check is collected for every model, so that no snapshot looks unused."""
     return snapshot

@@ -64,9 +64,8 @@ class ToolSpec:
             return f"{__package__}.adapters.{self.text}:"
         if point := next((point for point in entry_points(group=GROUP) if point.name == self.text), None):
             return point.value
-        raise ToolAbsent(
-            "unknown-tool", f"unknown tool {self.text!r}", f"known: {', '.join(known_tools())}; or {FORMS}"
-        )
+        known = f"known: {', '.join(known_tools())}; or {FORMS}"
+        raise UsageProblem("unknown-tool", f"unknown tool {self.text!r}", known)
 
     def construct(self) -> "Tool":
         """A new object of the tool's class. ToolAbsent without its library; UsageProblem if it is not a tool."""
