@@ -1,4 +1,4 @@
-"""The rules of the rooms, as functions from a parsed module to the sentences that it breaks."""
+"""The import rules, as functions from a parsed module to the violations in it."""
 
 import ast
 import re
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from steering_core.tools.spec import BUILT_IN
 
 ROOMS = {
     "steering_core": {"steering_core"},
@@ -39,10 +41,11 @@ GROUND = {
     "fixtures": set[str](),
 }
 """Files beside the rooms that every room may import; the other files beside them stand above all rooms."""
-HEAVY = {"torch", "transformers", "nnsight", "pyvene"}
+LIBRARIES = set(BUILT_IN) - {"hooks"}
+"""The libraries of the built-in tools: each adapter but the one of plain PyTorch hooks is named after its own."""
+HEAVY = {"torch", "transformers", *LIBRARIES}
 """Libraries that take seconds to import: never at import of reports, nor of anything that collection imports."""
-OWN_FILE = {"nnsight": "steering_core.tools.adapters.nnsight", "pyvene": "steering_core.tools.adapters.pyvene"}
-SHARED = {"steering_core.tools", "steering_core.tools.tool", "steering_core.tools.preparation"}
+ADAPTERS = "steering_core.tools.adapters"
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 EVALUATORS = {"eval", "exec", "compile", "torch.load"}
 FETCHER = "steering_core.models.hub"
@@ -146,10 +149,10 @@ def light_reports(module: Module) -> list[str]:
 
 
 def separate_adapters(module: Module) -> list[str]:
-    """No adapter imports another."""
-    if not module.name.startswith("steering_core.tools.") or module.name in SHARED:
+    """No module of the core names an adapter: they are found by their files."""
+    if module.top != "steering_core" or module.is_test:
         return []
-    siblings = {f"steering_core.tools.{name}" for name in ("hooks", *OWN_FILE)} - {module.name}
+    siblings = {f"{ADAPTERS}.{name}" for name in BUILT_IN} - {module.name}
     return [f"{module.name} imports {name}" for name in sorted(module.imports() & siblings)]
 
 
@@ -157,7 +160,7 @@ def libraries_at_home(module: Module) -> list[str]:
     """A tool's library is imported in the tool's own file alone."""
     if module.is_test:
         return []
-    homeless = [name for name in tops(module.imports()) & set(OWN_FILE) if OWN_FILE[name] != module.name]
+    homeless = [name for name in tops(module.imports()) & LIBRARIES if module.name != f"{ADAPTERS}.{name}"]
     return [f"{module.name} imports {name}" for name in sorted(homeless)]
 
 

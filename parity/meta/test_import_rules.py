@@ -39,9 +39,18 @@ PLANTED = {
         ("reports.page.new", "try:\n    from torch import nn\nfinally: ..."),
         ("reports.new", "class A:\n    import transformers.utils"),
     ],
+    "no_import_upwards": [
+        ("steering_core.models.new", "from steering_core.tools.edits import Add"),
+        ("steering_core.records.new", "import steering_core.directions"),
+        ("steering_core.errors", "def f():\n    from steering_core.records.record import Record"),
+        ("steering_core.tools.new", "from steering_core.programs import draw"),
+        ("reports.verdicts.new", "from reports.page.html import render_page"),
+        ("reports.run.new", "from reports.ledger import Ledger"),
+        ("reports.page.new", "from reports.terminal import screen"),
+    ],
     "separate_adapters": [
-        ("steering_core.tools.new", "from steering_core.tools.adapters.hooks import Hooks"),
-        ("steering_core.tools.adapters.pyvene", "from steering_core.tools import nnsight"),
+        ("steering_core.measure.new", "from steering_core.tools.adapters.hooks import Hooks"),
+        ("steering_core.tools.adapters.pyvene", "from steering_core.tools.adapters import nnsight"),
     ],
     "libraries_at_home": [
         ("steering_core.tools.adapters.hooks", "import nnsight"),
@@ -96,7 +105,11 @@ def test_what_is_allowed_is_allowed() -> None:
     fine = [
         Module("steering_core.tools.adapters.nnsight", "import nnsight\nimport torch"),
         Module("reports.new", "def f():\n    import torch\nmodel.eval()\nre.compile('x')"),
-        Module("parity.plugin.snapshot_paths", "ROOT / 'snapshots'"),
+        Module("steering_core.places", "ROOT / 'snapshots'"),
+        Module(
+            "steering_core.measure.new", "from steering_core.errors import SuiteError\nimport steering_core.exact.sums"
+        ),
+        Module("reports.ledger", "from reports.terminal.screen import render\nfrom reports.progress import Progress"),
         Module("parity.new", "config.getoption('update_snapshots')"),
         Module("steering_core.tests.test_new", "import pytest\nimport pyvene"),
     ]

@@ -98,9 +98,9 @@ def test_a_differing_file_is_locked_anew(copy: Copy, runs: ForkedRuns, locked: b
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (("-k", "canonical"), "did not run whole and hold"),
-        (("-k", "preflight_site or canonical"), "did not run whole and hold"),
-        ((*WHOLE, "--tools", f"hooks,{WRONG}", "--no-gate"), "did not run whole and hold"),
+        (("-k", "canonical"), "ran and passed"),
+        (("-k", "preflight_site or canonical"), "ran and passed"),
+        ((*WHOLE, "--tools", f"hooks,{WRONG}", "--no-gate"), "ran and passed"),
         ((*WHOLE, "--layer", "3"), "a canonical direction is of block 4, not 3"),
     ],
     ids=["no preflight", "part of it", "a failed one", "another block"],

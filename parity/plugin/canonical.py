@@ -131,7 +131,7 @@ def may_write(config: pytest.Config, experiment: Experiment) -> None:
     """UsageProblem for a direction of another block, without a preflight that passed, or from modified source."""
     key, layer = experiment.model.spec.key, experiment.model.spec.layer
     if not preflight_passed(config, key):
-        sentence = f"preflight of {key} did not run whole and pass"
+        sentence = f"not every preflight check of {key} ran and passed"
         raise UsageProblem("snapshot-preflight", sentence, "run it in the same session")
     if experiment.settings.layer != layer:
         sentence = f"a canonical direction is of block {layer}, not {experiment.settings.layer}"

@@ -79,11 +79,12 @@ def tool_names(options: Any) -> tuple[str, ...]:
     """The compared tools, the built-in ones in registry order; the order breaks ties in the verdict."""
     names = tuple(name.strip() for name in options.tools.split(",")) if options.tools else BUILT_IN
     specs = [ToolSpec.parse(name) for name in (*names, *options.tool)]
+    labels = [spec.label for spec in specs]
+    if len(set(labels)) != len(labels) or not all(labels):
+        named = ", ".join(spec.text for spec in specs)
+        raise UsageProblem("tools", f"a tool is empty or named twice in {named}", "name each tool once")
     for spec in specs:
         spec.check()
-    if len({spec.label for spec in specs}) != len(specs):
-        named = ", ".join(spec.text for spec in specs)
-        raise UsageProblem("tools", f"a tool is named twice in {named}", "name each tool once")
     return tuple(spec.text for spec in specs)
 
 
