@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
 from parity.plugin.gate import preflight_holds
+from steering_core.directions import DEFAULT_METHOD
 from steering_core.errors import UsageProblem
 from steering_core.places import ROOT, SNAPSHOTS, snapshot_path
 
@@ -132,7 +133,7 @@ def metadata_of(raw: bytes) -> dict[str, str]:
 
 
 def may_write(config: pytest.Config, experiment: Any) -> None:
-    """Refuse to lock a direction of another block, without a preflight that holds, or from source that is dirty."""
+    """Refuse to lock a direction of another block or method, without a preflight that holds, or from source that is dirty."""
     if not preflight_holds(config, experiment.model.spec.key):
         raise UsageProblem(
             "snapshot-preflight",
@@ -145,6 +146,9 @@ def may_write(config: pytest.Config, experiment: Any) -> None:
             f"a canonical direction is of block {experiment.model.spec.layer}, not {experiment.settings.layer}",
             "run without --layer",
         )
+    if experiment.settings.method != DEFAULT_METHOD:
+        sentence = f"a canonical direction is by {DEFAULT_METHOD}, not {experiment.settings.method}"
+        raise UsageProblem("snapshot-method", sentence, "run without --method")
     if experiment.provenance()["dirty"] and not config.getoption("force_snapshot"):
         raise UsageProblem(
             "snapshot-dirty", "the suite's source is not a clean commit", "commit first, or give --force-snapshot"

@@ -53,23 +53,19 @@ def peak_memory(device: str) -> int:
 
 
 @pytest.fixture
-def side_effects(experiment: Any) -> Any:
+def side_effects(model_cache: ModelCache, experiment: Any) -> Any:
     """What the tools do besides answering."""
     from steering_core.measure.side_effects import SideEffects
 
-    if experiment.side_effects is None:
-        experiment.side_effects = SideEffects(experiment)
-    return experiment.side_effects
+    return model_cache.measurement(SideEffects, experiment)
 
 
 @pytest.fixture
-def steering(experiment: Any) -> Any:
-    """Steering under a witness, noise floor, planted directions, controls."""
+def steering(model_cache: ModelCache, experiment: Any) -> Any:
+    """Steering under independent observation, noise floor, planted directions, controls."""
     from steering_core.measure.steering import SteeringMeasurements
 
-    if experiment.steering is None:
-        experiment.steering = SteeringMeasurements(experiment)
-    return experiment.steering
+    return model_cache.measurement(SteeringMeasurements, experiment)
 
 
 @pytest.fixture

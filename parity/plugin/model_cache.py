@@ -1,6 +1,5 @@
 """The one loaded model of this process, and how the command line asks for it to be loaded."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,13 @@ class ModelCache:
         self.key = ""
         self.current: Any = None
         self.problem: Exception | None = None
+        self.measurements: dict[tuple[Any, Any], Any] = {}
+
+    def measurement(self, kind: Any, experiment: Any) -> Any:
+        """The `kind` of measurements of an experiment, made once while its model is loaded."""
+        if (kind, experiment) not in self.measurements:
+            self.measurements[kind, experiment] = kind(experiment)
+        return self.measurements[kind, experiment]
 
     def experiment(self, key: str) -> Any:
         """The `Cycle` of a model; a model that failed to load fails again at once, with the same words."""
@@ -38,6 +44,7 @@ class ModelCache:
         if self.current is not None and self.current.fresh is not None:
             self.current.fresh.stop()
         self.current = None
+        self.measurements.clear()
 
     def _open(self, key: str) -> Any:
         import torch
@@ -74,7 +81,7 @@ class ModelCache:
             return None
         return FreshProcess(
             FreshRequest(
-                model=asdict(request), settings=asdict(self.matrix.settings[request.spec.key]),
+                model=request, settings=self.matrix.settings[request.spec.key],
                 prompts=str(self.matrix.prompts_file.resolve()), store=str(store.root.resolve()),
                 tools=self.matrix.tools, repeat=self.matrix.repeats - 1,
             )

@@ -12,6 +12,7 @@ from parity.plugin.gate import remember
 from parity.plugin.request.options import typed_options
 from parity.plugin.request.run_matrix import RunMatrix, tool_label
 from parity.plugin.session_state import MATRIX, REQUIRED
+from steering_core.directions import DEFAULT_METHOD
 from steering_core.places import snapshot_path
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.journal import PLAN, REQUEST, finished, read_journal
@@ -88,12 +89,12 @@ def _wanted(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -> bool
 
 
 def _has_canon(config: pytest.Config, matrix: RunMatrix, key: str) -> bool:
-    """Canonical directions are of the registry's block. A tiny model must have one; models of the world are compared
+    """Canonical directions are of the registry's block and the default method. A tiny model must have one; models of the world are compared
     once one is locked for this machine class."""
     spec, quantize = matrix.registry[key], config.getoption("quantize")
     if config.getoption("update_snapshots"):
         return True
-    if matrix.settings[key].layer != spec.layer:
+    if matrix.settings[key].layer != spec.layer or matrix.settings[key].method != DEFAULT_METHOD:
         return False
     parts = ("cuda" if config.getoption("gpu") else "cpu", config.getoption("dtype") or spec.dtype, quantize)
     return (spec.tiny and not quantize) or snapshot_path(key, "-".join(filter(None, parts))).exists()

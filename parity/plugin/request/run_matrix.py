@@ -56,7 +56,8 @@ def build_run_matrix(options: Any) -> RunMatrix:
     )
     chosen = {key: presets[options.preset or default_preset(registry[key])] for key in selected}
     one_preset(chosen)
-    settings = {key: resolve(registry[key], row, options.layer, options.multiplier) for key, row in chosen.items()}
+    overrides = (options.layer, options.multiplier, options.method)
+    settings = {key: resolve(registry[key], preset, *overrides) for key, preset in chosen.items()}
     wanted = {preset.repeats for preset in chosen.values()} or {5}
     prompts_file = Path(options.prompts) if options.prompts else FIXTURES / "prompts" / "default.json"
     return RunMatrix(

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +73,9 @@ def _folder(source: str) -> Path:
     if not REPOSITORY.fullmatch(source):
         raise UsageProblem("model", f"--model {source}: no config.json there", ELSEWHERE)
     found = cached_folder(source, "main", SMALL)
-    return found if found and (found / "config.json").is_file() else fetch(source, source, "main", SMALL)
+    if found and (found / "config.json").is_file():
+        return found
+    return fetch(source, source, "main", partial(print, file=sys.stderr), SMALL)
 
 
 def _require(config: dict[str, Any], names: tuple[str, ...], source: str) -> None:
