@@ -1,4 +1,4 @@
-"""Comparing two tensors: how far apart, where, and whether bit for bit the same. Cosines are taken in float64.
+"""Comparing two tensors: how far apart, where, and whether bitwise identical. Cosines are taken in float64.
 
 Tensor methods only: importing this file does not import torch, so collecting the checks stays fast.
 """
@@ -6,6 +6,8 @@ Tensor methods only: importing this file does not import torch, so collecting th
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from steering_core.errors import EmptyMeasurement
 
@@ -30,27 +32,16 @@ class Difference:
 
 
 def compare(left: "Tensor", right: "Tensor") -> Difference:
-    """Two tensors of one shape; EmptyMeasurement when there is nothing to compare or the shapes differ."""
+    """Two tensors of one shape; EmptyMeasurement when they are empty or their shapes differ."""
     if left.shape != right.shape or left.numel() == 0:
-        raise EmptyMeasurement(
-            "not-comparable",
-            f"shapes {tuple(left.shape)} and {tuple(right.shape)} cannot be compared",
-            "equal, non-empty shapes",
-        )
+        sentence = f"shapes {tuple(left.shape)} and {tuple(right.shape)} cannot be compared"
+        raise EmptyMeasurement("not-comparable", sentence, "equal, non-empty shapes")
     right = right.to(left.device)
     gap = (left.double() - right.double()).abs().nan_to_num(nan=math.inf, posinf=math.inf)
     flat = int(gap.argmax())
-    same = left.dtype == right.dtype and left.equal(right) and left.signbit().equal(right.signbit())
-    return Difference(float(gap.flatten()[flat]), unravel(flat, tuple(gap.shape)), same)
-
-
-def unravel(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Index into a flattened tensor -> one index per axis."""
-    where = []
-    for size in reversed(shape):
-        flat, index = divmod(flat, size)
-        where.append(index)
-    return tuple(reversed(where))
+    where = tuple(int(index) for index in np.unravel_index(flat, gap.shape))
+    bit_equal = left.dtype == right.dtype and left.equal(right) and left.signbit().equal(right.signbit())
+    return Difference(float(gap.flatten()[flat]), where, bit_equal)
 
 
 def one_minus_cosine(left: "Tensor", right: "Tensor") -> float:
@@ -73,7 +64,7 @@ def first_difference(left: "Tensor", right: "Tensor") -> list[int] | None:
 
 
 def unit(vector: "Tensor") -> "Tensor":
-    """vector: [hidden] -> float64 unit vector; a zero or non-finite vector has no direction."""
+    """vector: [hidden] -> float64 unit vector; EmptyMeasurement for a zero or non-finite vector."""
     wide = vector.double()
     norm = float(wide.norm())
     if not math.isfinite(norm) or norm == 0:

@@ -1,7 +1,7 @@
 """Errors a person can act on: a code, one sentence saying what was wrong, a hint saying what would be accepted.
 
-Life cycle: usage and prompts (before any model), load (before any cell), tool and measurement (inside a cell),
-artifact (while reading stored runs).
+Usage problems are raised before any model is loaded, load problems before any cell runs, tool and measurement problems
+inside a cell, artifact problems while stored runs are read.
 """
 
 
@@ -29,7 +29,7 @@ class ToolAbsent(SuiteError):
 
 
 class ToolUnsupported(SuiteError):
-    """The tool says that it cannot do this on this model family or site."""
+    """The tool cannot do this on this model family or at this site, and says so."""
 
 
 class EmptyMeasurement(SuiteError):
@@ -38,3 +38,8 @@ class EmptyMeasurement(SuiteError):
 
 class ArtifactProblem(SuiteError):
     """A stored run that cannot be read, or does not verify."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 200 characters; the error's type if it has no message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -27,17 +27,17 @@ class PromptSet:
 
     @property
     def extraction(self) -> tuple[str, ...]:
-        """Harmful prompts first, then harmless: one batch, seen alike by every tool."""
+        """Harmful prompts first, then harmless: the one batch that every tool reads."""
         return self.harmful + self.harmless
 
     def warnings(self) -> list[str]:
         """Duplicates and overlaps between sets: reported, and counted once in intervals."""
-        everything = Counter(normalized(text) for text in (*self.extraction, *self.evaluation))
-        return [f"prompt occurs {count} times: {text[:60]!r}" for text, count in everything.items() if count > 1]
+        counts = Counter(normalized(text) for text in (*self.extraction, *self.evaluation))
+        return [f"prompt occurs {count} times: {text[:60]!r}" for text, count in counts.items() if count > 1]
 
 
 def normalized(prompt: str) -> str:
-    """The prompt without case and surplus white space, for finding repeats."""
+    """The prompt in lower case with single spaces, for finding repeats."""
     return " ".join(prompt.lower().split())
 
 
@@ -47,16 +47,12 @@ def read_prompts(path: Path) -> PromptSet:
         raw = path.read_bytes()
         data = json.loads(raw)
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageProblem(
-            "prompts-file", f"prompts file {path} cannot be read: {error}", f"expected {EXPECTED}"
-        ) from None
+        sentence = f"prompts file {path} cannot be read: {error}"
+        raise UsageProblem("prompts-file", sentence, f"expected {EXPECTED}") from None
     harmful, harmless = (_texts(path, data, "extraction", kind) for kind in ("harmful", "harmless"))
     if len(harmful) != len(harmless):
-        raise UsageProblem(
-            "prompts-pairs",
-            f"{path}: {len(harmful)} harmful and {len(harmless)} harmless prompts",
-            "expected matched pairs",
-        )
+        sentence = f"{path}: {len(harmful)} harmful and {len(harmless)} harmless prompts"
+        raise UsageProblem("prompts-pairs", sentence, "expected matched pairs")
     return PromptSet(harmful, harmless, _texts(path, data, "evaluation"), sha256(raw).hexdigest(), path.name)
 
 
@@ -64,12 +60,11 @@ def _texts(path: Path, data: Any, *keys: str) -> tuple[str, ...]:
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     if not isinstance(data, list) or not data or not all(map(_is_text, data)):
-        raise UsageProblem(
-            "prompts-shape", f"{path}: {'.'.join(keys)} is missing or not a list of texts", f"expected {EXPECTED}"
-        )
+        sentence = f"{path}: {'.'.join(keys)} is missing or not a list of texts"
+        raise UsageProblem("prompts-shape", sentence, f"expected {EXPECTED}")
     return tuple(data)
 
 
 def _is_text(value: Any) -> bool:
-    """A text with something in it; half of a surrogate pair, which JSON can spell, is not text."""
+    """A non-blank text; a lone surrogate, which JSON can spell, is not text."""
     return isinstance(value, str) and bool(value.strip()) and not any("\ud800" <= char <= "\udfff" for char in value)

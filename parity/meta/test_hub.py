@@ -24,7 +24,7 @@ import sys
 from steering_core.models.hub import cached_folder, fetch
 from steering_core.errors import LoadProblem
 try:
-    print(fetch("mine", sys.argv[1], sys.argv[2]))
+    print(fetch("mine", sys.argv[1], sys.argv[2], lambda line: print(line, file=sys.stderr)))
     print(cached_folder(sys.argv[1], sys.argv[2]))
 except LoadProblem as problem:
     print(problem)

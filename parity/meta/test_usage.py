@@ -157,8 +157,8 @@ ADHOC = {"model_type": "qwen2", "num_hidden_layers": 4, "hidden_size": 8, "num_a
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("[1, 2]", "config.json is no JSON object"),
-        ("{", "config.json does not read"),
+        ("[1, 2]", "config.json is not a JSON object"),
+        ("{", "config.json cannot be read"),
         (json.dumps({**ADHOC, "vocab_size": None}), "config.json has no vocab_size"),
         (json.dumps({**ADHOC, "num_attention_heads": 0}), "config.json has no num_attention_heads or n_head"),
         (json.dumps({**ADHOC, "num_hidden_layers": 3}), "layer 3 is out of range"),

@@ -16,6 +16,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
 from parity.plugin.arguments import Experiment
 from parity.plugin.gate import preflight_passed
+from steering_core.directions import DEFAULT_METHOD
 from steering_core.errors import UsageProblem
 from steering_core.places import ROOT, SNAPSHOTS, snapshot_path
 
@@ -128,7 +129,7 @@ def read_canonical(experiment: Experiment) -> Any:
 
 
 def may_write(config: pytest.Config, experiment: Experiment) -> None:
-    """UsageProblem for a direction of another block, without a preflight that passed, or from modified source."""
+    """UsageProblem for a direction of another block or method, without a passed preflight, or from modified source."""
     key, layer = experiment.model.spec.key, experiment.model.spec.layer
     if not preflight_passed(config, key):
         sentence = f"not every preflight check of {key} ran and passed"
@@ -136,6 +137,9 @@ def may_write(config: pytest.Config, experiment: Experiment) -> None:
     if experiment.settings.layer != layer:
         sentence = f"a canonical direction is of block {layer}, not {experiment.settings.layer}"
         raise UsageProblem("snapshot-layer", sentence, "run without --layer")
+    if experiment.settings.method != DEFAULT_METHOD:
+        sentence = f"a canonical direction is by {DEFAULT_METHOD}, not {experiment.settings.method}"
+        raise UsageProblem("snapshot-method", sentence, "run without --method")
     if experiment.provenance()["dirty"] and not config.getoption("force_snapshot"):
         hint = "commit first, or give --force-snapshot"
         raise UsageProblem("snapshot-dirty", "the suite's source is not a clean commit", hint)

@@ -1,6 +1,5 @@
 """The one loaded model of a process, and how the command line asks for it to be loaded."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +76,9 @@ class ModelCache:
         matrix = self.matrix
         if matrix.repeats < 2 or not self.config.stash[NEEDS_DIRECTIONS]:
             return None
-        settings, prompts = asdict(matrix.settings[request.spec.key]), str(matrix.prompts_file.resolve())
+        settings, prompts = matrix.settings[request.spec.key], str(matrix.prompts_file.resolve())
         root, repeat = str(store.root.resolve()), matrix.repeats - 1
-        return FreshProcess(FreshRequest(asdict(request), settings, prompts, root, matrix.tools, repeat))
+        return FreshProcess(FreshRequest(request, settings, prompts, root, matrix.tools, repeat))
 
 
 def load_request(config: pytest.Config, matrix: RunMatrix, key: str) -> Any:

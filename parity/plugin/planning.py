@@ -12,6 +12,7 @@ from parity.plugin.gate import is_preflight, remember
 from parity.plugin.request.options import typed_options
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import MATRIX, NEEDS_DIRECTIONS, REQUIRED
+from steering_core.directions import DEFAULT_METHOD
 from steering_core.places import snapshot_path
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.journal import PLAN, REQUEST, finished, read_journal
@@ -94,13 +95,13 @@ def _is_requested(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -
 
 def _has_canonical(config: pytest.Config, matrix: RunMatrix, key: str) -> bool:
     """Whether there is, or must be, a canonical direction to compare with. A tiny model must have one; a real model is
-    compared once one is locked for its machine class. Canonical directions are of the registry's block."""
+    compared once one is locked for its machine class. Canonical directions are of the registry's block and the default method."""
     spec, quantize = matrix.registry[key], config.getoption("quantize")
     if config.getoption("random_weights"):
         return False
     if config.getoption("update_snapshots"):
         return True
-    if matrix.settings[key].layer != spec.layer:
+    if matrix.settings[key].layer != spec.layer or matrix.settings[key].method != DEFAULT_METHOD:
         return False
     parts = ("cuda" if config.getoption("gpu") else "cpu", config.getoption("dtype") or spec.dtype, quantize)
     return (spec.tiny and not quantize) or snapshot_path(key, "-".join(filter(None, parts))).exists()

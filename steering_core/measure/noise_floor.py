@@ -1,37 +1,34 @@
 """How far harmless changes move a model's own numbers: the noise floor of one (model, dtype, device).
 
-The same prompts are read again under changes that no tool is to blame for: the same batch once more, smaller batches,
+The same prompts are read again under changes that no tool is responsible for: the same batch again, smaller batches,
 more padding, padding on the other side, another prompt order, another attention implementation. A difference between
-tools counts only beyond what these move (protocol, section 3).
+tools counts only beyond this floor (protocol, section 3).
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from steering_core.compare import Difference, compare, one_minus_cosine
-from steering_core.directions import difference_of_means
-from steering_core.errors import ArtifactProblem, EmptyMeasurement, UsageProblem
+from steering_core.compare import compare, one_minus_cosine
+from steering_core.directions import extract_direction
+from steering_core.errors import EmptyMeasurement, UsageProblem
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import Side, TokenBatch, pad, pad_id
 from steering_core.observe.forward_trace import block_inputs
 
-Read = Callable[[LoadedModel, TokenBatch, Site], Tensor]
-Judgment = Literal["bit-equal", "within floor", "beyond floor"]
 EXTRA_PADDING = 8
-_SMALLER = 6
+SMALLER_BATCHES = 6
 
 
 @dataclass(frozen=True)
 class FloorChange:
     """What one harmless change moved: the largest |difference| of an activation, the worst 1 - cosine of a prompt's
-    row, and the 1 - cosine of the difference-of-means direction."""
+    row, and the 1 - cosine of the direction."""
 
     max_abs: float
     one_minus_cosine: float
@@ -40,7 +37,7 @@ class FloorChange:
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The noise floor of last-token rows at `site`, by change; a change that the model cannot make is not in it."""
+    """The noise floor of last-token rows at `site`, by change; changes that the model does not allow are missing."""
 
     model: str
     dtype: str
@@ -54,98 +51,59 @@ class NoiseFloor:
         return max(change.max_abs for change in self.changes.values())
 
     @property
-    def one_minus_cosine(self) -> float:
-        """Worst 1 - cosine of a row under a harmless change."""
-        return max(change.one_minus_cosine for change in self.changes.values())
-
-    @property
     def direction_one_minus_cosine(self) -> float:
-        """Worst 1 - cosine of the difference-of-means direction under a harmless change."""
+        """Worst 1 - cosine of the direction under a harmless change."""
         return max(change.direction_one_minus_cosine for change in self.changes.values())
-
-    @property
-    def worst_change(self) -> str:
-        """The change that moved an activation most, "none" if none did."""
-        worst = max(self.changes, key=lambda name: self.changes[name].max_abs)
-        return worst if self.changes[worst].max_abs > 0 else "none"
-
-    def judge(self, difference: Difference) -> Judgment:
-        """Whether a difference of activations at this site is more than harmless changes make."""
-        if difference.bit_equal:
-            return "bit-equal"
-        return "within floor" if difference.max_abs <= self.max_abs else "beyond floor"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "NoiseFloor":
-        """The floor that `to_dict` gave; ArtifactProblem if it is not one."""
-        try:
-            changes = {name: FloorChange(**change) for name, change in data["changes"].items()}
-            floor = cls(**{**data, "changes": changes})
-            usable = math.isfinite(floor.max_abs + floor.one_minus_cosine + floor.direction_one_minus_cosine)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ArtifactProblem(
-                "floor", f"a stored noise floor cannot be read: {error}", "measure it again"
-            ) from None
-        if not usable:
-            raise ArtifactProblem("floor", "a stored noise floor is not finite", "measure it again")
-        return floor
-
-
-def read_reference(model: LoadedModel, batch: TokenBatch, site: Site) -> Tensor:
-    """The reference read of `resid_post`: what the next module received, [batch, hidden] at the last real tokens."""
-    if site.stream != "resid_post":
-        raise UsageProblem("floor-site", f"the reference reads resid_post, not {site}", "pass a `read` for this stream")
-    boundary = site.layer + 1
-    batch = batch.to(model.device)
-    return batch.at_last(block_inputs(model, batch.inputs(), {boundary})[boundary])
-
 
 def measure_floor(
-    model: LoadedModel,
-    rows: Sequence[Sequence[int]],
-    site: Site,
-    read: Read = read_reference,
-    harmful: int | None = None,
+    model: LoadedModel, rows: Sequence[Sequence[int]], site: Site, method: str, harmful: int
 ) -> NoiseFloor:
-    """At most 12 forwards over `rows` (token ids of the extraction prompts, harmful ones first).
+    """At most 12 forwards over `rows`, token ids of the extraction prompts, the `harmful` harmful ones first.
 
-    harmful: how many of the rows are harmful; half of them unless said. read: [batch, hidden] rows at the site.
+    site: a `resid_post` site. method: how directions are extracted.
     """
-    count = len(rows) // 2 if harmful is None else harmful
-    if not 0 < count < len(rows):
-        raise EmptyMeasurement(
-            "floor-prompts", f"a noise floor needs both classes, got {count} harmful of {len(rows)} prompts",
-            "give at least one prompt per class, harmful ones first",
-        )  # fmt: skip
-    base = read(model, pad(rows, pad_id(model.tokenizer)), site)
-    changes = {name: _change(base, moved, count) for name, moved in _changed(model, rows, site, read)}
+    if not 0 < harmful < len(rows):
+        sentence = f"a noise floor needs both classes, got {harmful} harmful of {len(rows)} prompts"
+        raise EmptyMeasurement("floor-prompts", sentence, "give at least one prompt per class, harmful ones first")
+    base = last_rows(model, pad(rows, pad_id(model.tokenizer)), site)
+    changes = {name: _change(base, moved, method, harmful) for name, moved in _changed_rows(model, rows, site)}
     dtype = str(model.dtype).removeprefix("torch.")
     return NoiseFloor(model.spec.key, dtype, model.device.type, str(site), changes)
 
 
-def _changed(model: LoadedModel, rows: Sequence[Sequence[int]], site: Site, read: Read) -> Iterator[tuple[str, Tensor]]:
-    """Every harmless change with the rows it gives, in the order of `rows`."""
+def last_rows(model: LoadedModel, batch: TokenBatch, site: Site) -> Tensor:
+    """The reference's read of a `resid_post`: [batch, hidden], what the next module received at the last real tokens."""
+    if site.stream != "resid_post":
+        raise UsageProblem("floor-site", f"the noise floor cannot read {site}", "give a resid_post site")
+    boundary, batch = site.layer + 1, batch.to(model.device)
+    return batch.at_last(block_inputs(model, batch.inputs(), {boundary})[boundary])
 
-    def again(chosen: Sequence[Sequence[int]], side: Side = "left", extra: int = 0) -> Tensor:
-        return read(model, widened(pad(chosen, pad_id(model.tokenizer), side), pad_id(model.tokenizer), extra), site)
 
-    yield "repeat", again(rows)
-    yield "batch composition", torch.cat([again(group) for group in smaller_batches(rows)])
-    yield "amount of padding", again(rows, extra=EXTRA_PADDING)
-    yield "side of padding", again(rows, side="right")
-    yield "prompt order", again(rows[::-1]).flip(0)
+def _changed_rows(model: LoadedModel, rows: Sequence[Sequence[int]], site: Site) -> Iterator[tuple[str, Tensor]]:
+    """The name of each harmless change, and the rows under it, in the order of `rows`."""
+    padding = pad_id(model.tokenizer)
+
+    def read(prompts: Sequence[Sequence[int]], side: Side = "left", extra: int = 0) -> Tensor:
+        return last_rows(model, widened(pad(prompts, padding, side), padding, extra), site)
+
+    yield "repeat", read(rows)
+    yield "batch composition", torch.cat([read(group) for group in smaller_batches(rows)])
+    yield "amount of padding", read(rows, extra=EXTRA_PADDING)
+    yield "side of padding", read(rows, side="right")
+    yield "prompt order", read(rows[::-1]).flip(0)
     with other_attention(model) as name:
         if name:
-            yield "attention implementation", again(rows)
+            yield "attention implementation", read(rows)
 
 
 def smaller_batches(rows: Sequence[Sequence[int]]) -> list[Sequence[Sequence[int]]]:
-    """The first and the last prompt alone, the others in pairs, or in larger groups if that made over six batches."""
-    size = max(2, -(-(len(rows) - 2) // (_SMALLER - 2)))
+    """The first and the last prompt alone, the others in pairs, or in larger groups to make at most six batches."""
+    size = max(2, -(-(len(rows) - 2) // (SMALLER_BATCHES - 2)))
     inner = rows[1:-1]
     return [rows[:1], *(inner[start : start + size] for start in range(0, len(inner), size)), rows[-1:]]
 
@@ -160,9 +118,9 @@ def widened(batch: TokenBatch, padding: int, extra: int) -> TokenBatch:
 
 @contextmanager
 def other_attention(model: LoadedModel) -> Iterator[str]:
-    """The model with sdpa instead of another attention implementation, or eager instead of sdpa; then as it was.
+    """The model with sdpa instead of another attention implementation, or eager instead of sdpa; restored afterwards.
 
-    Yields the name in force, "" if there is no other: the model refuses it, or has a soft cap, which sdpa leaves out.
+    Yields the name in force, "" if there is no other: the model refuses it, or has a soft cap, which sdpa ignores.
     """
     config = model.module.config
     before = config._attn_implementation
@@ -184,9 +142,10 @@ def _set_attention(model: LoadedModel, name: str) -> bool:
     return bool(model.module.config._attn_implementation == name)
 
 
-def _change(base: Tensor, moved: Tensor, harmful: int) -> FloorChange:
-    before = difference_of_means(base[:harmful].float(), base[harmful:].float())
-    after = difference_of_means(moved[:harmful].float(), moved[harmful:].float())
+def _change(base: Tensor, moved: Tensor, method: str, harmful: int) -> FloorChange:
+    before, after = (
+        extract_direction(method, rows[:harmful].float(), rows[harmful:].float()) for rows in (base, moved)
+    )
     return FloorChange(
         max_abs=compare(base, moved).max_abs,
         one_minus_cosine=max(one_minus_cosine(left, right) for left, right in zip(base, moved, strict=True)),

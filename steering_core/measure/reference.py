@@ -1,10 +1,10 @@
-"""The reference arm: greedy decoding with plain PyTorch pre-hooks, written without `generate`.
+"""The reference generation: greedy decoding with plain PyTorch pre-hooks, written without `generate`.
 
-It edits what the next block receives, so it shares neither code nor hook point with the tools it is compared to.
+It edits the input of the next block, so it shares neither code nor hook point with the tools it is compared with.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -27,10 +27,8 @@ def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_n
     cache, whole, inherited = None, ids, processors(config)
     with model.inference(), steered(model, edits, batch.mask):
         for _ in range(max_new_tokens):
-            out = model.module(
-                input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache,
-                use_cache=model.use_cache, logits_to_keep=1,
-            )  # fmt: skip
+            inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+            out = model.module(**inputs, past_key_values=cache, use_cache=model.use_cache, logits_to_keep=1)
             cache = out.past_key_values
             scores = inherited(whole, out.logits[:, -1].float())
             ids = scores.argmax(-1, keepdim=True).masked_fill(done[:, None], config.pad_token_id)
@@ -46,29 +44,26 @@ def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_n
 
 
 def processors(config: GenerationConfig) -> LogitsProcessorList:
-    """What a checkpoint's own defaults change about greedy decoding: empty unless they are inherited (`as_run`)."""
+    """What a checkpoint's own defaults change about greedy decoding: nothing unless they are inherited (`as_run`)."""
     penalty = config.repetition_penalty
     return LogitsProcessorList([RepetitionPenaltyLogitsProcessor(penalty)] if penalty not in (None, 1.0) else [])
 
 
 @contextmanager
 def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator[None]:
-    """Apply edits to what the following module receives, at real tokens; hooks are removed at the end.
+    """Apply edits to the input of the following module, at real tokens; hooks are removed at the end.
 
-    ToolUnsupported for an edit of anything but `resid_post`, which alone is what the following module receives.
+    ToolUnsupported for an edit of anything but `resid_post`, the only stream that the following module receives.
     """
     if other := [edit.site for edit in edits if edit.site.stream != "resid_post"]:
         raise ToolUnsupported("edit-site", f"the reference cannot edit {other[0]}", "edit resid_post")
     followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
-    handles = []
-    try:
+    with ExitStack() as hooks:
         for edit in edits:
             hook = _hook(edit, Schedule(mask, edit.phase, model.use_cache))
-            handles.append(followers[edit.site.layer].register_forward_pre_hook(hook, with_kwargs=True))
+            follower = followers[edit.site.layer]
+            hooks.callback(follower.register_forward_pre_hook(hook, with_kwargs=True).remove)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _hook(edit: Edit, schedule: Schedule) -> Callable[[nn.Module, Any, Any], Any]:

@@ -1,15 +1,17 @@
-"""What a tool does besides answering: is it live, does it own its values, does it hand the model back."""
+"""What a tool does besides answering: does its library run, does it own its values, does it leave the model unmodified?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from steering_core.measure.experiment import Experiment, identity
+from steering_core.measure.experiment import Experiment
+from steering_core.measure.keys import identity
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe import model_state as borrow
+from steering_core.observe import model_state
 from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
 from steering_core.observe.liveness import counting, machinery
 from steering_core.tools.edits import Edit
@@ -20,7 +22,7 @@ NEW_TOKENS = 3
 
 @dataclass(frozen=True, eq=False)
 class ToolInputs:
-    """What a tool is handed beside the model: tensors of its own, so that writing into them harms nobody else."""
+    """What a tool is given besides the model: copies, so that writing into them affects nobody else."""
 
     batch: TokenBatch
     edits: Sequence[Edit]
@@ -34,78 +36,81 @@ class ToolInputs:
 
 @dataclass(eq=False)
 class SideEffects:
-    """Measurements of one model's tools. left: per tool, what a read and a steered generation left changed."""
+    """Side effects of one model's tools."""
 
     experiment: Experiment
-    left: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
-
-    def given(self) -> ToolInputs:
-        """The extraction prompts, and steering along the true direction."""
-        batch = self.experiment.extraction
-        own = replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone())
-        return ToolInputs(own, self.experiment.edits(self.experiment.true_direction()))
-
-    def act(self, tool: Tool, action: str, model: LoadedModel | None = None, given: ToolInputs | None = None) -> object:
-        """One read, or one short steered generation."""
-        model, given = model or self.experiment.model, given or self.given()
-        if action in {"read", "read again"}:
-            return tool.read(model, given.batch, [self.experiment.site])
-        return tool.generate(model, given.batch, given.edits, NEW_TOKENS)
+    _left: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, init=False)
 
     def library_calls(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
         counts = {}
         for action in ("read", "read again", "generate"):
             with counting(tool) as seen:
-                self.act(tool, action)
+                self._act(tool, action, self.experiment.model, self._inputs())
             counts[action] = seen.frames
         return counts
 
     def machinery(self, tool: Tool) -> str:
-        """The library that the tool says it is."""
+        """The library that the tool claims to be."""
         return " or ".join(machinery(tool))
 
     def overwritten(self, tool: Tool) -> Tensor:
-        """The tool's value for the tested site, in a forward whose next block writes over its input."""
+        """The tool's value for the tested site, in a forward whose next block overwrites its input."""
         experiment = self.experiment
         following = min(experiment.settings.layer + 1, experiment.model.spec.layers - 1)
         with overwriting_at(experiment.model, following):
             return tool.read(experiment.model, experiment.extraction, [experiment.site])[experiment.site]
 
-    def untouched(self) -> LoadedModel:
-        """The same weights in modules that no tool has seen."""
-        return replace(self.experiment.model, module=sharing_copy(self.experiment.pristine))
-
     def left_changed(self, tool: Tool) -> dict[str, str]:
         """aspect -> what a read and a steered generation left changed; measured once per tool."""
-        who = tuple(identity(tool).values())
-        if who not in self.left:
-            model, given = self.untouched(), self.given()
-            with borrow.lent(model):
-                before = borrow.state_of(model, given.tensors)
-                self.act(tool, "read", model, given)
-                self.act(tool, "generate", model, given)
-                self.left[who] = borrow.changed(before, borrow.state_of(model, given.tensors))
-        return self.left[who]
+        key = tuple(identity(tool).values())
+        if key not in self._left:
+            with self._lent() as (model, inputs, left):
+                self._act(tool, "read", model, inputs)
+                self._act(tool, "generate", model, inputs)
+            self._left[key] = left
+        return self._left[key]
 
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
-        """(kind of exception that reached the caller, aspect -> what was left changed).
+        """(type of the exception that reached the caller, aspect -> what was left changed).
 
         action: "read", "generate", or "interrupt" for a Ctrl-C in either.
         """
         interrupted = action == "interrupt"
         kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
-        model, given = self.untouched(), self.given()
-        with borrow.lent(model):
-            before = borrow.state_of(model, given.tensors)
-            every = [self._caught(tool, each, model, given, kind) for each in actions]
-            caught = next((each for each in every if each != kind.__name__), kind.__name__)
-            return caught, borrow.changed(before, borrow.state_of(model, given.tensors))
+        with self._lent() as (model, inputs, left):
+            raised = [self._raised(tool, attempt, model, inputs, kind) for attempt in actions]
+        return next((name for name in raised if name != kind.__name__), kind.__name__), left
 
-    def _caught(self, tool: Tool, action: str, model: LoadedModel, given: ToolInputs, kind: type[BaseException]) -> str:
+    def _raised(
+        self, tool: Tool, action: str, model: LoadedModel, inputs: ToolInputs, kind: type[BaseException]
+    ) -> str:
         with failing_at(model, self.experiment.settings.layer, kind):
             try:
-                self.act(tool, action, model, given)
+                self._act(tool, action, model, inputs)
             except (Exception, PlannedInterrupt) as error:
                 return type(error).__name__
         return "none"
+
+    @contextmanager
+    def _lent(self) -> Iterator[tuple[LoadedModel, ToolInputs, dict[str, str]]]:
+        """The same weights in modules that no tool has touched, inputs, and aspect -> what was left changed, filled in
+        at the end."""
+        model = replace(self.experiment.model, module=sharing_copy(self.experiment.pristine))
+        inputs, left = self._inputs(), dict[str, str]()
+        with model_state.lent(model):
+            before = model_state.state_of(model, inputs.tensors)
+            yield model, inputs, left
+            left |= model_state.changed(before, model_state.state_of(model, inputs.tensors))
+
+    def _inputs(self) -> ToolInputs:
+        """The extraction prompts, and steering along the true direction."""
+        batch = self.experiment.extraction
+        copied = replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone())
+        return ToolInputs(copied, self.experiment.edits(self.experiment.true_direction()))
+
+    def _act(self, tool: Tool, action: str, model: LoadedModel, inputs: ToolInputs) -> object:
+        """One read, or one short steered generation."""
+        if action in {"read", "read again"}:
+            return tool.read(model, inputs.batch, [self.experiment.site])
+        return tool.generate(model, inputs.batch, inputs.edits, NEW_TOKENS)

@@ -1,6 +1,6 @@
 """A content-addressed store of measurements in the run directory: nothing is computed twice, a killed run resumes.
 
-One measurement is one safetensors file, named by the sha256 of its key; it appears whole or not at all.
+One measurement is one safetensors file, named by the sha256 of its key; a file is written whole or not at all.
 """
 
 import json
@@ -30,14 +30,14 @@ class Store:
     def get(self, key: Key, compute: Callable[[], Tensor]) -> Tensor:
         """The tensor for a key, on the CPU."""
         path = self.path(key)
-        if (known := self.find(key)) is not None:
-            return known
-        _make(path.parent)
+        if (stored := self.find(key)) is not None:
+            return stored
+        _make_folder(path.parent)
         with FileLock(f"{path}.lock"):
-            if (known := self.find(key)) is None:
-                known = compute().detach().cpu().contiguous()
-                self._write(path, key, known)
-        return known
+            if (stored := self.find(key)) is None:
+                stored = compute().detach().cpu().contiguous()
+                self._write(path, key, stored)
+        return stored
 
     def find(self, key: Key) -> Tensor | None:
         """The tensor for a key if it is stored."""
@@ -47,24 +47,23 @@ class Store:
         try:
             value: Tensor = load_file(path)["value"]
         except (SafetensorError, KeyError, OSError) as error:
-            raise ArtifactProblem("store-file", f"{path} does not read: {error}", "delete it and run again") from None
+            raise ArtifactProblem("store-file", f"{path} cannot be read: {error}", "delete it and run again") from None
         return value
 
     def path(self, key: Key) -> Path:
         """Where the measurement of a key lives."""
-        name = sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+        name = sha256(_text(key).encode()).hexdigest()
         return self.root / name[:2] / f"{name}.safetensors"
 
     def _write(self, path: Path, key: Key, value: Tensor) -> None:
         temporary = path.with_suffix(f".{os.getpid()}.part")
         try:
-            save_file({"value": value}, temporary, metadata={"key": json.dumps(key, sort_keys=True, default=str)})
+            save_file({"value": value}, temporary, metadata={"key": _text(key)})
             os.replace(temporary, path)
         except (OSError, SafetensorError) as error:
             temporary.unlink(missing_ok=True)
-            raise ArtifactProblem(
-                "store-write", f"cannot write {path}: {error}", "free space or choose another --run-dir"
-            ) from None
+            hint = "free space or choose another --run-dir"
+            raise ArtifactProblem("store-write", f"cannot write {path}: {error}", hint) from None
 
 
 def digest(tensor: Tensor) -> str:
@@ -74,7 +73,11 @@ def digest(tensor: Tensor) -> str:
     return sha256(f"{flat.dtype}{tuple(flat.shape)}".encode() + raw).hexdigest()
 
 
-def _make(folder: Path) -> None:
+def _text(key: Key) -> str:
+    return json.dumps(key, sort_keys=True, default=str)
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What is timed by the benchmarks: each a call that ends when its last value is there, on a GPU too."""
+"""What the benchmarks time: calls that end when their result is complete, on a GPU too."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,19 +16,19 @@ Call = Callable[[], Any]
 
 
 def finished(experiment: Experiment, call: Call) -> Call:
-    """The call, and the wait for what it has asked of the GPU."""
+    """The call, including the wait for the GPU work that it started."""
 
-    def whole() -> Any:
+    def synchronized() -> Any:
         result = call()
         if experiment.model.device.type == "cuda":
             torch.cuda.synchronize()
         return result
 
-    return whole
+    return synchronized
 
 
 def reading(experiment: Experiment, name: str) -> Call:
-    """Reads the tested site once, by a tool or by the witness ("reference")."""
+    """Reads the tested site once, by a tool or by the independent trace ("reference")."""
     if name == "reference":
         return lambda: block_inputs(experiment.model, experiment.extraction.inputs(), {experiment.settings.layer + 1})
     tool = find_tool(name)
@@ -43,7 +43,7 @@ def generating(experiment: Experiment, name: str, new_tokens: int) -> Call:
 
 
 def naming(experiment: Experiment, name: str) -> Call:
-    """Says which tensor was returned for the tested site; name: what is wrong with it, or "a forward" without any."""
+    """Names a wrong tensor; name: what is wrong with it, or "a forward" for one plain forward."""
     if name == "a forward":
         return lambda: experiment.model.forward(experiment.extraction.inputs())
     before = Site("resid_post", experiment.settings.layer - 1)

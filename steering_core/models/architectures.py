@@ -1,12 +1,12 @@
-"""Which module carries which stream, written down per model family; nothing is guessed.
+"""Which module carries which stream, per model family; nothing is inferred from module names.
 
-A `Tap` names a module by path, the side of it, and (for fused projections) the columns. Paths contain `{layer}`.
+A `Tap` names a module by path, its input or output, and (for fused projections) the columns. Paths contain `{layer}`.
 `attn_contrib` / `mlp_contrib` are what is added to the residual stream: on Gemma-2 and Gemma-3 that is the output of
 the post-attention / post-feedforward norm, not of the attention or MLP module.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from steering_core.errors import ToolUnsupported
 from steering_core.models.sites import Site
@@ -25,12 +25,12 @@ class Tap:
 
     def at(self, layer: int) -> "Tap":
         """The tap of one block."""
-        return Tap(self.path.format(layer=layer), self.side, self.part)
+        return replace(self, path=self.path.format(layer=layer))
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The table of one family: where the blocks, the embedding and the final norm are, and a tap per stream."""
+    """One family: where the blocks, the embedding and the final norm are, and a tap per stream."""
 
     family: str
     blocks: str
@@ -43,73 +43,52 @@ class Architecture:
         if site.stream == "final_norm":
             return Tap(self.final_norm, "output")
         if site.stream not in self.taps:
-            raise ToolUnsupported(
-                "no-such-stream", f"family {self.family} has no stream {site.stream}", f"it has: {', '.join(self.taps)}"
-            )
+            sentence = f"family {self.family} has no stream {site.stream}"
+            raise ToolUnsupported("no-such-stream", sentence, f"it has: {', '.join(self.taps)}")
         return self.taps[site.stream].at(site.layer)
 
 
-def _llama_like(family: str, *, mid: str, contrib: tuple[str, str], fused: str | None = None) -> Architecture:
-    block = "model.layers.{layer}"
-    key = Tap(f"{block}.self_attn.{fused}", "output", "k") if fused else Tap(f"{block}.self_attn.k_proj", "output")
-    value = Tap(f"{block}.self_attn.{fused}", "output", "v") if fused else Tap(f"{block}.self_attn.v_proj", "output")
-    taps = {
+def _taps(block: str, attention: str, mid: str, contrib: tuple[str, str], keys: str, values: str) -> dict[str, Tap]:
+    """Taps from paths inside a block; keys == values means one fused query-key-value projection."""
+    fused = keys == values
+    return {
         "resid_pre": Tap(block, "input"),
         "resid_mid": Tap(f"{block}.{mid}", "input"),
         "resid_post": Tap(block, "output"),
-        "attn_out": Tap(f"{block}.self_attn", "output"),
+        "attn_out": Tap(f"{block}.{attention}", "output"),
         "mlp_out": Tap(f"{block}.mlp", "output"),
         "attn_contrib": Tap(f"{block}.{contrib[0]}", "output"),
         "mlp_contrib": Tap(f"{block}.{contrib[1]}", "output"),
-        "k": key,
-        "v": value,
+        "k": Tap(f"{block}.{attention}.{keys}", "output", "k" if fused else None),
+        "v": Tap(f"{block}.{attention}.{values}", "output", "v" if fused else None),
     }
+
+
+def _llama_like(family: str, *, sandwich: bool = False, fused: str = "") -> Architecture:
+    """sandwich: a norm after attention and MLP too, whose output is what is added to the residual stream."""
+    mid, contrib = "post_attention_layernorm", ("self_attn", "mlp")
+    if sandwich:
+        mid, contrib = "pre_feedforward_layernorm", ("post_attention_layernorm", "post_feedforward_layernorm")
+    taps = _taps("model.layers.{layer}", "self_attn", mid, contrib, fused or "k_proj", fused or "v_proj")
     return Architecture(family, "model.layers", "model.embed_tokens", "model.norm", taps)
 
 
-def _pre_norm(family: str, fused: str | None = None) -> Architecture:
-    return _llama_like(family, mid="post_attention_layernorm", contrib=("self_attn", "mlp"), fused=fused)
-
-
-def _sandwich_norm(family: str) -> Architecture:
-    norms = ("post_attention_layernorm", "post_feedforward_layernorm")
-    return _llama_like(family, mid="pre_feedforward_layernorm", contrib=norms)
-
-
-def _gpt2() -> Architecture:
-    block = "transformer.h.{layer}"
-    taps = {
-        "resid_pre": Tap(block, "input"),
-        "resid_mid": Tap(f"{block}.ln_2", "input"),
-        "resid_post": Tap(block, "output"),
-        "attn_out": Tap(f"{block}.attn", "output"),
-        "mlp_out": Tap(f"{block}.mlp", "output"),
-        "attn_contrib": Tap(f"{block}.attn", "output"),
-        "mlp_contrib": Tap(f"{block}.mlp", "output"),
-        "k": Tap(f"{block}.attn.c_attn", "output", "k"),
-        "v": Tap(f"{block}.attn.c_attn", "output", "v"),
-    }
-    return Architecture("gpt2", "transformer.h", "transformer.wte", "transformer.ln_f", taps)
-
-
+_GPT2_TAPS = _taps("transformer.h.{layer}", "attn", "ln_2", ("attn", "mlp"), "c_attn", "c_attn")
 ARCHITECTURES: dict[str, Architecture] = {
-    "qwen2": _pre_norm("qwen2"),
-    "qwen3": _pre_norm("qwen3"),
-    "llama": _pre_norm("llama"),
-    "mistral": _pre_norm("mistral"),
-    "phi3": _pre_norm("phi3", fused="qkv_proj"),
-    "gemma2": _sandwich_norm("gemma2"),
-    "gemma3_text": _sandwich_norm("gemma3_text"),
-    "gpt2": _gpt2(),
+    "qwen2": _llama_like("qwen2"),
+    "qwen3": _llama_like("qwen3"),
+    "llama": _llama_like("llama"),
+    "mistral": _llama_like("mistral"),
+    "phi3": _llama_like("phi3", fused="qkv_proj"),
+    "gemma2": _llama_like("gemma2", sandwich=True),
+    "gemma3_text": _llama_like("gemma3_text", sandwich=True),
+    "gpt2": Architecture("gpt2", "transformer.h", "transformer.wte", "transformer.ln_f", _GPT2_TAPS),
 }
 
 
 def architecture_of(family: str) -> Architecture:
-    """The table of a family; ToolUnsupported names the known ones."""
+    """The streams of a family; ToolUnsupported lists the known families."""
     if family not in ARCHITECTURES:
-        raise ToolUnsupported(
-            "unknown-family",
-            f"no architecture table for family {family!r}",
-            f"known: {', '.join(sorted(ARCHITECTURES))}",
-        )
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise ToolUnsupported("unknown-family", f"no architecture table for family {family!r}", f"known: {known}")
     return ARCHITECTURES[family]

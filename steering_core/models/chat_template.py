@@ -1,4 +1,4 @@
-"""Does a checkpoint's chat template render? Found out with jinja alone, in the sandbox that transformers uses."""
+"""Whether a checkpoint's chat template renders: tried with jinja alone, in the sandbox that transformers uses."""
 
 import json
 from datetime import datetime
@@ -14,10 +14,11 @@ from steering_core.errors import LoadProblem
 
 REQUEST = "Name a color."
 ONE_TURN = "a template that renders one user turn"
+CHAT_CHECKPOINT = "a chat checkpoint; for a base model, `tokenizer` in its row of models.toml names a chat model's"
 
 
 class _Generation(Extension):
-    """`{% generation %}`: transformers' mark around what an assistant says; here only its content."""
+    """`{% generation %}`: transformers' mark around the assistant's text; here only its content."""
 
     tags = {"generation"}
 
@@ -27,24 +28,20 @@ class _Generation(Extension):
 
 
 def check_chat_template(key: str, folder: Path, settings: dict[str, Any]) -> None:
-    """LoadProblem when there is no template, when it fails, or when what it renders lacks the user's words.
+    """LoadProblem when there is no template, when it fails, or when its output lacks the user's text.
 
     settings: the contents of tokenizer_config.json.
     """
     try:
-        text = find_template(folder, settings)
-        rendered = None if text is None else render(text, settings)
+        template = find_template(folder, settings)
+        rendered = None if template is None else render(template, settings)
     except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, OSError) as error:
-        raise LoadProblem(
-            "chat-template", f"{key}: the chat template in {folder} fails: {type(error).__name__}: {error}", ONE_TURN
-        ) from None
+        sentence = f"{key}: the chat template in {folder} fails: {type(error).__name__}: {error}"
+        raise LoadProblem("chat-template", sentence, ONE_TURN) from None
     if rendered is None:
-        raise LoadProblem(
-            "chat-template", f"{key}: {folder} has no chat template",
-            "a chat checkpoint; for a base model, `tokenizer` in its row of models.toml names a chat model's",
-        )  # fmt: skip
+        raise LoadProblem("chat-template", f"{key}: {folder} has no chat template", CHAT_CHECKPOINT)
     if REQUEST not in rendered:
-        raise LoadProblem("chat-template", f"{key}: the chat template in {folder} drops the user's words", ONE_TURN)
+        raise LoadProblem("chat-template", f"{key}: the chat template in {folder} drops the user's text", ONE_TURN)
 
 
 def find_template(folder: Path, settings: dict[str, Any]) -> str | None:
@@ -52,24 +49,23 @@ def find_template(folder: Path, settings: dict[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
-    found = settings.get("chat_template")
-    if isinstance(found, list):
-        found = {row.get("name"): row.get("template") for row in found if isinstance(row, dict)}.get("default")
-    return found if isinstance(found, str) else None
+    template = settings.get("chat_template")
+    if isinstance(template, list):
+        template = {row.get("name"): row.get("template") for row in template if isinstance(row, dict)}.get("default")
+    return template if isinstance(template, str) else None
 
 
-def render(text: str, settings: dict[str, Any]) -> str:
+def render(template: str, settings: dict[str, Any]) -> str:
     """One user turn, ready for the answer, as transformers renders it."""
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
-    )
+    extensions = [_Generation, loopcontrols]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
     environment.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: datetime.now().strftime(form)}
-    special = {name: _text(value) for name, value in settings.items() if name.endswith("_token") and value is not None}
-    turn = [{"role": "user", "content": REQUEST}]
-    return environment.from_string(text).render(
-        messages=turn, tools=None, documents=None, add_generation_prompt=True, **special
-    )
+    variables = {
+        name: _text(value) for name, value in settings.items() if name.endswith("_token") and value is not None
+    }
+    variables |= {"messages": [{"role": "user", "content": REQUEST}], "tools": None, "documents": None}
+    return environment.from_string(template).render(**variables, add_generation_prompt=True)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -1,71 +1,64 @@
-"""Is a checkpoint directory whole, unaltered and the one that its registry row describes? Answered from small files and
-headers, without torch or transformers, so that it is known before anything runs."""
+"""Whether a checkpoint directory is complete, unaltered and the one that its registry row describes. Only small files
+and headers are read, without torch or transformers, so that a problem is known before anything runs."""
 
 import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from steering_core.errors import LoadProblem
+from steering_core.errors import LoadProblem, first_line
 from steering_core.models.architectures import architecture_of
 from steering_core.models.chat_template import check_chat_template
 from steering_core.models.registry import ModelSpec
 from steering_core.models.shapes import check_shape, stated_shape
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-WHOLE = "a complete Hugging Face directory: config.json, safetensors weights, tokenizer.json, a chat template"
+COMPLETE = "a complete Hugging Face directory: config.json, safetensors weights, tokenizer.json, a chat template"
 
 
 def check_checkpoint(spec: ModelSpec, folder: Path, tokenizer: Path | None = None) -> None:
-    """LoadProblem for the first thing that is missing, torn, altered or unlike the registry row.
+    """LoadProblem for the first file that is missing, torn, altered or unlike the registry row.
 
     tokenizer: the directory that the tokenizer comes from, if not the checkpoint itself.
     """
-    check_config(spec, folder)
-    check_manifest(spec, folder)
+    architecture_of(spec.family)
+    check_shape(spec, stated_shape(_object(spec, folder / "config.json")))
+    _check_manifest(spec, folder)
     for file in weight_files(spec, folder):
-        if (problem := torn(file)) is not None:
+        if problem := _torn(file):
             raise _problem(spec, f"{file} {problem}", "download or build the checkpoint again")
     check_tokenizer(spec, tokenizer or folder)
 
 
-def check_config(spec: ModelSpec, folder: Path) -> None:
-    """The row's family has a stream table, and what config.json says of the shape is what the row says."""
-    architecture_of(spec.family)
-    check_shape(spec, stated_shape(_object(spec, folder / "config.json")))
-
-
-def check_manifest(spec: ModelSpec, folder: Path) -> None:
-    """The project's own checkpoints are, byte for byte, those of the manifest beside them."""
+def _check_manifest(spec: ModelSpec, folder: Path) -> None:
+    """The project's own checkpoints match the manifest beside them byte for byte."""
     manifest = folder.parent / "manifest.json"
     entry = _object(spec, manifest).get(folder.name) if manifest.is_file() else None
     for name, expected in (entry or {}).get("files", {}).items():
         file = folder / name
-        found = sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
-        if found != expected:
-            raise _problem(
-                spec, f"{file} is not the file of {manifest.name}: sha256 {found[:12]}, expected {expected[:12]}",
-                "restore it, or build it again with python -m fixtures.train",
-            )  # fmt: skip
+        digest = sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
+        if digest != expected:
+            sentence = f"{file} is not the file of {manifest.name}: sha256 {digest[:12]}, expected {expected[:12]}"
+            raise _problem(spec, sentence, "restore it, or build it again with python -m fixtures.train")
 
 
 def weight_files(spec: ModelSpec, folder: Path) -> list[Path]:
-    """The safetensors files that a checkpoint is loaded from: one, or the parts that its index names."""
+    """The safetensors files of a checkpoint: one, or the parts that its index names."""
     index = folder / INDEX
     if not index.is_file():
         if (folder / WEIGHTS).is_file():
             return [folder / WEIGHTS]
         others = len(list(folder.glob("*.safetensors")))
-        found = f"{others} other safetensors files and no {INDEX}" if others else "no safetensors file"
-        raise _problem(spec, f"{folder} has {found}", f"{WEIGHTS}, or parts with their index; pickles are never read")
+        content = f"{others} other safetensors files and no {INDEX}" if others else "no safetensors file"
+        raise _problem(spec, f"{folder} has {content}", f"{WEIGHTS}, or parts with their index; pickles are never read")
     parts = _object(spec, index).get("weight_map")
     if not isinstance(parts, dict) or not parts:
         raise _problem(spec, f"{index} has no weight_map", "download the checkpoint again")
     return sorted({folder / str(name) for name in parts.values()})
 
 
-def is_whole(spec: ModelSpec, folder: Path) -> bool:
-    """Whether every file of a checkpoint is there; a cache can hold some of them."""
+def is_complete(spec: ModelSpec, folder: Path) -> bool:
+    """Whether every file of a checkpoint is there; a cache may hold only some of them."""
     try:
         files = [folder / "config.json", folder / "tokenizer.json", *weight_files(spec, folder)]
     except LoadProblem:
@@ -73,7 +66,7 @@ def is_whole(spec: ModelSpec, folder: Path) -> bool:
     return all(file.is_file() for file in files)
 
 
-def torn(file: Path) -> str | None:
+def _torn(file: Path) -> str | None:
     """None, or what is wrong with a safetensors file's header or length; reads the header only."""
     try:
         size = file.stat().st_size
@@ -83,12 +76,12 @@ def torn(file: Path) -> str | None:
                 return "is not a safetensors file"
             header = json.loads(stream.read(length))
         ends = [row["data_offsets"][1] for name, row in header.items() if name != "__metadata__"]
-        whole = 8 + length + max(ends, default=0)
+        expected = 8 + length + max(ends, default=0)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return "has a header that does not read"
-    return None if size == whole else f"is {size} bytes long, its header says {whole}"
+        return "has an unreadable header"
+    return None if size == expected else f"is {size} bytes long, its header says {expected}"
 
 
 def check_tokenizer(spec: ModelSpec, folder: Path) -> None:
@@ -97,13 +90,12 @@ def check_tokenizer(spec: ModelSpec, folder: Path) -> None:
 
     file = folder / "tokenizer.json"
     if not file.is_file():
-        raise _problem(spec, f"{folder} has no tokenizer.json", WHOLE)
+        raise _problem(spec, f"{folder} has no tokenizer.json", COMPLETE)
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare Exceptions
-        raise _problem(
-            spec, f"{file} does not read: {_brief(error)}", "a tokenizer of the tokenizers library"
-        ) from None
+        sentence = f"{file} cannot be read: {first_line(error)}"
+        raise _problem(spec, sentence, "a tokenizer of the tokenizers library") from None
     check_vocabulary(spec, max([tokenizer.get_vocab_size(False) - 1, *tokenizer.get_added_tokens_decoder()]))
     settings = folder / "tokenizer_config.json"
     check_chat_template(spec.key, folder, _object(spec, settings) if settings.is_file() else {})
@@ -112,19 +104,17 @@ def check_tokenizer(spec: ModelSpec, folder: Path) -> None:
 def check_vocabulary(spec: ModelSpec, last_id: int) -> None:
     """LoadProblem when the tokenizer has ids that the model has no embedding for."""
     if last_id >= spec.vocab:
-        raise _problem(
-            spec, f"its tokenizer has ids up to {last_id}, its vocabulary ends at {spec.vocab - 1}",
-            "the tokenizer that the model was trained with",
-        )  # fmt: skip
+        sentence = f"its tokenizer has ids up to {last_id}, its vocabulary ends at {spec.vocab - 1}"
+        raise _problem(spec, sentence, "the tokenizer that the model was trained with")
 
 
 def _object(spec: ModelSpec, file: Path) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise _problem(spec, f"{file.parent} has no {file.name}", WHOLE) from None
+        raise _problem(spec, f"{file.parent} has no {file.name}", COMPLETE) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise _problem(spec, f"{file} does not read: {_brief(error)}", "a JSON object") from None
+        raise _problem(spec, f"{file} cannot be read: {first_line(error)}", "a JSON object") from None
     if not isinstance(value, dict):
         raise _problem(spec, f"{file} does not hold an object", "a JSON object")
     return value
@@ -132,7 +122,3 @@ def _object(spec: ModelSpec, file: Path) -> dict[str, Any]:
 
 def _problem(spec: ModelSpec, sentence: str, hint: str) -> LoadProblem:
     return LoadProblem("checkpoint", f"{spec.key}: {sentence}", hint)
-
-
-def _brief(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

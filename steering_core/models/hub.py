@@ -1,17 +1,18 @@
-"""Checkpoints of the Hugging Face hub: found in the cache of this machine, else fetched before anything runs.
+"""Checkpoints of the Hugging Face hub: found in this machine's cache, else downloaded before anything runs.
 
-Only a model that was asked for by name is ever fetched, and it is said first. HF_HUB_OFFLINE is respected.
+Only a model that the user named is ever downloaded, and the download is announced first. HF_HUB_OFFLINE is respected.
 """
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from steering_core.errors import LoadProblem
+from steering_core.errors import LoadProblem, first_line
 
 WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
 SMALL = ("config.json", "generation_config.json", "tokenizer*", "chat_template.jinja", "special_tokens_map.json")
 TIMEOUT = 10.0
+"""Seconds to wait for the hub to describe a repository."""
 
 
 def cached_folder(source: str, revision: str, patterns: tuple[str, ...] = SMALL + WEIGHTS) -> Path | None:
@@ -24,8 +25,13 @@ def cached_folder(source: str, revision: str, patterns: tuple[str, ...] = SMALL 
         return None
 
 
-def fetch(key: str, source: str, revision: str, patterns: tuple[str, ...] = SMALL + WEIGHTS) -> Path:
-    """Download what is missing of a repository, after saying so; LoadProblem when that cannot be."""
+def fetch(
+    key: str, source: str, revision: str, announce: Callable[[str], None], patterns: tuple[str, ...] = SMALL + WEIGHTS
+) -> Path:
+    """Download the missing files of a repository; LoadProblem when that fails.
+
+    announce: called once before the download, with one line that names the repository, its size and the hub.
+    """
     from huggingface_hub import HfApi, is_offline_mode, snapshot_download
 
     if is_offline_mode():
@@ -34,7 +40,7 @@ def fetch(key: str, source: str, revision: str, patterns: tuple[str, ...] = SMAL
         api = HfApi()
         api.auth_check(source)
         info = api.model_info(source, revision=revision, files_metadata=True, timeout=TIMEOUT)
-        sys.stderr.write(f"{key}: downloading {source}@{revision} ({_size(info)}) from {api.endpoint}\n")
+        announce(f"{key}: downloading {source}@{revision} ({_size(info)}) from {api.endpoint}")
         return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:
         raise explained(key, source, revision, error) from None
@@ -50,13 +56,15 @@ def explained(key: str, source: str, revision: str, error: Exception) -> LoadPro
         return _problem(key, source, "does not exist, or is private", "correct the id, or log in with `hf auth login`")
     if isinstance(error, errors.RevisionNotFoundError):
         return _problem(key, source, f"has no revision {revision!r}", "a branch, a tag or a commit")
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return _problem(key, source, f"is not in the cache of this machine, and the hub cannot be reached: {first[:120]}")
+    reason = f"is not in the cache of this machine, and the hub cannot be reached: {first_line(error)}"
+    return _problem(key, source, reason)
 
 
-def _problem(key: str, source: str, words: str, hint: str = "") -> LoadProblem:
-    elsewhere = f"give --model-path {key}=DIR, or --random-weights"
-    return LoadProblem("no-checkpoint", f"{key}: {source} {words}", f"{hint}; or {elsewhere}" if hint else elsewhere)
+def _problem(key: str, source: str, reason: str, hint: str = "") -> LoadProblem:
+    alternative = f"give --model-path {key}=DIR, or --random-weights"
+    return LoadProblem(
+        "no-checkpoint", f"{key}: {source} {reason}", f"{hint}; or {alternative}" if hint else alternative
+    )
 
 
 def _size(info: Any) -> str:

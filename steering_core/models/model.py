@@ -1,7 +1,5 @@
-"""From a registry row to a real transformers model in memory, checked against the row before use."""
+"""From a registry row to a transformers model in memory, checked against the row before use."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +9,9 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from steering_core.models.architectures import Architecture, architecture_of
+from steering_core.models.hub import cached_folder
 from steering_core.models.loader import (
     Placement,
-    cached,
     check_loaded_config,
     prefer_repeatable_kernels,
     random_weights,
@@ -26,15 +24,21 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import chat_ids, rendered_ids
 from steering_core.records.provenance import weights_digest
 
+GREEDY: dict[str, Any] = {
+    **{"do_sample": False, "num_beams": 1, "temperature": 1.0, "top_k": 50, "top_p": 1.0, "repetition_penalty": 1.0},
+    **{"no_repeat_ngram_size": 0, "min_new_tokens": 0, "return_dict_in_generate": False},
+}
+"""Greedy decoding with every setting stated, so that nothing is inherited from a checkpoint by accident."""
+
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
     """A transformers causal language model with its tokenizer, in eval mode, without gradients.
 
-    origin: directory or hub id it came from, or "random weights". inherit_defaults: keep the checkpoint's own
-    generation defaults (the `as_run` preset alone does). use_cache, prefill_chunk: how generation feeds the model;
-    steering must not depend on either. device: that of the embedding; a device map may place blocks on others. dtype:
-    of the activations, also over quantized weights.
+    device: that of the embedding; a device map may place blocks on others. dtype: of the activations, also over
+    quantized weights. origin: the directory or hub id it came from, or "random weights". inherit_defaults: keep the
+    checkpoint's generation defaults (only the `as_run` preset does). use_cache, prefill_chunk: how generation feeds
+    the model; steering must not depend on either.
     """
 
     module: Any
@@ -50,13 +54,13 @@ class LoadedModel:
 
     @property
     def revision(self) -> str:
-        """The commit, for a checkpoint that lies in the hub's cache; else what the row says."""
+        """The commit, for a checkpoint from the hub's cache; else the registry row's revision."""
         folder = Path(self.origin)
         return folder.name if folder.parent.name == "snapshots" else self.spec.revision
 
     @property
     def architecture(self) -> Architecture:
-        """The stream table of the model's family."""
+        """The taps of the model's family."""
         return architecture_of(self.spec.family)
 
     def module_at(self, path: str) -> nn.Module:
@@ -64,7 +68,7 @@ class LoadedModel:
         return cast("nn.Module", self.module.get_submodule(path))
 
     def device_at(self, path: str) -> torch.device:
-        """Where a module computes: a device map may place it away from the embedding."""
+        """Where a module computes: a device map may place it on another device than the embedding."""
         return next((weight.device for weight in self.module_at(path).parameters()), self.device)
 
     @property
@@ -81,30 +85,27 @@ class LoadedModel:
         return slice(query, query + kv) if part == "k" else slice(query + kv, query + 2 * kv)
 
     def decoding(self, max_new_tokens: int) -> GenerationConfig:
-        """Greedy decoding with every setting said, so that nothing is inherited from the checkpoint by accident."""
-        own = self.module.generation_config
-        eos, pad = own.eos_token_id, own.pad_token_id
-        if pad is None:
-            pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else _first(eos)
+        """`GREEDY`, with the checkpoint's end and padding tokens; or its own defaults, greedy, if they are inherited."""
+        defaults = self.module.generation_config
+        end, padding = defaults.eos_token_id, defaults.pad_token_id
+        if padding is None:
+            padding = self.tokenizer.pad_token_id
+        if padding is None:
+            padding = end[0] if isinstance(end, list) else end
+        length = {"max_new_tokens": max_new_tokens, "pad_token_id": padding, "use_cache": self.use_cache}
         if self.inherit_defaults:
-            config = GenerationConfig.from_dict(own.to_dict())
-            config.update(do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=pad, use_cache=self.use_cache)
+            config = GenerationConfig.from_dict(defaults.to_dict())
+            config.update(do_sample=False, **length)
             return config
-        return GenerationConfig(
-            do_sample=False, num_beams=1, temperature=1.0, top_k=50, top_p=1.0, repetition_penalty=1.0,
-            no_repeat_ngram_size=0, max_new_tokens=max_new_tokens, min_new_tokens=0, use_cache=self.use_cache,
-            prefill_chunk_size=self.prefill_chunk,
-            bos_token_id=own.bos_token_id, eos_token_id=eos, pad_token_id=pad, return_dict_in_generate=False,
-        )  # fmt: skip
+        ends = {"bos_token_id": defaults.bos_token_id, "eos_token_id": end}
+        return GenerationConfig(**GREEDY, **length, **ends, prefill_chunk_size=self.prefill_chunk)
 
-    @contextmanager
-    def inference(self) -> Iterator[None]:
+    def inference(self) -> torch.no_grad:
         """No gradients; used around every forward of the suite."""
-        with torch.no_grad():
-            yield
+        return torch.no_grad()
 
     def forward(self, inputs: dict[str, Tensor]) -> None:
-        """One forward for whoever looks on: no cache, and no logits but the last token's."""
+        """One forward for its observers: no cache, and logits of the last token only."""
         with self.inference():
             self.module(**inputs, use_cache=False, logits_to_keep=1)
 
@@ -113,7 +114,7 @@ class LoadedModel:
         return chat_ids(self.tokenizer, prompt)
 
     def rendered_ids(self, prompt: str) -> list[int]:
-        """The same turn rendered to text and read back: what `chat_ids` must equal."""
+        """The same turn rendered to text and tokenized: what `chat_ids` must equal."""
         return rendered_ids(self.tokenizer, prompt)
 
     def text(self, ids: Tensor) -> list[str]:
@@ -123,7 +124,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """How to get one model into memory; carried to fresh processes as plain data.
+    """How to load one model; passed to fresh processes as plain data.
 
     source: directory or hub id. random_weights: build the registry row's architecture and shape with seeded random
     weights. tokenizer: where the tokenizer comes from, if not from `source`. device_map, quantize: see `Placement`.
@@ -142,24 +143,23 @@ class LoadRequest:
 
     def load(self) -> LoadedModel:
         """The model, in eval mode, on its device; LoadProblem says what is wrong with the checkpoint."""
-        architecture_of(self.spec.family)
+        spec, dtype = self.spec, torch_dtype(self.dtype)
+        architecture_of(spec.family)
         prefer_repeatable_kernels()
         if self.device.startswith("cuda"):
             torch.cuda.set_device(self.device)  # peak memory and random state are read from the current device
-        if self.spec.tiny:
-            torch.set_num_threads(1)  # more threads cost more than they bring at this size: 255 s against 49 s a run
+        if spec.tiny:
+            torch.set_num_threads(1)  # more threads are slower at this size: 255 s against 49 s a run
         if not self.random_weights:
-            check_loaded_config(self.spec, self.source)
-        tokenizer = read_tokenizer(self.spec, self.tokenizer or self.source)
-        where = Placement(torch_dtype(self.dtype), self.device, self.attention, self.device_map, self.quantize)
-        module = (
-            random_weights(self.spec, where) if self.random_weights else read_weights(self.spec, self.source, where)
-        )
+            check_loaded_config(spec, self.source)
+        tokenizer = read_tokenizer(spec, self.tokenizer or self.source)
+        placement = Placement(dtype, self.device, self.attention, self.device_map, self.quantize)
+        module = random_weights(spec, placement) if self.random_weights else read_weights(spec, self.source, placement)
         module.eval().requires_grad_(False)
         origin = "random weights" if self.random_weights else self.source
-        entry = module.get_input_embeddings().weight.device
+        device = module.get_input_embeddings().weight.device
         return LoadedModel(
-            module, tokenizer, self.spec, entry, where.dtype, origin, self.inherit_defaults, quantize=self.quantize
+            module, tokenizer, spec, device, dtype, origin, self.inherit_defaults, quantize=self.quantize
         )
 
     def digest(self) -> str:
@@ -167,8 +167,4 @@ class LoadRequest:
         if self.random_weights:
             return "random:seed0"
         folder = Path(self.source)
-        return weights_digest(folder if folder.is_dir() else cached(self.spec, self.source))
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value
+        return weights_digest(folder if folder.is_dir() else cached_folder(self.source, self.spec.revision) or folder)

@@ -2,14 +2,17 @@
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from steering_core.directions import DEFAULT_METHOD, check_method
 from steering_core.errors import UsageProblem
 
 DTYPES = ("float32", "bfloat16", "float16")
 BLOCKS = ("from_layer_on", "single")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,8 @@ class ModelSpec:
 
     source: a directory (relative to the repository) or a hub id. layer: the tested block, 0-based; depth: the same
     as a fraction, resolved as int(depth * layers); one of the two is given. multiplier: strength of the unit direction.
-    default: measured when a run names no model. tuned: false for a base model, which refuses nothing: behavior and
-    premise are not planned for it. tokenizer: where the tokenizer and chat template come from, if not from `source`.
-    confirmed: the shape was compared with a published copy of the model's config.json.
+    default: measured when a run names no model. tuned: false for a base model, which refuses nothing, so that behavior
+    is not planned for it. tokenizer: where the tokenizer and chat template come from, if not from `source`.
     """
 
     key: str
@@ -43,13 +45,9 @@ class ModelSpec:
     tiny: bool = False
     default: bool = False
     tuned: bool = True
-    confirmed: bool = False
     max_new_tokens: int = 256
     memory_gb: float = 0.0
-    priority: str = ""
     gpu_hour_usd: float = 1.10
-    adapter: str = ""
-    note: str = ""
 
     def __post_init__(self) -> None:
         if self.layer < 0 and self.depth > 0:
@@ -62,9 +60,10 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Preset:
-    """One of the protocol's settings (PROTOCOL §6). None means: as the model's registry row says.
+    """One of the protocol's settings (PROTOCOL §6). None means: as in the model's registry row.
 
     blocks: "from_layer_on" steers every block from the tested one on, "single" the tested one only.
+    method: how directions are extracted, the name of a file of `steering_core/directions/`.
     """
 
     name: str
@@ -76,24 +75,22 @@ class Preset:
     strength: float | None = None
     max_new_tokens: int | None = None
     inherit_generation_defaults: bool = False
+    method: str = DEFAULT_METHOD
 
     def __post_init__(self) -> None:
         if self.blocks not in BLOCKS:
-            raise UsageProblem(
-                "preset-blocks", f"preset {self.name} steers {self.blocks!r}", f"known: {', '.join(BLOCKS)}"
-            )
+            sentence = f"preset {self.name} steers {self.blocks!r}"
+            raise UsageProblem("preset-blocks", sentence, f"known: {', '.join(BLOCKS)}")
         object.__setattr__(self, "seeds", tuple(self.seeds))
         if not self.seeds or len(self.seeds) != self.repeats:
-            raise UsageProblem(
-                "preset-seeds",
-                f"preset {self.name} has {self.repeats} repeats and {len(self.seeds)} seeds",
-                "as many of each",
-            )
+            sentence = f"preset {self.name} has {self.repeats} repeats and {len(self.seeds)} seeds"
+            raise UsageProblem("preset-seeds", sentence, "as many of each")
+        check_method(self.method)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What one model is run with: the preset resolved against the registry row."""
+    """What one model is measured with: the preset resolved against the registry row."""
 
     preset: str
     layer: int
@@ -101,52 +98,55 @@ class Settings:
     blocks: tuple[int, ...]
     max_new_tokens: int
     inherit_generation_defaults: bool
+    method: str
 
 
-RegistryRow = TypeVar("RegistryRow", ModelSpec, Preset)
+Row = TypeVar("Row", ModelSpec, Preset)
 
 
 def check_layer(spec: ModelSpec, layer: int) -> None:
     """UsageProblem unless the block exists in the model."""
     if not 0 <= layer < spec.layers:
-        raise UsageProblem(
-            "layer-range", f"layer {layer} is out of range for {spec.key}", f"blocks are 0 to {spec.layers - 1}"
-        )
+        sentence = f"layer {layer} is out of range for {spec.key}"
+        raise UsageProblem("layer-range", sentence, f"blocks are 0 to {spec.layers - 1}")
 
 
 def check_strength(key: str, strength: float) -> None:
-    """UsageProblem for a strength that steers nothing or everything away."""
+    """UsageProblem for a strength of 0, infinity or NaN."""
     if not math.isfinite(strength) or strength == 0:
         raise UsageProblem("multiplier", f"multiplier {strength} cannot steer {key}", "a finite number other than 0")
 
 
-def resolve(spec: ModelSpec, preset: Preset, layer: int | None = None, strength: float | None = None) -> Settings:
-    """The settings of one model under one preset; `layer` and `strength` override both."""
-    chosen = next(value for value in (layer, preset.layer, spec.layer) if value is not None)
-    check_layer(spec, chosen)
-    force = next(value for value in (strength, preset.strength, spec.multiplier) if value is not None)
-    check_strength(spec.key, force)
-    return Settings(
-        preset=preset.name,
-        layer=chosen,
-        strength=force,
-        blocks=tuple(range(chosen, spec.layers)) if preset.blocks == "from_layer_on" else (chosen,),
-        max_new_tokens=preset.max_new_tokens or spec.max_new_tokens,
-        inherit_generation_defaults=preset.inherit_generation_defaults,
-    )
+def resolve(
+    spec: ModelSpec, preset: Preset, layer: int | None = None, strength: float | None = None, method: str | None = None
+) -> Settings:
+    """The settings of one model under one preset; `layer`, `strength` and `method` override both."""
+    layer = _first_given(layer, preset.layer, spec.layer)
+    strength = _first_given(strength, preset.strength, spec.multiplier)
+    method = _first_given(method, preset.method)
+    check_layer(spec, layer)
+    check_strength(spec.key, strength)
+    check_method(method)
+    blocks = tuple(range(layer, spec.layers)) if preset.blocks == "from_layer_on" else (layer,)
+    new_tokens = preset.max_new_tokens or spec.max_new_tokens
+    return Settings(preset.name, layer, strength, blocks, new_tokens, preset.inherit_generation_defaults, method)
+
+
+def _first_given(*values: Value | None) -> Value:
+    return next(value for value in values if value is not None)
 
 
 def read_registry(path: Path) -> dict[str, ModelSpec]:
-    """models.toml -> {key: spec}; a row with an unknown or missing field is named."""
+    """models.toml -> {key: spec}; UsageProblem names a row with an unknown or missing field."""
     return {key: _row(ModelSpec, "key", key, row, path) for key, row in _tables(path).items()}
 
 
 def read_presets(path: Path) -> dict[str, Preset]:
-    """presets.toml -> {name: preset}; likewise."""
+    """presets.toml -> {name: preset}; UsageProblem as for the registry."""
     return {name: _row(Preset, "name", name, row, path) for name, row in _tables(path).items()}
 
 
-def pick(known: dict[str, Any], key: str, what: str) -> Any:
+def pick(known: Mapping[str, Value], key: str, what: str) -> Value:
     """known[key]; UsageProblem listing the known keys."""
     if key not in known:
         raise UsageProblem(f"unknown-{what}", f"unknown {what} {key!r}", f"known: {', '.join(sorted(known))}")
@@ -157,24 +157,20 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageProblem(
-            "registry", f"{path.name} cannot be read: {error}", "expected TOML, a table per row"
-        ) from None
+        sentence = f"{path.name} cannot be read: {error}"
+        raise UsageProblem("registry", sentence, "expected TOML, a table per row") from None
     for name, row in tables.items():
         if not isinstance(row, dict):
             raise UsageProblem("registry", f"{path.name}: {name} is not a table", "expected a table per row")
     return tables
 
 
-def _row(kind: type[RegistryRow], title: str, name: str, row: dict[str, Any], path: Path) -> RegistryRow:
+def _row(kind: type[Row], title: str, name: str, row: dict[str, Any], path: Path) -> Row:
     """One table as a ModelSpec or Preset; `title` is the field that holds the table's name."""
-    known = {field.name for field in fields(kind)} - {title}
-    if unknown := set(row) - known:
-        raise UsageProblem(
-            "registry-field",
-            f"{path.name} [{name}] has unknown field {min(unknown)!r}",
-            f"known: {', '.join(sorted(known))}",
-        )
+    names = {field.name for field in fields(kind)} - {title}
+    if unknown := set(row) - names:
+        sentence = f"{path.name} [{name}] has unknown field {min(unknown)!r}"
+        raise UsageProblem("registry-field", sentence, f"known: {', '.join(sorted(names))}")
     try:
         values: dict[str, Any] = {title: name, **row}
         return kind(**values)

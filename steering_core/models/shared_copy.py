@@ -1,4 +1,4 @@
-"""A copy of a model's modules that shares its weights, so that what is done to the modules harms nobody else."""
+"""A copy of a model's modules that shares its weights, so that changes to the modules affect nobody else."""
 
 import copy
 from typing import Any
@@ -7,12 +7,12 @@ import torch
 
 
 def named_tensors(module: Any) -> list[tuple[str, torch.Tensor]]:
-    """Every parameter and buffer, unsaved ones too; a quantized layer's state_dict is made anew each time."""
+    """Every parameter and buffer, unsaved ones too. (A quantized layer builds its state_dict anew at every call.)"""
     return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
 
 
 def sharing_copy(module: Any) -> Any:
-    """New module objects around the same parameters and buffers: what no tool has touched, at no cost in memory."""
+    """New module objects around the same parameters and buffers, at no cost in memory."""
     tensors = [tensor for _, tensor in named_tensors(module)]
     # Quantized layers hold their weights a second time, in a state object beside the parameter.
     states = [vars(value) for part in module.modules() for value in vars(part).values() if hasattr(value, "__dict__")]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from steering_core.errors import UsageProblem
 
 STREAMS = (
-    "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out",
-    "attn_contrib", "mlp_contrib", "k", "v", "final_norm",
-)  # fmt: skip
-"""`resid_post` is the OUTPUT of a block, before any later norm. `*_contrib` is what is really added to the residual
+    *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
+    *("attn_contrib", "mlp_contrib", "k", "v", "final_norm"),
+)
+"""`resid_post` is the output of a block, before any later norm. `*_contrib` is what is actually added to the residual
 stream. `final_norm` exists once, after the last block."""
 
 

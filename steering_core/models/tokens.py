@@ -24,7 +24,7 @@ class TokenBatch:
 
     @property
     def position_ids(self) -> Tensor:
-        """[batch, seq]: 0 at the first real token, so that absolute positions survive left padding."""
+        """[batch, seq]: 0 at the first real token, so that absolute positions do not depend on left padding."""
         return (self.mask.cumsum(-1) - 1).clamp(min=0)
 
     @property
@@ -49,22 +49,27 @@ class TokenBatch:
 
 def chat_ids(tokenizer: Any, prompt: str) -> list[int]:
     """Token ids of one user turn through the chat template, ready for the answer; never re-tokenized from text."""
-    turn = [{"role": "user", "content": prompt}]
-    encoded = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=True, return_dict=True)
+    encoded = tokenizer.apply_chat_template(_turn(prompt), add_generation_prompt=True, tokenize=True, return_dict=True)
     return list(encoded["input_ids"])
 
 
+def rendered_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """The same turn rendered to text, then tokenized without adding special tokens: what `chat_ids` must equal."""
+    text = tokenizer.apply_chat_template(_turn(prompt), add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
 def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> TokenBatch:
-    """Rows of token ids -> one padded batch; an empty batch or row is an error."""
+    """Rows of token ids -> one padded batch; EmptyMeasurement for an empty batch or row."""
     if not rows or not all(rows):
         raise EmptyMeasurement("no-tokens", "an empty batch or an empty prompt", "give at least one non-empty prompt")
     width = max(map(len, rows))
     ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for index, row in enumerate(rows):
-        where = slice(width - len(row), width) if side == "left" else slice(0, len(row))
-        ids[index, where] = torch.tensor(row)
-        mask[index, where] = 1
+        columns = slice(width - len(row), width) if side == "left" else slice(0, len(row))
+        ids[index, columns] = torch.tensor(row)
+        mask[index, columns] = 1
     last = torch.tensor([width - 1 if side == "left" else len(row) - 1 for row in rows])
     return TokenBatch(ids, mask, last, side)
 
@@ -75,14 +80,10 @@ def encode(tokenizer: Any, prompts: Sequence[str], side: Side = "left") -> Token
 
 
 def pad_id(tokenizer: Any) -> int:
-    """The padding id; checkpoints without one pad with the end-of-sequence id (masked, so its value never counts)."""
-    found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return int(found or 0)
+    """The padding id; without one, the end-of-sequence id (padding is masked, so the value does not matter)."""
+    padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    return int(padding or 0)
 
 
-def rendered_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """The same turn rendered to text and read back without special tokens added: what `chat_ids` must equal."""
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
-    )
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _turn(prompt: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}]

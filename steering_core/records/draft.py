@@ -1,4 +1,4 @@
-"""A record while its check is still running: born ERRORED, improved by what the check finds."""
+"""A record while its check is still running: it starts as ERRORED, and only the check can improve it."""
 
 import math
 import time
@@ -14,7 +14,7 @@ HUGE = 1e300
 
 
 class Draft:
-    """What a check writes to. `agree` and `differ` set the outcome; a check that calls neither has found nothing."""
+    """What a check writes to. `agree` and `differ` set the outcome; a check that calls neither compared nothing."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -43,7 +43,7 @@ class Draft:
         self.outcome, self.sentence = Outcome.DIFFERS, sentence
 
     def fail(self, outcome: Outcome, sentence: str) -> None:
-        """The check could not be carried out; a difference that was already found stays."""
+        """The check could not be carried out; an earlier difference stays."""
         if self.outcome is not Outcome.DIFFERS:
             self.outcome, self.sentence = outcome, sentence
 
@@ -53,7 +53,7 @@ class Draft:
         self.outcome, self.sentence = Outcome.ABSENT, f"not run: blocked by {by}"
 
     def require_evidence(self) -> None:
-        """EmptyMeasurement when a check ended without having compared anything."""
+        """EmptyMeasurement when a check ended without comparing anything."""
         if self.outcome is Outcome.ERRORED:
             raise EmptyMeasurement("no-evidence", f"{self.cell.id} compared nothing", "a check must agree or differ")
 
@@ -74,11 +74,11 @@ class Draft:
 
 
 def storable(value: Any) -> Any:
-    """The same value as JSON can hold it: infinity and NaN as `HUGE` with their sign, a lone surrogate spelled out."""
+    """The same value as JSON can hold it: infinity and NaN as `HUGE` with their sign, a lone surrogate escaped."""
     if isinstance(value, dict):
-        return {key: storable(each) for key, each in value.items()}
+        return {key: storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [storable(each) for each in value]
+        return [storable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return math.copysign(HUGE, value)
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value

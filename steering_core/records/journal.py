@@ -1,6 +1,6 @@
 """The journal of a run: one line per finished record, on the disk before the next one, so that kill -9 loses none.
 
-Lines are only ever added. A last line without its newline was being written when the process died, and is ignored.
+Lines are only ever appended. A last line without its newline was being written when the process died, and is ignored.
 """
 
 import os
@@ -20,10 +20,11 @@ PLAN = "plan.json"
 REQUEST = "request.json"
 JOURNAL = "journal.jsonl"
 LOCK = "run.lock"
+FINAL = (Outcome.AGREES, Outcome.DIFFERS, Outcome.UNSUPPORTED)
 
 
 class SessionStart(Frozen):
-    """A process began the run, or went on with it. usd_per_hour: the price of all its GPUs."""
+    """A process began or resumed the run. usd_per_hour: the price of all its GPUs."""
 
     kind: Literal["session"] = "session"
     started: datetime
@@ -43,7 +44,7 @@ class Journal:
         self.file: int | None = None
 
     def open(self) -> None:
-        """Hold the run directory for this process, and cut off what a killed one left half written.
+        """Reserve the run directory for this process, and cut off a line that a killed one left half written.
 
         UsageProblem when another process holds it, or nothing can be written there.
         """
@@ -53,15 +54,13 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
             self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            os.ftruncate(self.file, len(_whole(self.path)))
+            os.ftruncate(self.file, len(_complete_lines(self.path)))
         except Timeout:
-            raise UsageProblem(
-                "run-held", f"{self.folder} is in use by another process", "wait for it, or choose another --run-dir"
-            ) from None
+            sentence, hint = f"{self.folder} is in use by another process", "wait for it, or choose another --run-dir"
+            raise UsageProblem("run-held", sentence, hint) from None
         except OSError as error:
-            raise UsageProblem(
-                "run-dir", f"{self.folder} cannot be written: {error.strerror}", "choose another --run-dir"
-            ) from None
+            sentence = f"{self.folder} cannot be written: {error.strerror}"
+            raise UsageProblem("run-dir", sentence, "choose another --run-dir") from None
 
     def append(self, line: str) -> None:
         """Add one line of JSON; it is on the disk when this returns, whole or not at all."""
@@ -74,18 +73,17 @@ class Journal:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self.file, size)
-            raise ArtifactProblem(
-                "journal-write", f"{self.path} cannot be written: {error.strerror}",
-                "the cells before are kept: free some space and go on with --resume",
-            ) from None  # fmt: skip
+            sentence = f"{self.path} cannot be written: {error.strerror}"
+            hint = "earlier cells are kept: free some space and continue with --resume"
+            raise ArtifactProblem("journal-write", sentence, hint) from None
 
     def close(self) -> None:
-        """Let the run directory go; one that holds no run is removed."""
+        """Release the run directory; one that holds no run is removed."""
         if self.file is None:
             return
         with suppress(OSError):
             if {path.name for path in self.folder.iterdir()} <= {JOURNAL, LOCK} and not os.fstat(self.file).st_size:
-                # Still held: whoever comes now is refused, whoever comes later makes a new directory.
+                # Removed while still locked: a process that starts now is refused, a later one makes a new directory.
                 self.path.unlink()
                 (self.folder / LOCK).unlink()
                 self.folder.rmdir()
@@ -95,27 +93,25 @@ class Journal:
 
 
 def read_journal(folder: Path, lines: int | None = None) -> list[JournalEntry]:
-    """The first `lines` entries, or all; ArtifactProblem for a line that does not read, a torn last one excepted."""
+    """The first `lines` entries, or all; ArtifactProblem for an unreadable line, except for a torn last one."""
     path = folder / JOURNAL
-    if not path.exists():
-        return []
-    return [_entry(line, number, path) for number, line in enumerate(_whole(path).split(b"\n")[:-1][:lines], start=1)]
+    complete = _complete_lines(path).splitlines()[:lines] if path.exists() else []
+    return [_entry(line, number, path) for number, line in enumerate(complete, start=1)]
 
 
 def finished(entries: Iterable[JournalEntry]) -> dict[Cell, Record]:
     """The records that a resumed run keeps: measured or unsupported, or blocked by one of these.
 
-    What crashed is tried again, and so is what was never tried: its library was missing, or the budget was spent.
+    Cells that crashed are tried again, and so are cells never tried: a library was missing, or the budget was spent.
     """
     latest = {entry.cell: entry for entry in entries if isinstance(entry, Record)}
-    done = (Outcome.AGREES, Outcome.DIFFERS, Outcome.UNSUPPORTED)
-    ids = {cell.id for cell, record in latest.items() if record.outcome in done}
-    return {
-        cell: record
-        for cell, record in latest.items()
-        if record.outcome in done
-        or (record.outcome is Outcome.ABSENT and record.blocked_by and record.blocked_by.partition(": ")[0] in ids)
-    }
+    final = {cell.id for cell, record in latest.items() if record.outcome in FINAL}
+
+    def is_kept(record: Record) -> bool:
+        blocker = (record.blocked_by or "").partition(": ")[0]
+        return record.outcome in FINAL or (record.outcome is Outcome.ABSENT and blocker in final)
+
+    return {cell: record for cell, record in latest.items() if is_kept(record)}
 
 
 def in_order(records: dict[Cell, Record], planned: Sequence[Cell]) -> tuple[Record, ...]:
@@ -124,7 +120,7 @@ def in_order(records: dict[Cell, Record], planned: Sequence[Cell]) -> tuple[Reco
     return tuple(sorted(records.values(), key=lambda record: place.get(record.cell, len(place))))
 
 
-def _whole(path: Path) -> bytes:
+def _complete_lines(path: Path) -> bytes:
     content = path.read_bytes()
     return content[: content.rfind(b"\n") + 1]
 
@@ -138,6 +134,5 @@ def _entry(line: bytes, number: int, path: Path) -> JournalEntry:
     try:
         return _JOURNAL_ENTRY.validate_json(line)
     except ValidationError:
-        raise ArtifactProblem(
-            "journal-line", f"{path} line {number} does not read", "restore the file, or run again in a new --run-dir"
-        ) from None
+        sentence = f"{path} line {number} is not a journal entry"
+        raise ArtifactProblem("journal-line", sentence, "restore the file, or run again in a new --run-dir") from None

@@ -1,4 +1,4 @@
-"""Where a number came from: code, machine, weights. Nothing here is ever empty."""
+"""Where a number came from: code, machine, weights. No entry is ever empty."""
 
 import json
 import platform
@@ -12,6 +12,7 @@ from typing import Any
 from steering_core.places import ROOT
 
 WHOLE = 1 << 30
+"""Bytes up to which a file of weights is read whole."""
 SAMPLE = 1 << 20
 
 
@@ -29,18 +30,17 @@ def suite_source() -> dict[str, Any]:
 @cache
 def source_digest() -> str:
     """sha256 over the Python files that produce measurements."""
-    files = sorted((ROOT / "steering_core").rglob("*.py"))
-    whole = sha256()
-    for file in files:
+    digest = sha256()
+    for file in sorted((ROOT / "steering_core").rglob("*.py")):
         if "tests" not in file.parts:
-            whole.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return whole.hexdigest()
+            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
 
 
 @cache
 def environment() -> dict[str, Any]:
     """Versions and machine, once per process."""
-    import torch  # here, because the digests are also asked for where nothing may be loaded
+    import torch  # here, because the digests are also needed where torch must not be loaded
 
     cuda = torch.cuda.is_available()
     return {
@@ -57,29 +57,31 @@ def environment() -> dict[str, Any]:
 
 
 def weights_digest(folder: Path) -> str:
-    """sha256 over a checkpoint's safetensors files; files over 1 GiB are sampled in 64 places, and say so."""
+    """sha256 over a checkpoint's safetensors files; prefixed `sampled:` if any is over 1 GiB, which is read in 64 places."""
     files = sorted(folder.glob("*.safetensors"))
-    parts = [_file_digest(file) for file in files]
-    sampled = any(file.stat().st_size > WHOLE for file in files)
-    return ("sampled:" if sampled else "") + sha256(json.dumps(parts).encode()).hexdigest() if files else "no weights"
+    if not files:
+        return "no weights"
+    prefix = "sampled:" if any(file.stat().st_size > WHOLE for file in files) else ""
+    return prefix + sha256(json.dumps([_file_digest(file) for file in files]).encode()).hexdigest()
 
 
 def _file_digest(file: Path) -> str:
     size = file.stat().st_size
-    whole = sha256(str(size).encode())
+    digest = sha256(str(size).encode())
     with file.open("rb") as stream:
         if size <= WHOLE:
-            whole.update(stream.read())
+            digest.update(stream.read())
         else:
             for index in range(64):
                 stream.seek(index * (size - SAMPLE) // 63)
-                whole.update(stream.read(SAMPLE))
-    return whole.hexdigest()
+                digest.update(stream.read(SAMPLE))
+    return digest.hexdigest()
 
 
-def _git(*words: str) -> str:
+def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        return subprocess.check_output(
+            ["git", "-C", str(ROOT), *arguments], text=True, timeout=20, stderr=subprocess.DEVNULL
+        ).strip()
+    except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

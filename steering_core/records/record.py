@@ -1,4 +1,4 @@
-"""What a check leaves behind: one frozen record per cell, born ERRORED; a check can only improve it."""
+"""What a check leaves behind: one frozen record per cell, which starts as ERRORED; a check can only improve it."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ Value = bool | int | float | str | None | list[Any] | dict[str, Any]
 
 
 class Outcome(StrEnum):
-    """How a cell ended. Not installed, cannot, crashed and wrong number are four different words."""
+    """How a cell ended: a missing library, an unsupported family, a crash and a wrong number are distinct outcomes."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 
 class Frozen(BaseModel):
-    """Immutable; unknown fields, and a NaN as the value of a field, are refused."""
+    """Immutable; unknown fields and NaN values are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
@@ -53,11 +53,11 @@ class Cell(Frozen):
 
 
 class Record(Frozen):
-    """One cell with its outcome, the words for it, the numbers, and where they came from.
+    """One cell with its outcome in one sentence, its numbers, and where they came from.
 
     measured: numbers and short texts by name. blocked_by: the failed preflight cell that kept this one from running.
-    provenance: see `Cycle.provenance`. wall_seconds covers this check alone, and so does peak_memory_bytes on a GPU;
-    on a CPU it is the most that the process has used so far.
+    provenance: see `Experiment.provenance`. wall_seconds covers this check alone, and so does peak_memory_bytes on a
+    GPU; on a CPU it is the peak of the process so far.
     """
 
     cell: Cell
@@ -73,14 +73,14 @@ class Record(Frozen):
 
     @property
     def declared(self) -> bool:
-        """Whether the cell differs in a way that its tool is declared to: neither a pass nor a failure."""
+        """Whether the cell differs only by a known deviation of its tool: neither a pass nor a failure."""
         return self.outcome is Outcome.DIFFERS and "declared_deviation" in self.measured
 
 
 class Plan(Frozen):
-    """What a run set out to do. `required` is the full matrix for its models; `planned` what was selected of it.
+    """What a run set out to do. `required` is the full matrix for its models, `planned` the selected part of it.
 
-    options: further options of the command line, each with its value, that a command to repeat a cell needs.
+    options: further command-line options, each with its value, that a command repeating one cell needs.
     """
 
     models: tuple[str, ...]
@@ -96,7 +96,7 @@ class Plan(Frozen):
 
 
 class Run(Frozen):
-    """A plan, the records it produced, and what holds for all of them."""
+    """A plan, the records it produced, and the environment that all of them share."""
 
     plan: Plan
     records: tuple[Record, ...]

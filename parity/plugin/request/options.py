@@ -20,6 +20,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--model", {**MANY, "metavar": "DIR_OR_ID"}, "run an unregistered model; needs --layer and --multiplier"),
     ("--revision", {**MANY, "metavar": "KEY=REV"}, "branch, tag or commit of a model of the hub (default: its row's)"),
     ("--layer", {"type": int, "metavar": "N"}, "tested block, 0-based; overrides every model's"),
+    ("--method", {"metavar": "NAME"}, "direction method, a file of steering_core/directions/ (default: the preset's)"),
     ("--multiplier", {"type": float, "metavar": "X"}, "strength of the unit direction; overrides every model's"),
     ("--random-weights", SWITCH, "real architecture and shape, seeded random weights: tensor-site checks without a "
         "download"),

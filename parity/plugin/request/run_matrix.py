@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.plugin.request.unregistered import adhoc_models
+from parity.plugin.request.unregistered import unregistered_models
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, Settings, pick, read_presets, read_registry, resolve
 from steering_core.places import FIXTURES, ROOT
@@ -36,7 +36,7 @@ class RunMatrix:
 
 def build_run_matrix(options: Any) -> RunMatrix:
     """Options -> Matrix; UsageProblem is one clear line. Reads TOML and the prompts file, loads nothing."""
-    known, adhoc = read_registry(FIXTURES / "models.toml"), adhoc_models(options.model, options)
+    known, adhoc = read_registry(FIXTURES / "models.toml"), unregistered_models(options.model, options)
     if both := sorted(set(known) & set(adhoc)):
         raise UsageProblem(
             "model", f"--model {both[0]} is a registered model", f"-m {both[0]}, with --model-path if need be"
@@ -54,7 +54,8 @@ def build_run_matrix(options: Any) -> RunMatrix:
     )
     chosen = {key: presets[options.preset or default_preset(registry[key])] for key in selected}
     one_preset(chosen)
-    settings = {key: resolve(registry[key], row, options.layer, options.multiplier) for key, row in chosen.items()}
+    overrides = (options.layer, options.multiplier, options.method)
+    settings = {key: resolve(registry[key], preset, *overrides) for key, preset in chosen.items()}
     wanted = {preset.repeats for preset in chosen.values()} or {5}
     prompts_file = Path(options.prompts) if options.prompts else FIXTURES / "prompts" / "default.json"
     return RunMatrix(

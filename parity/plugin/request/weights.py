@@ -1,7 +1,9 @@
 """Where each selected model's weights are, and whether they can be used: found before anything runs, one clear line when
 not. Small files and headers are read; torch is imported only when --gpu asks about one."""
 
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from parity.plugin.request.machine import check_machine
 from parity.plugin.request.run_matrix import RunMatrix
 from steering_core.errors import LoadProblem, UsageProblem
 from steering_core.models.architectures import architecture_of
-from steering_core.models.checkpoint import check_checkpoint, check_tokenizer, is_whole
+from steering_core.models.checkpoint import check_checkpoint, check_tokenizer, is_complete
 from steering_core.models.hub import SMALL, WEIGHTS, cached_folder, fetch
 from steering_core.models.registry import ModelSpec
 from steering_core.places import FIXTURES, ROOT
@@ -40,7 +42,7 @@ class Origin:
         """Whether nothing has to be fetched; a directory is taken as it is."""
         if self.local:
             return True
-        return (found := self.folder) is not None and (self.patterns == SMALL or is_whole(spec, found))
+        return (found := self.folder) is not None and (self.patterns == SMALL or is_complete(spec, found))
 
 
 def check_sources(matrix: RunMatrix, options: Any) -> None:
@@ -79,7 +81,7 @@ def absent(matrix: RunMatrix, key: str, fetching: bool) -> str | None:
         if not fetching:
             return f"no weights of {key} ({origin.name}) in the local Hugging Face cache"
         try:
-            fetch(key, origin.name, origin.revision, origin.patterns)
+            fetch(key, origin.name, origin.revision, partial(print, file=sys.stderr), origin.patterns)
         except LoadProblem as problem:
             return f"{problem.sentence}: {problem.hint}"
     return None

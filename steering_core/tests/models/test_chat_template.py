@@ -53,7 +53,7 @@ def test_knows_what_templates_use(name: str) -> None:
         ("{{ messages[1].content }}", "fails: UndefinedError"),
         ("{{ messages + 1 }}", "fails: TypeError"),
         ("{{ messages.clear() }}", "fails: SecurityError"),
-        ("always the same", "drops the user's words"),
+        ("always the same", "drops the user's text"),
         ([{"name": "tool_use", "template": GOOD}], "has no chat template"),
     ],
 )

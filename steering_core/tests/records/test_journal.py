@@ -67,7 +67,7 @@ def test_a_broken_line_within_is_named(tmp_path: Path) -> None:
     write(tmp_path, record("P1")).close()
     (tmp_path / JOURNAL).write_bytes(b"{}\n" + (tmp_path / JOURNAL).read_bytes())
 
-    with pytest.raises(ArtifactProblem, match=r"journal.jsonl line 1 does not read \(journal-line\)"):
+    with pytest.raises(ArtifactProblem, match=r"journal.jsonl line 1 is not a journal entry \(journal-line\)"):
         read_journal(tmp_path)
 
 

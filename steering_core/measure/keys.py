@@ -1,0 +1,24 @@
+"""What a measurement depends on: the parts of its key in the store."""
+
+from typing import Any
+
+from steering_core.models.model import LoadedModel
+from steering_core.records.provenance import environment, source_digest
+from steering_core.tools.tool import Tool
+
+
+def identity(tool: Tool) -> dict[str, str]:
+    """Whose measurement it is: tools of one name, or versions of one tool, are told apart."""
+    class_path = f"{type(tool).__module__}:{type(tool).__qualname__}"
+    return {"tool": tool.name, "class": class_path, "version": str(tool.version())}
+
+
+def model_key(model: LoadedModel, weights: str) -> dict[str, Any]:
+    """What every measurement of a model depends on; weights: their digest."""
+    machine = {name: environment()[name] for name in ("gpu", "torch", "transformers")}
+    return {
+        **{"model": model.spec.key, "weights": weights, "dtype": str(model.dtype), "quantize": model.quantize},
+        **{"device": model.device.type, "attention": model.module.config._attn_implementation},
+        **machine,
+        "suite": source_digest(),
+    }
