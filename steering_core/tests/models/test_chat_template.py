@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from steering_core.errors import LoadProblem
 from steering_core.models.chat_template import REQUEST, check_chat_template, find_template, render
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 
 GOOD = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}"
 TINY = sorted(path.parent for path in (ROOT / "fixtures" / "checkpoints").glob("*/tokenizer_config.json"))

@@ -21,7 +21,7 @@ from steering_core.models.tokens import encode
 from steering_core.observe.forward_trace import block_inputs
 from steering_core.observe.model_state import changed as changes
 from steering_core.observe.model_state import state_of
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 from steering_core.tests.chat_checkpoint import request_of
 from steering_core.tests.random_models import random_spec
 from steering_core.tools.edits import steering

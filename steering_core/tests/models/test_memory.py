@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from steering_core.models.memory import weights_bytes
 from steering_core.models.registry import DTYPES, read_registry
 from steering_core.models.shapes import random_config
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 from steering_core.tests.random_models import FAMILIES, random_spec
 
 REGISTRY = read_registry(Path(ROOT / "fixtures" / "models.toml"))

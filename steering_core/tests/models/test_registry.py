@@ -7,7 +7,7 @@ import pytest
 
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, pick, read_presets, read_registry, resolve
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 
 MODEL = """
 [small]
