@@ -83,42 +83,46 @@ def test_a_missing_file_of_the_manifest_is_noticed(folder: Path) -> None:
     assert "generation_config.json is not the file of manifest.json: sha256 missing" in problem_of(folder)
 
 
+def split_without(name: str) -> Callable[[Path], object]:
+    return lambda folder: (split(folder), (folder / name).unlink())
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def holding(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+def stating(name: str, **fields: Any) -> Callable[[Path], None]:
+    return lambda folder: change(folder / name, **fields)
+
+
+def torn(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1])
+
+
+DEPTH = "the registry says layers = 8, the loaded config says 9"
+FAMILY = "the registry says family = gemma2, the loaded config says gemma"
+PART = "model-00002.safetensors"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no config": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
-    "config not JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
-    "config a list": (lambda folder: (folder / "config.json").write_text("[]"), "does not hold an object"),
-    "other depth": (
-        lambda folder: change(folder / "config.json", num_hidden_layers=9),
-        "the registry says layers = 8, the loaded config says 9",
-    ),
-    "other family": (
-        lambda folder: change(folder / "config.json", model_type="gemma"),
-        "the registry says family = gemma2, the loaded config says gemma",
-    ),
-    "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "has no safetensors file"),
-    "torn weights": (
-        lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1]),
-        "bytes long, its header says",
-    ),
-    "a part missing": (
-        lambda folder: (split(folder), (folder / "model-00002.safetensors").unlink()),
-        "model-00002.safetensors cannot be read: No such file or directory",
-    ),
-    "index without map": (lambda folder: (folder / INDEX).write_text("{}"), f"{INDEX} has no weight_map"),
-    "parts without index": (
-        lambda folder: (split(folder), (folder / INDEX).unlink()), f"has 2 other safetensors files and no {INDEX}"
-    ),
-    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer.json"),
-    "tokenizer not JSON": (lambda folder: (folder / "tokenizer.json").write_text("{"), "tokenizer.json cannot be read"),
-    "no template": (
-        lambda folder: change(folder / "tokenizer_config.json", chat_template=None), "has no chat template"
-    ),
-    "no settings": (lambda folder: (folder / "tokenizer_config.json").unlink(), "has no chat template"),
-    "template fails": (
-        lambda folder: change(folder / "tokenizer_config.json", chat_template="{{ nothing.at.all }}"),
-        "fails: UndefinedError",
-    ),
-}  # fmt: skip
+    "no config": (without("config.json"), "has no config.json"),
+    "config not JSON": (holding("config.json", "{"), "config.json cannot be read"),
+    "config a list": (holding("config.json", "[]"), "does not hold an object"),
+    "other depth": (stating("config.json", num_hidden_layers=9), DEPTH),
+    "other family": (stating("config.json", model_type="gemma"), FAMILY),
+    "no weights": (without(WEIGHTS), "has no safetensors file"),
+    "torn weights": (torn, "bytes long, its header says"),
+    "a part missing": (split_without(PART), f"{PART} cannot be read: No such file or directory"),
+    "index without map": (holding(INDEX, "{}"), f"{INDEX} has no weight_map"),
+    "parts without index": (split_without(INDEX), f"has 2 other safetensors files and no {INDEX}"),
+    "no tokenizer": (without("tokenizer.json"), "has no tokenizer.json"),
+    "tokenizer not JSON": (holding("tokenizer.json", "{"), "tokenizer.json cannot be read"),
+    "no template": (stating("tokenizer_config.json", chat_template=None), "has no chat template"),
+    "no settings": (without("tokenizer_config.json"), "has no chat template"),
+    "template fails": (stating("tokenizer_config.json", chat_template="{{ nothing.at.all }}"), "fails: UndefinedError"),
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)
