@@ -31,7 +31,7 @@ def test_there_is_a_tiny_checkpoint_of_every_family() -> None:
     assert set(ONE_PER_FAMILY) == set(ARCHITECTURES)
 
 
-def test_preflight_holds_on_every_tiny_model_with_every_tool(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:
+def test_preflight_passed_on_every_tiny_model_with_every_tool(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:
     records = records_of(runs, tmp_path, "-m", "tiny", "-k", "preflight")
 
     clauses = {clause for clause, row in CLAUSES.items() if row.stage is Stage.PREFLIGHT}

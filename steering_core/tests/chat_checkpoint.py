@@ -1,4 +1,4 @@
-"""A small random chat model on disk: weights, a word-level tokenizer with a chat template, prompts that it can read."""
+"""A small random chat model on disk: weights, a word-level tokenizer with a chat template, prompts in its vocabulary."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PROMPTS = PromptSet(
     digest="d" * 64,
     name="words.json",
 )
-SETTINGS = Settings("fixture", 1, 3.0, (1, 2), 4, inherit_generation_defaults=False)
+SETTINGS = Settings("fixture", 1, 3.0, (1, 2), 4, inherit_generation_defaults=False, method="difference_of_means")
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
@@ -37,9 +37,9 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def save_checkpoint(folder: Path, family: str = "llama") -> ModelSpec:
-    """Write a checkpoint in Hugging Face format; its registry row comes back.
+    """Write a checkpoint in Hugging Face format -> its registry row.
 
-    Not a Qwen-2 or Phi-3 one: for these, transformers replaces the tokenizer on disk with a class of its own.
+    Not for Qwen-2 or Phi-3: transformers reads their tokenizers with its own class, which does not fit this one.
     """
     random_model(family).module.save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Fixtures of the core's unit tests. Imports wait for their use: most tests here need no torch."""
+"""Fixtures of the core's unit tests. Imports are deferred: most tests here need no torch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a complete random Llama checkpoint; read only."""
+    """A directory with a complete random Llama checkpoint, not to be written to."""
     from steering_core.tests.chat_checkpoint import save_checkpoint
 
     folder = tmp_path_factory.mktemp("checkpoint")
@@ -22,7 +22,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Models this small spend their time waiting for threads, not computing."""
+    """Models this small wait for threads longer than they compute; and their sums are split the same way in every run."""
     import torch
 
     before = torch.get_num_threads()
@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def loaded(checkpoint: Path, one_thread: None) -> "LoadedModel":
-    """The checkpoint in memory, anew for each test."""
+    """The checkpoint in memory, loaded for each test."""
     from steering_core.tests.chat_checkpoint import request_of
     from steering_core.tests.random_models import random_spec
 

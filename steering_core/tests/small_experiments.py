@@ -1,4 +1,4 @@
-"""A cycle of the small chat model, and a tool that counts how often it is asked."""
+"""An experiment on the small chat model, and a tool that counts its calls."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,13 +18,13 @@ from steering_core.tools.spec import find_tool
 from steering_core.tools.tool import ToolVersion
 
 
-def anew(loaded: LoadedModel, folder: Path, **changes: Any) -> Experiment:
-    """A cycle whose store is in `folder`; `changes` replaces what it is made of."""
-    wanted: dict[str, Any] = {"settings": SETTINGS, "weights": "w", "prompts": PROMPTS, "batch_size": 3} | changes
-    return Experiment(loaded, store=Store(folder / "store"), **wanted)
+def new_experiment(loaded: LoadedModel, folder: Path, **changes: Any) -> Experiment:
+    """An experiment whose store is in `folder`; `changes` replaces the default arguments."""
+    arguments: dict[str, Any] = {"settings": SETTINGS, "weights": "w", "prompts": PROMPTS, "batch_size": 3} | changes
+    return Experiment(loaded, store=Store(folder / "store"), **arguments)
 
 
-class Counting:
+class CountingTool:
     """The hooks tool, counting its calls."""
 
     name = "counting"
@@ -35,7 +35,7 @@ class Counting:
         self.number = version
 
     def version(self) -> ToolVersion:
-        """Its version."""
+        """The number that it was constructed with."""
         return ToolVersion("counting", self.number, "here")
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
@@ -48,8 +48,8 @@ class Counting:
         self.reads += 1
         return dict(self.inner.read(model, batch, sites))
 
-    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new: int) -> Tensor:
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
         """As hooks."""
         self.generations += 1
-        ids: Tensor = self.inner.generate(model, batch, edits, new)
+        ids: Tensor = self.inner.generate(model, batch, edits, max_new_tokens)
         return ids

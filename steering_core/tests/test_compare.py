@@ -1,4 +1,4 @@
-"""Differences and cosines, each against numbers worked out by hand."""
+"""Differences and cosines, each against values worked out by hand."""
 
 import math
 
@@ -6,15 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from steering_core.compare import (
-    compare,
-    cosine,
-    first_difference,
-    largest_components,
-    one_minus_cosine,
-    unit,
-    unravel,
-)
+from steering_core.compare import compare, cosine, first_difference, largest_components, one_minus_cosine, unit
 from steering_core.errors import EmptyMeasurement
 
 BASE = torch.arange(24.0).reshape(2, 3, 4)
@@ -26,35 +18,40 @@ def changed(index: tuple[int, int, int], value: float, dtype: torch.dtype = torc
     return other
 
 
-def test_says_how_far_apart_and_where() -> None:
-    found = compare(BASE, changed((1, 0, 2), 20.5))
+def test_reports_the_largest_difference_and_its_index() -> None:
+    difference = compare(BASE, changed((1, 0, 2), 20.5))
 
-    assert (found.max_abs, found.where, found.bit_equal) == (6.5, (1, 0, 2), False)
-    assert found.within(6.5)
-    assert not found.within(6.4999)
+    assert (difference.max_abs, difference.where, difference.bit_equal) == (6.5, (1, 0, 2), False)
+    assert difference.within(6.5)
+    assert not difference.within(6.4999)
+
+
+@pytest.mark.parametrize("index", [(0, 0, 0), (0, 0, 3), (0, 1, 0), (1, 2, 3)])
+def test_the_index_counts_the_last_axis_fastest(index: tuple[int, int, int]) -> None:
+    assert compare(BASE, changed(index, 99.0)).where == index
 
 
 def test_equal_tensors_are_bit_equal() -> None:
-    found = compare(BASE, BASE.clone())
+    difference = compare(BASE, BASE.clone())
 
-    assert (found.max_abs, found.bit_equal) == (0.0, True)
+    assert (difference.max_abs, difference.bit_equal) == (0.0, True)
 
 
 @pytest.mark.parametrize(
     "other", [BASE.double(), changed((0, 0, 0), -0.0)], ids=["another dtype", "a zero of the other sign"]
 )
 def test_equal_values_are_not_always_the_same_bits(other: Tensor) -> None:
-    found = compare(BASE, other)
+    difference = compare(BASE, other)
 
-    assert (found.max_abs, found.bit_equal) == (0.0, False)
+    assert (difference.max_abs, difference.bit_equal) == (0.0, False)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_is_infinitely_far(value: float) -> None:
-    found = compare(BASE, changed((0, 2, 1), value))
+def test_a_non_finite_value_is_infinitely_far(value: float) -> None:
+    difference = compare(BASE, changed((0, 2, 1), value))
 
-    assert (found.max_abs, found.where) == (math.inf, (0, 2, 1))
-    assert not found.within(1e300)
+    assert (difference.max_abs, difference.where) == (math.inf, (0, 2, 1))
+    assert not difference.within(1e300)
 
 
 def test_a_nan_on_both_sides_does_not_agree() -> None:
@@ -68,13 +65,9 @@ def test_differences_of_half_precision_are_taken_in_double() -> None:
 
 
 @pytest.mark.parametrize(("left", "right"), [(BASE, BASE[:1]), (BASE[:0], BASE[:0])], ids=["shapes", "empty"])
-def test_refuses_what_cannot_be_compared(left: Tensor, right: Tensor) -> None:
+def test_refuses_different_shapes_and_empty_tensors(left: Tensor, right: Tensor) -> None:
     with pytest.raises(EmptyMeasurement, match="cannot be compared"):
         compare(left, right)
-
-
-def test_unravel_counts_the_last_axis_fastest() -> None:
-    assert [unravel(flat, (2, 3, 4)) for flat in (0, 3, 4, 23)] == [(0, 0, 0), (0, 0, 3), (0, 1, 0), (1, 2, 3)]
 
 
 def test_cosine_of_known_angles() -> None:
@@ -91,7 +84,7 @@ def test_the_gap_of_nearly_equal_directions_keeps_its_digits() -> None:
 
     gap = one_minus_cosine(torch.tensor([1.0, 0.0], dtype=torch.float64), turned)
 
-    assert gap == pytest.approx(angle**2 / 2, rel=1e-6), "1 - cos is below what a double can tell from 1"
+    assert gap == pytest.approx(angle**2 / 2, rel=1e-6), "cos itself rounds to 1 in float64"
 
 
 def test_cosines_of_half_precision_are_taken_in_double() -> None:
@@ -108,10 +101,10 @@ def test_no_direction_without_a_finite_length(vector: Tensor) -> None:
 
 
 def test_unit_is_float64_of_length_one() -> None:
-    found = unit(torch.tensor([3e-20, 4e-20]))
+    vector = unit(torch.tensor([3e-20, 4e-20]))
 
-    assert found.dtype == torch.float64
-    assert found.tolist() == pytest.approx([0.6, 0.8])
+    assert vector.dtype == torch.float64
+    assert vector.tolist() == pytest.approx([0.6, 0.8])
 
 
 def test_largest_components_are_signed_and_sorted() -> None:

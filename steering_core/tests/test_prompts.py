@@ -1,4 +1,4 @@
-"""Prompt files: what a person gets wrong in them is named before any model loads."""
+"""Prompt files: a mistake in one is named before any model loads."""
 
 import json
 from hashlib import sha256
@@ -26,16 +26,16 @@ def with_evaluation(value: Any) -> dict[str, Any]:
 def test_reads_the_sets_in_order(tmp_path: Path) -> None:
     file = write(tmp_path, GOOD)
 
-    found = read_prompts(file)
+    prompts = read_prompts(file)
 
-    assert (found.harmful, found.harmless, found.evaluation) == (("a", "b"), ("c", "d"), ("e",))
-    assert found.extraction == ("a", "b", "c", "d"), "harmful first: the direction is taken from the halves"
-    assert (found.digest, found.name) == (sha256(file.read_bytes()).hexdigest(), "prompts.json")
-    assert found.warnings() == []
+    assert (prompts.harmful, prompts.harmless, prompts.evaluation) == (("a", "b"), ("c", "d"), ("e",))
+    assert prompts.extraction == ("a", "b", "c", "d"), "harmful first: the direction is taken from the halves"
+    assert (prompts.digest, prompts.name) == (sha256(file.read_bytes()).hexdigest(), "prompts.json")
+    assert prompts.warnings() == []
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         ([], "extraction.harmful is missing"),
         ({"evaluation": ["e"]}, "extraction.harmful is missing"),
@@ -49,10 +49,10 @@ def test_reads_the_sets_in_order(tmp_path: Path) -> None:
         (with_evaluation(None), "evaluation is missing"),
     ],
 )
-def test_a_wrong_shape_is_named(tmp_path: Path, data: Any, words: str) -> None:
+def test_a_wrong_shape_is_named(tmp_path: Path, data: Any, message: str) -> None:
     file = write(tmp_path, data)
 
-    with pytest.raises(UsageProblem, match=words) as caught:
+    with pytest.raises(UsageProblem, match=message) as caught:
         read_prompts(file)
     assert str(file) in str(caught.value)
 
@@ -62,7 +62,7 @@ def test_a_wrong_shape_is_named(tmp_path: Path, data: Any, words: str) -> None:
     [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"9" * 5000],
     ids=["empty", "cut", "bytes", "deep", "long number"],
 )
-def test_a_file_that_is_no_json_is_one_clear_line(tmp_path: Path, raw: bytes) -> None:
+def test_a_file_that_is_not_json_is_one_clear_line(tmp_path: Path, raw: bytes) -> None:
     file = tmp_path / "prompts.json"
     file.write_bytes(raw)
 
@@ -77,10 +77,9 @@ def test_a_missing_file_or_a_directory_is_a_usage_problem(tmp_path: Path, name: 
         read_prompts(tmp_path / name)
 
 
-def test_repeats_are_found_through_case_and_space(tmp_path: Path) -> None:
-    file = write(
-        tmp_path, {"extraction": {"harmful": ["How  to\nBake"], "harmless": ["c"]}, "evaluation": ["how to bake"]}
-    )
+def test_repeats_are_found_whatever_case_and_spacing(tmp_path: Path) -> None:
+    extraction = {"harmful": ["How  to\nBake"], "harmless": ["c"]}
+    file = write(tmp_path, {"extraction": extraction, "evaluation": ["how to bake"]})
 
     assert read_prompts(file).warnings() == ["prompt occurs 2 times: 'how to bake'"]
     assert normalized(" A\t b ") == "a b"

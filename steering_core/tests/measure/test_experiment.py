@@ -1,8 +1,9 @@
-"""One cycle on a small random model: what is computed, from what, how often, and under which key."""
+"""One experiment on a small random model: what is computed, from what, how often, and under which key."""
 
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,14 +12,14 @@ from torch import Tensor
 
 from steering_core.compare import one_minus_cosine
 from steering_core.errors import EmptyMeasurement
-from steering_core.measure import timings as costs
+from steering_core.measure import timings
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.steering import SteeringMeasurements
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
-from steering_core.tests.small_experiments import Counting, anew
+from steering_core.tests.small_experiments import CountingTool, new_experiment
 from steering_core.tools.spec import BUILT_IN, find_tool
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -27,7 +28,7 @@ SITE = Site("resid_post", 1)
 
 @pytest.fixture
 def experiment(loaded: LoadedModel, tmp_path: Path) -> Experiment:
-    return anew(loaded, tmp_path)
+    return new_experiment(loaded, tmp_path)
 
 
 def expected_rows(loaded: LoadedModel) -> Tensor:
@@ -53,86 +54,81 @@ def test_rows_are_the_last_tokens_at_the_tested_site(experiment: Experiment, loa
 def test_the_direction_points_from_harmless_to_harmful(experiment: Experiment, loaded: LoadedModel) -> None:
     rows = expected_rows(loaded)
 
-    found = experiment.direction(find_tool("hooks"), 0)
+    direction = experiment.direction(find_tool("hooks"), 0)
 
-    assert torch.allclose(found, rows[:2].mean(0) - rows[2:].mean(0), atol=1e-4)
-    assert one_minus_cosine(found, experiment.true_direction()) < 1e-12, "the same without any tool"
+    assert torch.allclose(direction, rows[:2].mean(0) - rows[2:].mean(0), atol=1e-4)
+    assert one_minus_cosine(direction, experiment.true_direction()) < 1e-12, "the same without any tool"
 
 
-def test_each_repeat_is_read_anew_and_only_once(experiment: Experiment, loaded: LoadedModel, tmp_path: Path) -> None:
-    tool, again = Counting(), Counting()
+def test_each_repeat_is_read_exactly_once(experiment: Experiment, loaded: LoadedModel, tmp_path: Path) -> None:
+    tool, later = CountingTool(), CountingTool()
     for _ in range(2):
         for repeat in range(3):
             experiment.direction(tool, repeat)
-    anew(loaded, tmp_path).direction(again, 1)
+    new_experiment(loaded, tmp_path).direction(later, 1)
 
-    assert (tool.reads, again.reads) == (3, 0), "three repeats; nothing is read again, in this process or the next"
+    assert (tool.reads, later.reads) == (3, 0), "three repeats; nothing is read again, in this process or the next"
 
 
-class Impostor(Counting):
+class Namesake(CountingTool):
     """Another tool of the same name and version."""
 
 
 def test_a_direction_is_extracted_once_for_each_thing_it_depends_on(loaded: LoadedModel, tmp_path: Path) -> None:
-    tool, newer, impostor, named = Counting(), Counting("2"), Impostor(), Counting()
-    named.name = "another name"
-    deeper, other = replace(SETTINGS, layer=2, blocks=(2,)), replace(PROMPTS, harmful=("w50", "w51"))
+    tool, newer, namesake, renamed = CountingTool(), CountingTool("2"), Namesake(), CountingTool()
+    renamed.name = "another name"
+    deeper, prompts = replace(SETTINGS, layer=2, blocks=(2,)), replace(PROMPTS, harmful=("w50", "w51"))
 
-    for experiment in (
-        anew(loaded, tmp_path), anew(loaded, tmp_path), anew(loaded, tmp_path, weights="other"),
-        anew(loaded, tmp_path, settings=deeper), anew(loaded, tmp_path, prompts=other),
-    ):  # fmt: skip
-        experiment.direction(tool, 0)
-    for who in (newer, impostor, named):
-        anew(loaded, tmp_path).direction(who, 0)
+    for changes in ({}, {}, {"weights": "other"}, {"settings": deeper}, {"prompts": prompts}):
+        new_experiment(loaded, tmp_path, **changes).direction(tool, 0)
+    for other in (newer, namesake, renamed):
+        new_experiment(loaded, tmp_path).direction(other, 0)
 
     assert tool.reads == 4, "only the second is the same measurement as the first"
-    assert (newer.reads, impostor.reads, named.reads) == (1, 1, 1)
+    assert (newer.reads, namesake.reads, renamed.reads) == (1, 1, 1)
 
 
-class OwnMethod(Counting):
-    """A tool with a direction method of its own."""
+class OwnMethod(CountingTool):
+    """A tool with its own direction method."""
 
     def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
-        """Something that tells its arguments apart."""
+        """A vector that depends on every argument."""
         return torch.tensor([len(harmful.ids), harmful.ids[0, 1], harmless.ids[0, -2], site.layer], dtype=torch.float64)
 
 
-def test_a_tool_with_a_method_of_its_own_is_asked_for_its_direction(experiment: Experiment) -> None:
+def test_a_tool_with_its_own_method_extracts_its_direction_itself(experiment: Experiment) -> None:
     tool = OwnMethod()
 
-    found = experiment.direction(tool, 0)
+    direction = experiment.direction(tool, 0)
 
-    assert (found.tolist(), found.dtype, tool.reads) == ([2.0, 10.0, 21.0, 1.0], torch.float32, 0)
+    assert (direction.tolist(), direction.dtype, tool.reads) == ([2.0, 10.0, 21.0, 1.0], torch.float32, 0)
 
 
-def test_the_witness_is_posted_before_any_tool_can_wrap_the_model(
+def test_the_model_is_made_traceable_before_any_tool_can_wrap_it(
     loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    posted: list[LoadedModel] = []
-    monkeypatch.setattr("steering_core.measure.experiment.make_traceable", posted.append)
+    traceable: list[LoadedModel] = []
+    monkeypatch.setattr("steering_core.measure.experiment.make_traceable", traceable.append)
 
-    anew(loaded, tmp_path)
+    new_experiment(loaded, tmp_path)
 
-    assert posted == [loaded]
+    assert traceable == [loaded]
 
 
 def test_preflight_reads_once_per_tool_and_batch(experiment: Experiment) -> None:
-    tool = Counting()
+    tool = CountingTool()
     left, right = (experiment.batch(PROMPTS.extraction, side) for side in ("left", "right"))
 
     captured = [experiment.read(tool, batch) for batch in (left, left, right, experiment.extraction)]
 
     assert tool.reads == 2
     assert captured[0] is captured[1] is captured[3]
-    assert set(captured[0]) == {
-        *(Site(stream, 1) for stream in ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")),
-        Site("resid_post", 2),
-    }  # fmt: skip
+    streams = ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
+    assert set(captured[0]) == {*(Site(stream, 1) for stream in streams), Site("resid_post", 2)}
 
 
 def test_the_last_block_is_not_read_twice(loaded: LoadedModel, tmp_path: Path) -> None:
-    last = anew(loaded, tmp_path, settings=replace(SETTINGS, layer=2, blocks=(2,)))
+    last = new_experiment(loaded, tmp_path, settings=replace(SETTINGS, layer=2, blocks=(2,)))
 
     assert len(last.preflight_sites) == len(set(last.preflight_sites)) == 4
     assert sorted(last.truth(last.extraction)) == [3]
@@ -150,71 +146,67 @@ def test_the_truth_is_what_the_next_module_received(experiment: Experiment) -> N
     assert experiment.truth(experiment.extraction) is truth
 
 
-def test_watch_and_benchmarks_use_the_extraction_prompts(experiment: Experiment) -> None:
+def test_observed_steering_and_benchmarks_use_the_extraction_prompts(experiment: Experiment) -> None:
     seen = SteeringMeasurements(experiment).steered(find_tool("hooks"), 2)
 
     assert (seen.wrong, len(seen.ids)) == ([], 4)
-    assert costs.generating(experiment, "hooks", 2)().equal(costs.generating(experiment, "reference", 2)())
-    assert costs.reading(experiment, "hooks")()[SITE].equal(costs.reading(experiment, "reference")()[2])
+    assert timings.generating(experiment, "hooks", 2)().equal(timings.generating(experiment, "reference", 2)())
+    assert timings.reading(experiment, "hooks")()[SITE].equal(timings.reading(experiment, "reference")()[2])
     wrong = ("wrong block", "wrong block and token", "half of the features", "no tensor of the model")
-    said = [costs.naming(experiment, name)().sentence for name in wrong]
-    assert ["off by one block" in sentence for sentence in said] == [True, True, True, False]
+    sentences = [timings.naming(experiment, name)().sentence for name in wrong]
+    assert ["off by one block" in sentence for sentence in sentences] == [True, True, True, False]
 
 
 def test_localized_names_the_tensor(experiment: Experiment) -> None:
-    wrong = find_tool("hooks").read(experiment.model, experiment.extraction, [Site("resid_post", 0)])[
-        Site("resid_post", 0)
-    ]
+    earlier = Site("resid_post", 0)
+    wrong = find_tool("hooks").read(experiment.model, experiment.extraction, [earlier])[earlier]
 
     assert "resid_post@0" in experiment.localized(experiment.extraction, SITE, wrong)
 
 
 REQUIRED = {
-    "model_id", "revision", "weights", "token_ids", "preset", "site", "position", "padding_side", "dtype", "device",
-    "gpu", "attention", "batch_shape", "unit_direction", "operation", "blocks", "phase", "coefficient",
-    "generation_config", "classifier", "torch", "transformers", "python", "commit", "dirty", "prompts",
-}  # fmt: skip
+    *("model_id", "revision", "weights", "token_ids", "preset", "site", "position", "padding_side", "dtype", "device"),
+    *("gpu", "attention", "batch_shape", "method", "unit_direction", "operation", "blocks", "phase", "coefficient"),
+    *("generation_config", "classifier", "torch", "transformers", "python", "commit", "dirty", "prompts"),
+}
 
 
-def test_provenance_says_everything_the_protocol_asks_for(experiment: Experiment) -> None:
-    found = experiment.provenance()
+def test_provenance_has_everything_that_the_protocol_requires(experiment: Experiment) -> None:
+    provenance = experiment.provenance()
 
-    assert set(found) >= REQUIRED
-    assert [name for name in REQUIRED - {"gpu", "model_id"} if found[name] in ("", None)] == []
-    assert (found["site"], found["blocks"], found["coefficient"]) == ("resid_post@1", [1, 2], 3.0)
-    assert (found["batch_shape"], found["padding_side"]) == ([4, 6], "left")
-    assert found["generation_config"]["do_sample"] is False
-    assert json.loads(json.dumps(found)) == found, "plain values only"
+    assert set(provenance) >= REQUIRED
+    assert [name for name in REQUIRED - {"gpu", "model_id"} if provenance[name] in ("", None)] == []
+    assert (provenance["site"], provenance["blocks"], provenance["coefficient"]) == ("resid_post@1", [1, 2], 3.0)
+    assert (provenance["batch_shape"], provenance["padding_side"]) == ([4, 6], "left")
+    assert provenance["method"] == "difference_of_means"
+    assert provenance["generation_config"]["do_sample"] is False
+    assert json.loads(json.dumps(provenance)) == provenance, "plain values only"
 
 
-class Waiting:
-    """Stands for the fresh process: the last repeat is its business."""
-
-    class request:  # noqa: N801 - an attribute of the real one
-        """What it was asked for."""
-
-        repeat = 2
+class StubProcess:
+    """Stands in for the fresh process of repeat 2."""
 
     def __init__(self) -> None:
+        self.request = SimpleNamespace(repeat=2)
         self.waited = 0
 
     def wait(self) -> None:
-        """Counted."""
+        """Counts its calls."""
         self.waited += 1
 
-    def said(self, tool: str) -> str:
-        """Its words."""
+    def message_about(self, tool: str) -> str:
+        """A failure."""
         return f"{tool}: it broke"
 
 
 def test_the_last_repeat_is_taken_from_the_fresh_process_alone(loaded: LoadedModel, tmp_path: Path) -> None:
-    fresh: Any = Waiting()
-    here, tool = anew(loaded, tmp_path, fresh=fresh), Counting()
+    fresh: Any = StubProcess()
+    experiment, tool = new_experiment(loaded, tmp_path, fresh=fresh), CountingTool()
 
-    here.direction(tool, 0)
+    experiment.direction(tool, 0)
     with pytest.raises(EmptyMeasurement, match="left no direction of counting: counting: it broke"):
-        here.direction(tool, 2)
-    anew(loaded, tmp_path).direction(tool, 2)
+        experiment.direction(tool, 2)
+    new_experiment(loaded, tmp_path).direction(tool, 2)
 
-    assert torch.equal(here.direction(tool, 2), here.direction(tool, 0))
+    assert torch.equal(experiment.direction(tool, 2), experiment.direction(tool, 0))
     assert (fresh.waited, tool.reads) == (2, 2)

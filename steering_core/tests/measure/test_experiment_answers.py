@@ -1,4 +1,4 @@
-"""Steered generation in a cycle: by whom, along what, in which batches, and how often."""
+"""Steered generation in an experiment: by which tool, along what, in which batches, and how often."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from steering_core.measure.steering import SteeringMeasurements
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
-from steering_core.tests.small_experiments import Counting, anew
+from steering_core.tests.small_experiments import CountingTool, new_experiment
 from steering_core.tools.edits import Add
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture
 def experiment(loaded: LoadedModel, tmp_path: Path) -> Experiment:
-    return anew(loaded, tmp_path)
+    return new_experiment(loaded, tmp_path)
 
 
 def test_steers_along_the_unit_direction_at_the_blocks_of_the_preset(experiment: Experiment) -> None:
@@ -34,8 +34,8 @@ def test_steers_along_the_unit_direction_at_the_blocks_of_the_preset(experiment:
 
 
 def test_answers_come_in_batches_and_in_the_order_of_the_prompts(loaded: LoadedModel, tmp_path: Path) -> None:
-    small, one = anew(loaded, tmp_path / "a"), anew(loaded, tmp_path / "b", batch_size=1)
-    tool = Counting()
+    small, one = new_experiment(loaded, tmp_path / "a"), new_experiment(loaded, tmp_path / "b", batch_size=1)
+    tool = CountingTool()
 
     answers = small.answers(tool, small.true_direction(), 0, "native")
 
@@ -45,20 +45,20 @@ def test_answers_come_in_batches_and_in_the_order_of_the_prompts(loaded: LoadedM
 
 
 def test_answers_of_unequal_length_are_padded_to_one_width(loaded: LoadedModel, tmp_path: Path) -> None:
-    experiment = anew(loaded, tmp_path, batch_size=1)
+    experiment = new_experiment(loaded, tmp_path, batch_size=1)
     free = experiment.plain_answers(PROMPTS.evaluation)
     loaded.module.generation_config.eos_token_id = int(free[0, 0])
 
-    cut = anew(loaded, tmp_path / "cut", batch_size=1).plain_answers(PROMPTS.evaluation)
+    cut = new_experiment(loaded, tmp_path / "cut", batch_size=1).plain_answers(PROMPTS.evaluation)
 
     assert cut.shape == free.shape
     assert cut[0].tolist() == [int(free[0, 0]), 0, 0, 0]
 
 
 @pytest.mark.parametrize("applied_by", ["reference", "native"])
-def test_both_arms_apply_the_direction_that_they_are_given(experiment: Experiment, applied_by: Any) -> None:
+def test_both_arms_apply_the_given_direction(experiment: Experiment, applied_by: Any) -> None:
     direction = experiment.true_direction()
-    tool = Counting()
+    tool = CountingTool()
 
     answers = experiment.answers(tool, direction, 0, applied_by)
 
@@ -74,29 +74,26 @@ def test_the_reference_arm_is_the_reference(experiment: Experiment) -> None:
     batch = experiment.batch(PROMPTS.evaluation[:3])
     expected = reference.generate(experiment.model, batch, experiment.edits(direction), SETTINGS.max_new_tokens)
 
-    answers = experiment.answers(Counting(), direction, 0, "reference")
+    answers = experiment.answers(CountingTool(), direction, 0, "reference")
 
     assert torch.equal(answers[:3], expected)
 
 
 def test_an_answer_is_generated_once_for_each_thing_it_depends_on(loaded: LoadedModel, tmp_path: Path) -> None:
-    experiment, tool = anew(loaded, tmp_path, batch_size=30), Counting()
+    experiment, tool = new_experiment(loaded, tmp_path, batch_size=30), CountingTool()
     direction = experiment.true_direction()
-    asked = [
-        (experiment, tool, direction, 0), (experiment, tool, direction, 0), (experiment, tool, direction, 1),
-        (experiment, tool, -direction, 0),
-        (anew(loaded, tmp_path, batch_size=30, settings=replace(SETTINGS, strength=2.0)), tool, direction, 0),
-        (anew(loaded, tmp_path, batch_size=30, settings=replace(SETTINGS, max_new_tokens=3)), tool, direction, 0),
-        (anew(loaded, tmp_path, batch_size=30, settings=replace(SETTINGS, blocks=(1,))), tool, direction, 0),
-        (anew(loaded, tmp_path, batch_size=29), tool, direction, 0),
-        (anew(loaded, tmp_path, batch_size=30, weights="other"), tool, direction, 0),
-        (anew(loaded, tmp_path, batch_size=30, prompts=replace(PROMPTS, evaluation=("w50",))), tool, direction, 0),
-    ]  # fmt: skip
+    changes: list[dict[str, Any]] = [
+        *({"settings": replace(SETTINGS, strength=2.0)}, {"settings": replace(SETTINGS, max_new_tokens=3)}),
+        *({"settings": replace(SETTINGS, blocks=(1,))}, {"batch_size": 29}, {"weights": "other"}),
+        {"prompts": replace(PROMPTS, evaluation=("w50",))},
+    ]
 
-    for where, who, along, repeat in asked:
-        where.answers(who, along, repeat, "native")
-    newer = Counting("2")
+    for along, repeat in ((direction, 0), (direction, 0), (direction, 1), (-direction, 0)):
+        experiment.answers(tool, along, repeat, "native")
+    for change in changes:
+        new_experiment(loaded, tmp_path, **{"batch_size": 30, **change}).answers(tool, direction, 0, "native")
+    newer = CountingTool("2")
     experiment.answers(newer, direction, 0, "native")
 
-    assert tool.generations == len(asked) - 1, "only the second is the same measurement as the first"
+    assert tool.generations == 3 + len(changes), "only the second is the same measurement as the first"
     assert newer.generations == 1, "another version is another tool"

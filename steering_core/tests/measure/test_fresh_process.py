@@ -1,9 +1,9 @@
-"""The repeat in a fresh process: the same rows under the same keys, and its failures in words."""
+"""The repeat in a fresh process: the same directions under the same keys, and its error messages."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ def prompts(tmp_path: Path) -> PromptSet:
 
 def request_in(folder: Path, checkpoint: Path, tools: tuple[str, ...]) -> FreshRequest:
     load = request_of(checkpoint, random_spec("llama"))
-    return FreshRequest(asdict(load), asdict(SETTINGS), str(folder / "prompts.json"), str(folder / "store"), tools, 4)
+    return FreshRequest(load, SETTINGS, str(folder / "prompts.json"), str(folder / "store"), tools, 4)
 
 
 @contextmanager
@@ -53,29 +53,29 @@ def started(request: FreshRequest) -> Iterator[FreshProcess]:
         process.stop()
 
 
-def test_leaves_the_same_rows_where_they_are_looked_for(
+def test_leaves_the_same_directions_where_they_are_looked_for(
     loaded: LoadedModel, checkpoint: Path, prompts: PromptSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tools are named relative to where the suite was started, which is not always its own directory."""
+    """Tools are named relative to the directory that the suite was started in, which need not be its own."""
     monkeypatch.chdir(tmp_path)
     weights = request_of(checkpoint, random_spec("llama")).digest()
     with started(request_in(tmp_path, checkpoint, ("hooks", "own.py:Mine", "own.py:Broken"))) as fresh:
         experiment = Experiment(loaded, SETTINGS, prompts, Store(tmp_path / "store"), weights, fresh=fresh)
 
-        rows = [experiment.direction(find_tool(name), 4) for name in ("hooks", "own.py:Mine")]
-        here = [experiment.direction(find_tool(name), 0) for name in ("hooks", "own.py:Mine")]
+        fresh_ones = [experiment.direction(find_tool(name), 4) for name in ("hooks", "own.py:Mine")]
+        local_ones = [experiment.direction(find_tool(name), 0) for name in ("hooks", "own.py:Mine")]
 
-        assert [torch.equal(far, near) for far, near in zip(rows, here, strict=True)] == [True, True]
+        assert [torch.equal(*pair) for pair in zip(fresh_ones, local_ones, strict=True)] == [True, True]
         with pytest.raises(EmptyMeasurement, match="left no direction of Broken: Broken: RuntimeError: on purpose"):
             experiment.direction(find_tool("own.py:Broken"), 4)
-        assert fresh.said("never") == "it said nothing"
+        assert fresh.message_about("never") == "no message"
 
 
-def test_a_process_that_fails_is_an_error_with_its_last_words(checkpoint: Path, tmp_path: Path) -> None:
-    """Code that was changed meanwhile would leave rows under other keys: it refuses, and says why."""
+def test_a_process_that_fails_is_an_error_with_its_last_line(checkpoint: Path, tmp_path: Path) -> None:
+    """Code that changed meanwhile would store directions under other keys: it refuses, and says why."""
     request = replace(request_in(tmp_path, checkpoint, ("hooks",)), source="another")
 
-    with started(request) as fresh, pytest.raises(SuiteError, match="fresh process failed.*changed while it ran"):
+    with started(request) as fresh, pytest.raises(SuiteError, match="fresh process failed.*changed during the run"):
         fresh.wait()
 
 

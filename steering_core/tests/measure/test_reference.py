@@ -1,4 +1,4 @@
-"""The reference arm against `generate` of transformers, which it does not use, and against edits made by hand."""
+"""The reference generation against transformers' `generate`, which it does not use, and against plain hooks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,14 +48,14 @@ def test_finished_rows_are_padded_and_the_last_one_ends_the_run() -> None:
     ends = [int(free[0, 1]), int(free[1, 3]), int(free[2, 2])]
     model.module.generation_config.eos_token_id = ends
 
-    found = reference.generate(model, batch, [], NEW)
+    ids = reference.generate(model, batch, [], NEW)
 
-    assert torch.equal(found, by_transformers(model, batch))
-    assert found.shape[1] < NEW
-    assert found[0, 2:].eq(0).all()
+    assert torch.equal(ids, by_transformers(model, batch))
+    assert ids.shape[1] < NEW
+    assert ids[0, 2:].eq(0).all()
 
 
-def test_one_end_token_serves_as_well_as_a_list() -> None:
+def test_a_single_end_token_works_like_a_list() -> None:
     model, batch = random_model("qwen2"), prompts(1)
     free = reference.generate(model, batch, [], NEW)
     model.module.generation_config.eos_token_id = int(free[0, 2])
@@ -99,7 +99,7 @@ def test_moves_each_real_token_of_its_phase_and_no_padding(phase: Phase, calls: 
     assert torch.equal(moved[0], batch.mask.bool()) or phase == "decode"
 
 
-def test_a_prompt_of_one_token_is_a_prompt() -> None:
+def test_a_prompt_of_one_token_counts_as_prefill() -> None:
     model = random_model("qwen2")
     batch = prompts(1)
     short = TokenBatch(batch.ids[:, :1], batch.mask[:, :1], torch.zeros(1, dtype=torch.long), "left")
@@ -110,28 +110,28 @@ def test_a_prompt_of_one_token_is_a_prompt() -> None:
     )
 
 
-def test_inherits_the_repetition_penalty_where_it_is_asked_to() -> None:
+def test_inherits_the_repetition_penalty_on_request() -> None:
     """Qwen-2.5 checkpoints carry 1.05, which changes greedy answers; only the as_run preset keeps it."""
     model, batch = random_model("qwen2"), prompts(3)
     plain = reference.generate(model, batch, [], NEW)
     model.module.generation_config.repetition_penalty = 3.0
     inheriting = replace(model, inherit_defaults=True)
 
-    penalised = reference.generate(inheriting, batch, [], NEW)
+    penalized = reference.generate(inheriting, batch, [], NEW)
 
-    assert torch.equal(penalised, by_transformers(inheriting, batch))
-    assert not torch.equal(penalised, plain)
+    assert torch.equal(penalized, by_transformers(inheriting, batch))
+    assert not torch.equal(penalized, plain)
     assert torch.equal(reference.generate(model, batch, [], NEW), plain)
 
 
-def test_refuses_to_edit_anything_but_the_stream_after_a_block() -> None:
+def test_refuses_to_edit_anything_but_resid_post() -> None:
     model = random_model("qwen2")
 
     with pytest.raises(ToolUnsupported, match="cannot edit attn_out@1"):
         reference.generate(model, prompts(1), [Add(Site("attn_out", 1), vector(1), 1.0)], 2)
 
 
-def test_a_fault_inside_leaves_no_hook_behind() -> None:
+def test_an_error_inside_leaves_no_hook_behind() -> None:
     model = random_model("qwen2")
     hooks = [dict(module._forward_pre_hooks) for module in model.module.modules()]
     wrong = Add(Site("resid_post", 1), torch.ones(5), 1.0)

@@ -1,4 +1,4 @@
-"""The store: computed once, read afterwards, whole or not at all, by several processes at a time."""
+"""The store: computed once, read afterwards, written whole or not at all, shared by several processes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from steering_core.errors import ArtifactProblem
 from steering_core.measure.store import Store, digest
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 
 KEY = {"what": "rows", "repeat": 0}
 VALUE = torch.arange(6.0).reshape(2, 3)
@@ -45,9 +45,9 @@ def test_every_part_of_the_key_counts(tmp_path: Path) -> None:
     assert store.path(KEY) == store.path(dict(reversed(KEY.items()))), "the order of the parts does not count"
 
 
-def test_what_is_not_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_measurement_is_none(tmp_path: Path) -> None:
     assert Store(tmp_path).find(KEY) is None
-    assert list(tmp_path.iterdir()) == [], "looking leaves nothing behind"
+    assert list(tmp_path.iterdir()) == [], "a lookup leaves nothing behind"
 
 
 def test_a_failed_computation_leaves_nothing(tmp_path: Path) -> None:
@@ -56,19 +56,19 @@ def test_a_failed_computation_leaves_nothing(tmp_path: Path) -> None:
         store.get(KEY, never)
 
     assert store.find(KEY) is None
-    assert torch.equal(store.get(KEY, lambda: VALUE), VALUE), "the lock was let go"
+    assert torch.equal(store.get(KEY, lambda: VALUE), VALUE), "the lock was released"
 
 
 @pytest.mark.parametrize("make", [lambda: VALUE.t(), lambda: VALUE[:, 1], lambda: VALUE.bfloat16().requires_grad_()])
 def test_keeps_any_layout_and_dtype(tmp_path: Path, make: Callable[[], Tensor]) -> None:
     Store(tmp_path).get(KEY, make)
 
-    found = Store(tmp_path).get(KEY, never)
-    assert found.dtype == make().dtype
-    assert torch.equal(found, make().detach())
+    stored = Store(tmp_path).get(KEY, never)
+    assert stored.dtype == make().dtype
+    assert torch.equal(stored, make().detach())
 
 
-def test_the_file_says_what_it_holds(tmp_path: Path) -> None:
+def test_the_file_carries_its_key(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.get(KEY, lambda: VALUE)
 
@@ -82,11 +82,11 @@ def test_a_torn_file_is_named_and_not_overwritten(tmp_path: Path) -> None:
     store.get(KEY, lambda: VALUE)
     store.path(KEY).write_bytes(store.path(KEY).read_bytes()[:-4])
 
-    with pytest.raises(ArtifactProblem, match="does not read.*delete it"):
+    with pytest.raises(ArtifactProblem, match="cannot be read.*delete it"):
         store.get(KEY, never)
 
 
-def test_a_store_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(ArtifactProblem, match="cannot create.*--run-dir"):
@@ -105,7 +105,7 @@ def test_a_write_that_fails_leaves_no_part_of_it(tmp_path: Path, monkeypatch: py
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
 
 
-def test_what_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_do_not_block(tmp_path: Path) -> None:
     store = Store(tmp_path)
     path = store.path(KEY)
     path.parent.mkdir(parents=True)
@@ -143,5 +143,5 @@ def test_the_digest_depends_on_dtype_shape_and_bytes() -> None:
     bits = VALUE.view(torch.int32)
     others = [VALUE, bits, VALUE.double(), VALUE.reshape(3, 2), VALUE + 1, VALUE[:0], torch.tensor(1.0)]
 
-    assert len({digest(each) for each in others}) == len(others)
+    assert len({digest(tensor) for tensor in others}) == len(others)
     assert digest(VALUE.t().contiguous().t()) == digest(VALUE), "the layout in memory does not count"

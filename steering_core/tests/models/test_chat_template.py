@@ -1,4 +1,4 @@
-"""Chat templates are tried out before anything runs, in every form in which checkpoints carry them."""
+"""Chat templates are tried before anything runs, in every form in which checkpoints carry them."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from transformers import AutoTokenizer
 
 from steering_core.errors import LoadProblem
 from steering_core.models.chat_template import REQUEST, check_chat_template, find_template, render
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 
 GOOD = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}"
 TINY = sorted(path.parent for path in (ROOT / "fixtures" / "checkpoints").glob("*/tokenizer_config.json"))
@@ -38,14 +38,14 @@ def test_renders_what_transformers_renders(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FEATURES)
-def test_knows_what_templates_use(name: str) -> None:
+def test_supports_the_features_that_templates_use(name: str) -> None:
     text, expected = FEATURES[name]
 
     assert render(text, {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": None}) == expected
 
 
 @pytest.mark.parametrize(
-    ("template", "words"),
+    ("template", "message"),
     [
         (None, "has no chat template"),
         ("{% for message in messages %}", "fails: TemplateSyntaxError"),
@@ -57,16 +57,16 @@ def test_knows_what_templates_use(name: str) -> None:
         ([{"name": "tool_use", "template": GOOD}], "has no chat template"),
     ],
 )
-def test_a_template_that_cannot_be_used_is_one_clear_line(tmp_path: Path, template: Any, words: str) -> None:
+def test_an_unusable_template_is_one_clear_line(tmp_path: Path, template: Any, message: str) -> None:
     settings = {} if template is None else {"chat_template": template}
 
-    with pytest.raises(LoadProblem, match=words) as caught:
+    with pytest.raises(LoadProblem, match=message) as caught:
         check_chat_template("mine", tmp_path, settings)
     assert str(caught.value).startswith("mine: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_goes_before_the_settings_and_default_before_other_names(tmp_path: Path) -> None:
+def test_a_template_file_precedes_the_settings_and_default_precedes_other_names(tmp_path: Path) -> None:
     several = [{"name": "tool_use", "template": "x"}, {"name": "default", "template": GOOD}]
     check_chat_template("mine", tmp_path, {"chat_template": several})
 

@@ -1,4 +1,4 @@
-"""A checkpoint directory is inspected before anything is loaded: missing, torn, altered or unlike its row."""
+"""A checkpoint directory is inspected before anything is loaded: missing, torn, altered files, or another shape."""
 
 import json
 import shutil
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from steering_core.errors import LoadProblem, ToolUnsupported
-from steering_core.models.checkpoint import check_checkpoint, check_vocabulary, is_whole, weight_files
+from steering_core.models.checkpoint import check_checkpoint, check_vocabulary, is_complete, weight_files
 from steering_core.models.registry import read_registry
-from steering_core.records.provenance import ROOT
+from steering_core.places import ROOT
 
 CHECKPOINTS = ROOT / "fixtures" / "checkpoints"
 SPEC = read_registry(ROOT / "fixtures" / "models.toml")["tiny_gemma2"]
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def foreign(folder: Path) -> Path:
-    """The same as a checkpoint of the world: no manifest beside it."""
+    """The same as anybody's checkpoint: no manifest beside it."""
     (folder.parent / "manifest.json").unlink()
     return folder
 
@@ -55,23 +55,23 @@ def flip_a_bit(file: Path) -> None:
 
 
 def split(folder: Path) -> None:
-    """In two parts, as large checkpoints are: both hold everything here."""
+    """In two parts, as large checkpoints are; here both hold everything."""
     shutil.copy(folder / WEIGHTS, folder / "model-00002.safetensors")
     (folder / WEIGHTS).rename(folder / "model-00001.safetensors")
     parts = {"a": "model-00001.safetensors", "b": "model-00002.safetensors"}
     (folder / INDEX).write_text(json.dumps({"weight_map": parts}))
 
 
-def test_a_whole_checkpoint_has_no_problem(folder: Path, tmp_path: Path) -> None:
+def test_a_complete_checkpoint_is_accepted(folder: Path, tmp_path: Path) -> None:
     check_checkpoint(SPEC, folder)
     (tmp_path / "manifest.json").unlink()
     check_checkpoint(SPEC, folder)
     split(folder)
     check_checkpoint(SPEC, folder)
-    assert is_whole(SPEC, folder)
+    assert is_complete(SPEC, folder)
 
 
-def test_one_bit_of_the_projects_own_weights_is_noticed(folder: Path) -> None:
+def test_one_flipped_bit_in_the_projects_own_weights_is_noticed(folder: Path) -> None:
     flip_a_bit(folder / WEIGHTS)
 
     assert f"{WEIGHTS} is not the file of manifest.json: sha256" in problem_of(folder)
@@ -83,59 +83,63 @@ def test_a_missing_file_of_the_manifest_is_noticed(folder: Path) -> None:
     assert "generation_config.json is not the file of manifest.json: sha256 missing" in problem_of(folder)
 
 
+def split_without(name: str) -> Callable[[Path], object]:
+    return lambda folder: (split(folder), (folder / name).unlink())
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def holding(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+def stating(name: str, **fields: Any) -> Callable[[Path], None]:
+    return lambda folder: change(folder / name, **fields)
+
+
+def torn(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1])
+
+
+DEPTH = "the registry says layers = 8, the loaded config says 9"
+FAMILY = "the registry says family = gemma2, the loaded config says gemma"
+PART = "model-00002.safetensors"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no config": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
-    "config no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json does not read"),
-    "config a list": (lambda folder: (folder / "config.json").write_text("[]"), "does not hold an object"),
-    "other depth": (
-        lambda folder: change(folder / "config.json", num_hidden_layers=9),
-        "the registry says layers = 8, the loaded config says 9",
-    ),
-    "other family": (
-        lambda folder: change(folder / "config.json", model_type="gemma"),
-        "the registry says family = gemma2, the loaded config says gemma",
-    ),
-    "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "has no safetensors file"),
-    "torn weights": (
-        lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1]),
-        "bytes long, its header says",
-    ),
-    "a part missing": (
-        lambda folder: (split(folder), (folder / "model-00002.safetensors").unlink()),
-        "model-00002.safetensors cannot be read: No such file or directory",
-    ),
-    "index without map": (lambda folder: (folder / INDEX).write_text("{}"), f"{INDEX} has no weight_map"),
-    "parts without index": (
-        lambda folder: (split(folder), (folder / INDEX).unlink()), f"has 2 other safetensors files and no {INDEX}"
-    ),
-    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer.json"),
-    "tokenizer no JSON": (lambda folder: (folder / "tokenizer.json").write_text("{"), "tokenizer.json does not read"),
-    "no template": (
-        lambda folder: change(folder / "tokenizer_config.json", chat_template=None), "has no chat template"
-    ),
-    "no settings": (lambda folder: (folder / "tokenizer_config.json").unlink(), "has no chat template"),
-    "template fails": (
-        lambda folder: change(folder / "tokenizer_config.json", chat_template="{{ nothing.at.all }}"),
-        "fails: UndefinedError",
-    ),
-}  # fmt: skip
+    "no config": (without("config.json"), "has no config.json"),
+    "config not JSON": (holding("config.json", "{"), "config.json cannot be read"),
+    "config a list": (holding("config.json", "[]"), "does not hold an object"),
+    "other depth": (stating("config.json", num_hidden_layers=9), DEPTH),
+    "other family": (stating("config.json", model_type="gemma"), FAMILY),
+    "no weights": (without(WEIGHTS), "has no safetensors file"),
+    "torn weights": (torn, "bytes long, its header says"),
+    "a part missing": (split_without(PART), f"{PART} cannot be read: No such file or directory"),
+    "index without map": (holding(INDEX, "{}"), f"{INDEX} has no weight_map"),
+    "parts without index": (split_without(INDEX), f"has 2 other safetensors files and no {INDEX}"),
+    "no tokenizer": (without("tokenizer.json"), "has no tokenizer.json"),
+    "tokenizer not JSON": (holding("tokenizer.json", "{"), "tokenizer.json cannot be read"),
+    "no template": (stating("tokenizer_config.json", chat_template=None), "has no chat template"),
+    "no settings": (without("tokenizer_config.json"), "has no chat template"),
+    "template fails": (stating("tokenizer_config.json", chat_template="{{ nothing.at.all }}"), "fails: UndefinedError"),
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_checkpoint_is_one_clear_line(foreign: Path, name: str) -> None:
-    break_it, words = BROKEN[name]
+    break_it, message = BROKEN[name]
     break_it(foreign)
 
-    assert words in problem_of(foreign)
+    assert message in problem_of(foreign)
 
 
 @pytest.mark.parametrize("field", ["layers", "hidden", "mlp", "heads", "kv_heads", "head_dim", "vocab"])
 def test_the_row_is_compared_field_by_field(foreign: Path, field: str) -> None:
     value = getattr(SPEC, field)
 
-    words = problem_of(foreign, **{field: value * 2})
+    message = problem_of(foreign, **{field: value * 2})
 
-    assert f"the registry says {field} = {value * 2}, the loaded config says {value}" in words
+    assert f"the registry says {field} = {value * 2}, the loaded config says {value}" in message
 
 
 def test_a_family_without_a_table_is_refused(foreign: Path) -> None:
@@ -159,16 +163,16 @@ def test_every_id_of_the_tokenizer_has_an_embedding() -> None:
         check_vocabulary(SPEC, SPEC.vocab)
 
 
-def test_half_a_checkpoint_is_not_whole(foreign: Path) -> None:
+def test_half_a_checkpoint_is_not_complete(foreign: Path) -> None:
     split(foreign)
     assert [file.name for file in weight_files(SPEC, foreign)] == ["model-00001.safetensors", "model-00002.safetensors"]
 
     (foreign / "model-00002.safetensors").unlink()
-    assert not is_whole(SPEC, foreign)
-    assert not is_whole(SPEC, foreign.parent)
+    assert not is_complete(SPEC, foreign)
+    assert not is_complete(SPEC, foreign.parent)
 
 
-def test_it_is_found_out_without_torch_or_transformers() -> None:
+def test_the_inspection_loads_neither_torch_nor_transformers() -> None:
     program = (
         "import sys; from pathlib import Path; from steering_core.models.registry import read_registry;"
         "from steering_core.models.checkpoint import check_checkpoint;"

@@ -1,4 +1,4 @@
-"""Where weights are put and in which form: device maps, quantization, revisions, memory that runs out."""
+"""Where weights are placed and in which form: device maps, quantization, revisions, too little memory."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,8 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import encode
 from steering_core.observe.forward_trace import block_inputs
-from steering_core.observe.model_state import changed as changes
-from steering_core.observe.model_state import state_of
-from steering_core.records.provenance import ROOT
+from steering_core.observe.model_state import changed, state_of
+from steering_core.places import ROOT
 from steering_core.tests.chat_checkpoint import request_of
 from steering_core.tests.random_models import random_spec
 from steering_core.tools.edits import steering_edits
@@ -38,16 +37,16 @@ def quantized(form: str, dtype: str = "float32") -> LoadedModel:
     return LoadRequest(TINY, str(CHECKPOINT), dtype, quantize=form).load()
 
 
-class Asked(Exception):
+class Stopped(Exception):
     """Carries the options of a call that was stopped."""
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def stop_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop before weights are read, with the options that transformers would get."""
 
     def stop(kind: Any, *_: Any, **options: Any) -> Any:
-        raise Asked(options)
+        raise Stopped(options)
 
     monkeypatch.setattr(loader, "_read", stop)
 
@@ -55,12 +54,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def options_of(placement: Placement) -> dict[str, Any]:
     with pytest.raises(LoadProblem) as caught:
         loader.read_weights(SPEC, "somewhere", placement)
-    assert isinstance(caught.value.__cause__, Asked)
+    assert isinstance(caught.value.__cause__, Stopped)
     options: dict[str, Any] = caught.value.__cause__.args[0]
     return options
 
 
-def test_one_device_or_a_map_over_all(asked: None) -> None:
+def test_one_device_or_a_map_over_all(stop_reading: None) -> None:
     one, spread = Placement(torch.bfloat16, "cuda:1"), Placement(torch.bfloat16, "cuda:0", device_map="auto")
 
     assert options_of(one)["device_map"] == {"": "cuda:1"}
@@ -68,7 +67,7 @@ def test_one_device_or_a_map_over_all(asked: None) -> None:
     assert options_of(one)["quantization_config"] is None
 
 
-def test_the_quantization_is_the_asked_one(asked: None) -> None:
+def test_the_quantization_is_the_requested_one(stop_reading: None) -> None:
     int8 = options_of(Placement(torch.bfloat16, "cpu", quantize="int8"))["quantization_config"]
     nf4 = options_of(Placement(torch.bfloat16, "cpu", quantize="nf4"))["quantization_config"]
 
@@ -76,14 +75,14 @@ def test_the_quantization_is_the_asked_one(asked: None) -> None:
     assert (nf4.load_in_4bit, nf4.bnb_4bit_quant_type, nf4.bnb_4bit_compute_dtype) == (True, "nf4", torch.bfloat16)
 
 
-def test_a_map_of_this_machine_puts_all_on_the_only_device(checkpoint: Path) -> None:
+def test_a_device_map_on_a_machine_with_one_device_uses_it_alone(checkpoint: Path) -> None:
     model = replace(request_of(checkpoint, SPEC), device_map="auto").load()
 
     assert model.device == model.device_at("model.layers.2") == torch.device("cpu")
 
 
 def test_the_device_of_the_model_is_that_of_its_embedding(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prompts go where the embedding is, wherever the rest was placed."""
+    """Prompts go to the embedding's device, wherever the rest was placed."""
     module = request_of(checkpoint, SPEC).load().module
     module.model.embed_tokens.to("meta")
     monkeypatch.setattr(models, "read_weights", lambda *_: module)
@@ -103,7 +102,7 @@ def test_parts_that_do_not_fit_on_the_gpus_are_a_problem() -> None:
 
 
 @pytest.mark.parametrize(("device_map", "where"), [("", "cpu"), ("auto", "all GPUs together")])
-def test_memory_that_runs_out_is_one_clear_line(
+def test_running_out_of_memory_is_one_clear_line(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch, device_map: str, where: str
 ) -> None:
     def full(*_: Any, **__: Any) -> Any:
@@ -113,13 +112,13 @@ def test_memory_that_runs_out_is_one_clear_line(
     monkeypatch.setattr(loader.AutoModelForCausalLM, "from_pretrained", full)
     request = replace(request_of(checkpoint, SPEC), device_map=device_map)
 
-    for each in (request, replace(request, random_weights=True)):
+    for attempt in (request, replace(request, random_weights=True)):
         with pytest.raises(LoadProblem, match=f"random_llama does not fit on {where}.*--quantize nf4"):
-            each.load()
+            attempt.load()
 
 
 def test_the_gpu_of_a_worker_is_its_current_one(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Peak memory and the random state are asked of the current device."""
+    """Peak memory and random state are read from the current device."""
     chosen: list[str] = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(models, "read_weights", lambda *_: nn.Linear(1, 1))
@@ -129,7 +128,7 @@ def test_the_gpu_of_a_worker_is_its_current_one(checkpoint: Path, monkeypatch: p
     assert chosen == ["cuda:1"]
 
 
-def test_the_revision_is_asked_for_and_reported(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_revision_is_requested_and_reported(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = replace(SPEC, revision="v1.0")
     cached = "/cache/models--a--b/snapshots/0123abc"
     monkeypatch.setattr(loader.AutoConfig, "from_pretrained", lambda _, **options: pytest.fail(options["revision"]))
@@ -166,18 +165,20 @@ def test_tools_agree_on_quantized_weights(form: str, kind: torch.dtype, dtype: s
 
 
 @pytest.mark.parametrize("form", ["int8", "nf4"])
-def test_quantized_weights_stay_as_they_are(form: str) -> None:
-    """bitsandbytes rewrites weights at the first forward: without care every tool would be blamed for that."""
+def test_quantized_weights_do_not_change(form: str) -> None:
+    """bitsandbytes rewrites weights at the first forward: otherwise every tool would be blamed for that."""
     pytest.importorskip("bitsandbytes")
     model = quantized(form)
     batch, before = encode(model.tokenizer, PROMPTS), state_of(model)
     plain = quantized(form).module(**batch.inputs()).logits
 
     twin = sharing_copy(model.module)
-    same = [model.module(**batch.inputs()).logits, twin(**batch.inputs()).logits]
+    logits = [model.module(**batch.inputs()).logits, twin(**batch.inputs()).logits]
 
-    assert all(torch.equal(each, plain) for each in same)
-    assert changes(before, state_of(model)) == {}
+    assert all(torch.equal(other, plain) for other in logits)
+    assert changed(before, state_of(model)) == {}
     left, right = (part.model.layers[0].mlp.up_proj for part in (model.module, twin))
-    held = (left.state.CB, right.state.CB) if form == "int8" else (left.quant_state.absmax, right.quant_state.absmax)
-    assert held[0].data_ptr() == held[1].data_ptr(), "the copy shares what a quantized layer holds beside its weight"
+    states = (left.state.CB, right.state.CB) if form == "int8" else (left.quant_state.absmax, right.quant_state.absmax)
+    assert states[0].data_ptr() == states[1].data_ptr(), (
+        "the copy shares what a quantized layer holds beside its weight"
+    )

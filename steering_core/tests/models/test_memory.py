@@ -1,7 +1,6 @@
-"""The memory that weights take, told from the registry row, against models that were built."""
+"""The memory that weights take, computed from the registry row, against models that were built."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from transformers import AutoModelForCausalLM
@@ -9,16 +8,16 @@ from transformers import AutoModelForCausalLM
 from steering_core.models.memory import weights_bytes
 from steering_core.models.registry import DTYPES, read_registry
 from steering_core.models.shapes import random_config
-from steering_core.records.provenance import ROOT
+from steering_core.places import REGISTRY
 from steering_core.tests.random_models import FAMILIES, random_spec
 
-REGISTRY = read_registry(Path(ROOT / "fixtures" / "models.toml"))
+MODELS = read_registry(REGISTRY)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("tied", [True, False])
 def test_counts_every_matrix_of_the_model(family: str, tied: bool) -> None:
-    """Positions are no matrix of the row: GPT-2 alone has a table of them."""
+    """Position embeddings are not counted: only GPT-2 has them."""
     spec = replace(random_spec(family), tied=tied)
     model = AutoModelForCausalLM.from_config(random_config(spec))
     matrices = [weight for name, weight in model.named_parameters() if weight.ndim == 2 and "wpe" not in name]
@@ -26,7 +25,7 @@ def test_counts_every_matrix_of_the_model(family: str, tied: bool) -> None:
     assert weights_bytes(spec, "float32") == 4 * sum(weight.numel() for weight in matrices)
 
 
-def test_the_dtype_and_the_quantization_of_the_blocks_count() -> None:
+def test_the_dtype_and_the_quantization_of_the_blocks_change_the_size() -> None:
     spec = replace(random_spec("llama"), tied=False)
     full, half = weights_bytes(spec, "float32"), weights_bytes(spec, "bfloat16")
     embeddings = 2 * 2 * spec.vocab * spec.hidden
@@ -43,4 +42,4 @@ def test_the_dtype_and_the_quantization_of_the_blocks_count() -> None:
 )
 def test_the_real_models_are_as_large_as_their_files(key: str, gigabytes: float) -> None:
     """Sizes of the published safetensors files, in bfloat16."""
-    assert weights_bytes(REGISTRY[key], "bfloat16") / 1e9 == pytest.approx(gigabytes, rel=0.01)
+    assert weights_bytes(MODELS[key], "bfloat16") / 1e9 == pytest.approx(gigabytes, rel=0.01)

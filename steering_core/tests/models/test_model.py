@@ -1,4 +1,4 @@
-"""Loading: a real checkpoint comes back as it was saved, and every way it can be broken is one clear line."""
+"""Loading: a checkpoint comes back as it was saved, and a broken one is one clear line."""
 
 import json
 import shutil
@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
 from steering_core.errors import LoadProblem
 from steering_core.models.model import LoadedModel, LoadRequest
-from steering_core.models.registry import DTYPES, ModelSpec
+from steering_core.models.registry import DTYPES
 from steering_core.models.sites import Site
 from steering_core.tests.chat_checkpoint import request_of, save_checkpoint
 from steering_core.tests.random_models import random_model, random_spec
@@ -29,7 +30,7 @@ def test_the_weights_are_those_that_were_saved(loaded: LoadedModel, checkpoint: 
     assert (loaded.origin, loaded.device.type, loaded.dtype) == (str(checkpoint), "cpu", torch.float32)
 
 
-def test_is_handed_over_ready_to_be_measured(loaded: LoadedModel) -> None:
+def test_the_model_is_in_eval_mode_without_gradients(loaded: LoadedModel) -> None:
     assert not loaded.module.training
     assert not any(parameter.requires_grad for parameter in loaded.module.parameters())
     assert loaded.chat_ids("w10 w11") == loaded.rendered_ids("w10 w11") == [2, 10, 11, 4]
@@ -39,7 +40,7 @@ def test_is_handed_over_ready_to_be_measured(loaded: LoadedModel) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_dtype_is_the_asked_one(checkpoint: Path, dtype: str) -> None:
+def test_the_dtype_is_the_requested_one(checkpoint: Path, dtype: str) -> None:
     model = replace(request_of(checkpoint, SPEC), dtype=dtype).load()
 
     assert {str(parameter.dtype) for parameter in model.module.parameters()} == {f"torch.{dtype}"}
@@ -47,18 +48,18 @@ def test_the_dtype_is_the_asked_one(checkpoint: Path, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_the_attention_is_the_asked_one(checkpoint: Path, attention: str) -> None:
+def test_the_attention_is_the_requested_one(checkpoint: Path, attention: str) -> None:
     model = replace(request_of(checkpoint, SPEC), attention=attention).load()
 
     assert model.module.config._attn_implementation == attention
 
 
-def test_the_request_survives_the_way_to_another_process(checkpoint: Path) -> None:
+def test_the_request_round_trips_through_json(checkpoint: Path) -> None:
     request = replace(request_of(checkpoint, SPEC), inherit_defaults=True)
 
-    data = json.loads(json.dumps(asdict(request)))
+    data = json.dumps(asdict(request))
 
-    assert LoadRequest(**{**data, "spec": ModelSpec(**data["spec"])}) == request
+    assert TypeAdapter(LoadRequest).validate_json(data) == request
 
 
 def broken(checkpoint: Path, folder: Path, break_it: Callable[[Path], object]) -> LoadRequest:
@@ -103,7 +104,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a tensor missing": (drop_a_tensor, "lacks weights.*up_proj"),
     "a tensor of another shape": (halve_a_tensor, "weights"),
     "no config": (lambda folder: (folder / "config.json").unlink(), "no usable config.*--model-path"),
-    "config no JSON": (lambda folder: (folder / "config.json").write_text("{"), "no usable config"),
+    "config not JSON": (lambda folder: (folder / "config.json").write_text("{"), "no usable config"),
     "no chat template": (drop_the_template, "tokenizer or chat template"),
     "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer or chat template"),
 }
@@ -111,17 +112,17 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_checkpoint_is_one_clear_line(checkpoint: Path, tmp_path: Path, name: str) -> None:
-    break_it, words = BROKEN[name]
+    break_it, message = BROKEN[name]
     request = broken(checkpoint, tmp_path / "broken", break_it)
 
-    with pytest.raises(LoadProblem, match=words) as caught:
+    with pytest.raises(LoadProblem, match=message) as caught:
         request.load()
     assert "\n" not in str(caught.value)
     assert "random_llama" in str(caught.value)
 
 
-def test_a_tokenizer_that_says_nothing_is_refused(tmp_path: Path) -> None:
-    """transformers reads this tokenizer with its own Qwen-2 class, which turns every text into no tokens."""
+def test_a_tokenizer_that_gives_no_tokens_is_refused(tmp_path: Path) -> None:
+    """transformers reads this tokenizer with its own Qwen-2 class, which gives no tokens for any text."""
     spec = save_checkpoint(tmp_path / "silent", "qwen2")
 
     with pytest.raises(LoadProblem, match="a turn becomes no tokens"):
@@ -133,8 +134,8 @@ def test_random_weights_need_no_checkpoint_and_are_always_the_same(checkpoint: P
 
     first, second = request.load(), request.load()
 
-    same = [torch.equal(a, b) for a, b in zip(first.module.parameters(), second.module.parameters(), strict=True)]
-    assert all(same)
+    pairs = zip(first.module.parameters(), second.module.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
     assert (first.origin, first.dtype, first.module.training) == ("random weights", torch.bfloat16, False)
     assert request.digest() == "random:seed0"
 
@@ -149,13 +150,13 @@ def test_the_digest_names_the_weights(checkpoint: Path, tmp_path: Path) -> None:
 def test_decoding_inherits_nothing_by_accident(loaded: LoadedModel) -> None:
     loaded.module.generation_config.update(do_sample=True, repetition_penalty=1.05, top_k=20, eos_token_id=[1, 5])
 
-    own = loaded.decoding(7)
+    plain = loaded.decoding(7)
     inherited = replace(loaded, inherit_defaults=True).decoding(7)
 
-    assert (own.do_sample, own.repetition_penalty, own.num_beams) == (False, 1.0, 1)
-    assert (own.max_new_tokens, own.eos_token_id, own.pad_token_id) == (7, [1, 5], 0)
+    assert (plain.do_sample, plain.repetition_penalty, plain.num_beams) == (False, 1.0, 1)
+    assert (plain.max_new_tokens, plain.eos_token_id, plain.pad_token_id) == (7, [1, 5], 0)
     assert (inherited.do_sample, inherited.repetition_penalty, inherited.max_new_tokens) == (False, 1.05, 7)
-    assert loaded.module.generation_config.max_new_tokens is None, "the model's own config is left alone"
+    assert loaded.module.generation_config.max_new_tokens is None, "the model's own config is unchanged"
 
 
 @pytest.mark.parametrize(("pad", "end", "expected"), [(9, [1, 5], 9), (None, [1, 5], 0), (None, 1, 0)])
@@ -175,7 +176,7 @@ def test_without_any_padding_token_the_end_token_pads(loaded: LoadedModel, end: 
     assert loaded.decoding(3).pad_token_id == expected
 
 
-def test_columns_cut_the_fused_projection() -> None:
+def test_columns_select_part_of_a_fused_projection() -> None:
     phi = random_model("phi3")
 
     assert phi.columns(Site("k", 0)) == slice(64, 96)

@@ -1,6 +1,6 @@
-"""A model spread over several devices: edits and schedules follow the blocks, readings come back to the embedding.
+"""A model spread over several devices: edits follow the blocks, reads return to the embedding's device.
 
-The devices are pretended ones: tensors without data, which refuse to meet across devices as real ones do.
+The devices are simulated: tensors without data, which refuse to mix across devices as real ones do.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def spread() -> Iterator[LoadedModel]:
     model = random_model("llama")
     with FakeTensorMode(allow_non_fake_inputs=True):
         module = AutoModelForCausalLM.from_config(random_config(model.spec), attn_implementation="eager").eval()
-        module.config.use_cache = False  # a cache starts from an empty tensor, made on the real device
+        module.config.use_cache = False  # a cache starts from an empty tensor, created on the real device
         for part in (module.model.layers[1], module.model.layers[2], module.model.norm):
             place(part, THERE)
         add_hook_to_module(module.lm_head, AlignDevicesHook(execution_device=HERE))
@@ -54,26 +54,26 @@ def place(part: nn.Module, device: torch.device) -> None:
 
 @pytest.fixture(params=[Add(SITE, torch.ones(48), 2.0), Ablate(SITE, torch.ones(48))], ids=["add", "ablate"])
 def edit(request: pytest.FixtureRequest) -> Edit:
-    found: Edit = request.param
-    return found
+    param: Edit = request.param
+    return param
 
 
-def test_the_pretended_devices_are_told_apart(spread: LoadedModel) -> None:
+def test_the_simulated_devices_are_distinct(spread: LoadedModel) -> None:
     assert spread.device_at("model.layers.0") == spread.device == HERE
     assert spread.device_at("model.layers.1") == THERE
     with pytest.raises(RuntimeError, match="same device"):
         torch.ones(2, device=HERE) + torch.ones(2, device=THERE)
 
 
-def test_readings_come_back_to_the_embedding(spread: LoadedModel) -> None:
+def test_reads_return_to_the_device_of_the_embedding(spread: LoadedModel) -> None:
     sites = [Site("resid_pre", 0), SITE, Site("mlp_out", 2)]
 
-    found = Hooks().read(spread, BATCH, sites)
+    values = Hooks().read(spread, BATCH, sites)
 
-    assert {value.device for value in found.values()} == {HERE}
+    assert {value.device for value in values.values()} == {HERE}
 
 
-def test_the_reference_and_the_witness_follow_the_blocks(spread: LoadedModel, edit: Edit) -> None:
+def test_the_reference_edits_and_the_trace_work_across_devices(spread: LoadedModel, edit: Edit) -> None:
     with trace_forward(spread) as seen, reference.steered(spread, [edit], BATCH.mask), torch.no_grad():
         spread.module(**BATCH.inputs())
 
@@ -90,4 +90,4 @@ def test_every_tool_edits_where_the_block_is(spread: LoadedModel, edit: Edit) ->
     by_intervention = _intervention(moved, BATCH.mask, spread)(hidden)
 
     assert moved.vector.device == THERE
-    assert [each.device for each in (by_hook, envoy.output, by_intervention)] == [THERE] * 3
+    assert [hidden.device for hidden in (by_hook, envoy.output, by_intervention)] == [THERE] * 3

@@ -1,13 +1,14 @@
-"""The registry as read from TOML: what a person gets wrong in it is named, never guessed."""
+"""The registry as read from TOML: a mistake in it is named, never guessed around."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, pick, read_presets, read_registry, resolve
-from steering_core.records.provenance import ROOT
+from steering_core.places import PRESETS, REGISTRY
 
 MODEL = """
 [small]
@@ -57,12 +58,12 @@ def test_a_row_is_a_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("depth", "block"), [(0.6, 6), (0.69, 6), (0.05, 0), (0.99, 9)])
-def test_depth_is_cut_down_to_a_block(tmp_path: Path, depth: float, block: int) -> None:
+def test_depth_is_rounded_down_to_a_block(tmp_path: Path, depth: float, block: int) -> None:
     assert small(tmp_path, f"depth = {depth}").layer == block
 
 
 @pytest.mark.parametrize(
-    ("extra", "words"),
+    ("extra", "message"),
     [
         ("layer = 10", "layer 10 is out of range for small.*blocks are 0 to 9"),
         ("depth = 1.0", "out of range"),
@@ -73,26 +74,26 @@ def test_depth_is_cut_down_to_a_block(tmp_path: Path, depth: float, block: int) 
     ],
     ids=["past the end", "depth past the end", "neither layer nor depth", "unknown", "text for a number", "missing"],
 )
-def test_a_bad_row_is_named(tmp_path: Path, extra: str, words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+def test_a_bad_row_is_named(tmp_path: Path, extra: str, message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
         registry(tmp_path, MODEL + extra)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
         ('dtype = "float32"', 'dtype = "float64"', "dtype 'float64'.*bfloat16"),
         ("multiplier = 3.0", "multiplier = nan", "cannot steer small"),
         ("multiplier = 3.0", "multiplier = 0.0", "cannot steer small"),
     ],
 )
-def test_a_bad_value_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+def test_a_bad_value_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
         registry(tmp_path, MODEL.replace(old, new) + "layer = 4")
 
 
 @pytest.mark.parametrize("raw", [b"not = [toml", b"\xff\xfe", b"loose = 3\n"], ids=["syntax", "encoding", "no table"])
-def test_a_file_that_is_no_registry_is_one_clear_line(tmp_path: Path, raw: bytes) -> None:
+def test_a_file_that_is_not_a_registry_is_one_clear_line(tmp_path: Path, raw: bytes) -> None:
     file = tmp_path / "models.toml"
     file.write_bytes(raw)
 
@@ -107,49 +108,48 @@ def test_a_missing_file_is_a_usage_problem(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         (PRESET.replace('"single"', '"from-layer-on"'), "steers 'from-layer-on'.*from_layer_on, single"),
         (PRESET + "strenght = 3.0", "unknown field 'strenght'"),
         (PRESET.replace("[1, 2]", "[1]"), "2 repeats and 1 seeds"),
         (PRESET.replace("repeats = 2", ""), "missing.*repeats"),
     ],
-    ids=["blocks", "misspelt", "seeds", "missing"],
+    ids=["blocks", "misspelled", "seeds", "missing"],
 )
-def test_a_bad_preset_is_named(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+def test_a_bad_preset_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
         presets(tmp_path, text)
 
 
-def test_a_preset_alone_takes_the_rest_from_the_model(tmp_path: Path) -> None:
-    found = resolve(small(tmp_path), presets(tmp_path, PRESET)["mine"])
+def test_a_preset_without_overrides_takes_the_rest_from_the_model(tmp_path: Path) -> None:
+    settings = resolve(small(tmp_path), presets(tmp_path, PRESET)["mine"])
 
-    assert (found.preset, found.layer, found.strength, found.blocks) == ("mine", 4, 3.0, (4,))
-    assert (found.max_new_tokens, found.inherit_generation_defaults) == (256, False)
+    assert (settings.preset, settings.layer, settings.strength, settings.blocks) == ("mine", 4, 3.0, (4,))
+    assert (settings.max_new_tokens, settings.inherit_generation_defaults) == (256, False)
+    assert settings.method == "difference_of_means"
 
 
 def test_the_preset_beats_the_model_and_the_command_line_beats_both(tmp_path: Path) -> None:
     spec = small(tmp_path)
-    preset = replace(
-        presets(tmp_path, PRESET)["mine"], layer=2, strength=7.0, max_new_tokens=5, blocks="from_layer_on",
-        inherit_generation_defaults=True,
-    )  # fmt: skip
+    changes: dict[str, Any] = {"layer": 2, "strength": 7.0, "max_new_tokens": 5, "blocks": "from_layer_on"}
+    preset = replace(presets(tmp_path, PRESET)["mine"], **changes, inherit_generation_defaults=True)
 
-    by_preset, by_hand = resolve(spec, preset), resolve(spec, preset, layer=0, strength=-1.5)
+    by_preset, overridden = resolve(spec, preset), resolve(spec, preset, layer=0, strength=-1.5)
 
     assert (by_preset.layer, by_preset.strength, by_preset.max_new_tokens) == (2, 7.0, 5)
     assert by_preset.blocks == (2, 3, 4, 5, 6, 7, 8, 9)
     assert by_preset.inherit_generation_defaults
-    assert (by_hand.layer, by_hand.strength, len(by_hand.blocks)) == (0, -1.5, 10), "block 0 is a block too"
+    assert (overridden.layer, overridden.strength, len(overridden.blocks)) == (0, -1.5, 10), "block 0 is a block too"
 
 
 @pytest.mark.parametrize(("layer", "strength"), [(10, None), (-1, None), (None, 0.0), (None, float("nan"))])
-def test_what_the_command_line_asks_for_is_checked(tmp_path: Path, layer: int | None, strength: float | None) -> None:
+def test_overrides_are_checked(tmp_path: Path, layer: int | None, strength: float | None) -> None:
     with pytest.raises(UsageProblem, match="out of range|cannot steer"):
         resolve(small(tmp_path), presets(tmp_path, PRESET)["mine"], layer, strength)
 
 
-def test_pick_lists_what_is_known() -> None:
+def test_pick_lists_the_known_keys() -> None:
     assert pick({"a": 1}, "a", "preset") == 1
     with pytest.raises(UsageProblem, match="unknown preset 'c'.*known: a, b"):
         pick({"b": 2, "a": 1}, "c", "preset")
@@ -157,22 +157,13 @@ def test_pick_lists_what_is_known() -> None:
 
 def test_the_settings_are_those_of_the_sources() -> None:
     """PROTOCOL section 6, copied from its table: phase1 and as_run steer from the block on, closeout block 15 alone."""
-    models, known = read_registry(ROOT / "fixtures" / "models.toml"), read_presets(ROOT / "fixtures" / "presets.toml")
+    models, known = read_registry(REGISTRY), read_presets(PRESETS)
     qwen, gemma = models["qwen7b"], models["gemma9b"]
     phase1, as_run, closeout = (resolve(qwen, known[name]) for name in ("phase1", "as_run", "closeout"))
 
-    assert (phase1.layer, phase1.strength, phase1.max_new_tokens, phase1.blocks) == (
-        16,
-        15.0,
-        256,
-        tuple(range(16, 28)),
-    )
-    assert (as_run.layer, as_run.strength, as_run.max_new_tokens, as_run.blocks) == (
-        16,
-        15.0,
-        100,
-        tuple(range(16, 28)),
-    )
+    later = tuple(range(16, 28))
+    assert (phase1.layer, phase1.strength, phase1.max_new_tokens, phase1.blocks) == (16, 15.0, 256, later)
+    assert (as_run.layer, as_run.strength, as_run.max_new_tokens, as_run.blocks) == (16, 15.0, 100, later)
     assert (closeout.layer, closeout.strength, closeout.max_new_tokens, closeout.blocks) == (15, 3.0, 128, (15,))
     assert resolve(gemma, known["phase1"]).strength == 25.0
     assert [known[name].seeds for name in ("phase1", "as_run")] == [(42,) * 5, (42, 43, 44, 45, 46)]

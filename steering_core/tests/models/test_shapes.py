@@ -1,4 +1,4 @@
-"""The registry row and the config of a checkpoint must tell the same shape."""
+"""The registry row and the config of a checkpoint must have the same shape."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,16 +15,14 @@ SPEC = random_spec("llama")
 
 
 @pytest.mark.parametrize(
-    "wrong", [
-        {"layers": 4}, {"hidden": 32}, {"heads": 8}, {"kv_heads": 4}, {"head_dim": 8}, {"vocab": 98}, {"mlp": 81},
-        {"tied": True},
-    ],
-)  # fmt: skip
-def test_the_registry_and_the_checkpoint_must_agree(checkpoint: Path, wrong: dict[str, int]) -> None:
-    name, said = next(iter(wrong.items()))
-    spec, loaded = replace(SPEC, **wrong), getattr(SPEC, name)  # type: ignore[arg-type]
+    ("name", "value"),
+    [("layers", 4), ("hidden", 32), ("heads", 8), ("kv_heads", 4), ("head_dim", 8), ("vocab", 98), ("mlp", 81)]
+    + [("tied", True)],
+)
+def test_the_registry_and_the_checkpoint_must_agree(checkpoint: Path, name: str, value: int) -> None:
+    spec, loaded = replace(SPEC, **{name: value}), getattr(SPEC, name)  # type: ignore[arg-type]
 
-    with pytest.raises(LoadProblem, match=f"the registry says {name} = {said}, the loaded config says {loaded}"):
+    with pytest.raises(LoadProblem, match=f"the registry says {name} = {value}, the loaded config says {loaded}"):
         request_of(checkpoint, spec).load()
 
 
@@ -51,51 +49,41 @@ QKV = {"gpt2": 3 * 64, "phi3": 4 * 16 + 2 * 2 * 16}
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_model_that_is_built_has_the_widths_of_its_row(family: str) -> None:
-    """A config can hold a name that its model never reads: only the weights show what was built."""
+    """A config can have a field that its model never reads: only the weights show what was built."""
     spec = random_spec(family)
     model = AutoModelForCausalLM.from_config(random_config(spec))
     block = model.transformer.h[1] if family == "gpt2" else model.model.layers[1]
-    found = {name: tuple(weight.shape) for name, weight in block.named_parameters() if weight.ndim == 2}
+    shapes = {name: tuple(weight.shape) for name, weight in block.named_parameters() if weight.ndim == 2}
     if family == "gpt2":
         expected = {"attn.c_attn.weight": (spec.hidden, QKV["gpt2"]), "mlp.c_fc.weight": (spec.hidden, spec.mlp)}
     elif family == "phi3":
-        expected = {
-            "self_attn.qkv_proj.weight": (QKV["phi3"], spec.hidden), "mlp.gate_up_proj.weight": (2 * spec.mlp, spec.hidden)
-        }  # fmt: skip
+        expected = {"self_attn.qkv_proj.weight": (QKV["phi3"], spec.hidden)}
+        expected |= {"mlp.gate_up_proj.weight": (2 * spec.mlp, spec.hidden)}
     else:
-        expected = {
-            "self_attn.q_proj.weight": (64, spec.hidden), "self_attn.k_proj.weight": (32, spec.hidden),
-            "mlp.up_proj.weight": (spec.mlp, spec.hidden),
-        }  # fmt: skip
+        expected = {"self_attn.q_proj.weight": (64, spec.hidden), "self_attn.k_proj.weight": (32, spec.hidden)}
+        expected |= {"mlp.up_proj.weight": (spec.mlp, spec.hidden)}
 
-    assert {name: found[name] for name in expected} == expected
+    assert {name: shapes[name] for name in expected} == expected
     assert model.get_input_embeddings().weight.shape == (spec.vocab, spec.hidden)
     assert ("lm_head.weight" in dict(model.named_parameters())) is not spec.tied
 
 
 @pytest.mark.parametrize("wrong", [{"kv_heads": 2}, {"head_dim": 8}])
-def test_a_shape_that_a_family_cannot_have_is_not_built_in_another(wrong: dict[str, int]) -> None:
-    (name, said), *_ = wrong.items()
+def test_a_shape_that_a_family_cannot_have_is_refused(wrong: dict[str, int]) -> None:
+    (name, value), *_ = wrong.items()
 
-    with pytest.raises(LoadProblem, match=f"the registry says {name} = {said}"):
+    with pytest.raises(LoadProblem, match=f"the registry says {name} = {value}"):
         random_config(replace(random_spec("gpt2"), **wrong))  # type: ignore[arg-type]
 
 
-def test_what_a_config_leaves_out_is_derived_only_when_asked_for() -> None:
-    """Of a file alone, the defaults of the family's class are not known: what it does not say is not compared."""
-    short = {
-        "model_type": "llama",
-        "num_hidden_layers": 3,
-        "hidden_size": 48,
-        "num_attention_heads": 4,
-        "vocab_size": 97,
-    }
+def test_missing_fields_are_derived_only_by_complete_shape() -> None:
+    """A file alone does not give the defaults of the family's class: fields that it lacks are not compared."""
+    short = {"model_type": "llama", "num_hidden_layers": 3, "hidden_size": 48, "num_attention_heads": 4}
+    short |= {"vocab_size": 97}
+    stated = {"family": "llama", "layers": 3, "hidden": 48, "heads": 4, "vocab": 97}
 
-    assert set(stated_shape(short)) == {"family", "layers", "hidden", "heads", "vocab"}
-    assert complete_shape(short) == {
-        "family": "llama", "layers": 3, "hidden": 48, "heads": 4, "vocab": 97,
-        "mlp": 192, "kv_heads": 4, "head_dim": 12, "tied": False,
-    }  # fmt: skip
+    assert stated_shape(short) == stated
+    assert complete_shape(short) == {**stated, "mlp": 192, "kv_heads": 4, "head_dim": 12, "tied": False}
     assert complete_shape({**short, "model_type": "gemma2"})["tied"] is True
     check_shape(SPEC, stated_shape(short))
 

@@ -22,7 +22,7 @@ def test_left_padding_puts_the_last_real_token_last() -> None:
     assert batch.position_ids.tolist() == [[0, 1, 2], [0, 0, 0]]
 
 
-def test_right_padding_says_where_each_row_ends() -> None:
+def test_right_padding_keeps_the_end_of_each_row() -> None:
     batch = pad(ROWS, 9, "right")
 
     assert batch.ids.tolist() == [[5, 6, 7], [8, 9, 9]]
@@ -32,7 +32,7 @@ def test_right_padding_says_where_each_row_ends() -> None:
     assert batch.position_ids[0].tolist() == [0, 1, 2]
 
 
-def test_a_padding_id_that_is_a_real_token_too_changes_nothing() -> None:
+def test_a_padding_id_that_is_also_a_real_token_changes_nothing() -> None:
     batch = pad([[5, 9], [8]], 9, "left")
 
     assert batch.mask.tolist() == [[1, 1], [0, 1]], "the mask comes from the lengths, not from the ids"
@@ -53,18 +53,18 @@ def test_refuses_an_empty_batch_or_row(rows: list[list[int]]) -> None:
 
 
 def test_the_digest_depends_on_everything_the_model_sees() -> None:
-    batches = [pad(ROWS, 9, "left"), pad(ROWS, 9, "right"), pad(ROWS, 0, "left"), pad([*ROWS, [8]], 9, "left"),
-               pad([[5, 6, 7], [9, 8]], 9, "left")]  # fmt: skip
+    changes = [(ROWS, 9, "right"), (ROWS, 0, "left"), ([*ROWS, [8]], 9, "left"), ([[5, 6, 7], [9, 8]], 9, "left")]
+    batches = [pad(ROWS, 9, "left"), *(pad(*change) for change in changes)]  # type: ignore[arg-type]
 
     assert len({batch.digest for batch in batches}) == len(batches)
     assert pad(ROWS, 9, "left").digest == batches[0].digest == batches[0].to("cpu").digest
 
 
-def test_the_digest_of_one_full_row_still_knows_its_side() -> None:
+def test_the_digest_of_one_full_row_depends_on_its_side() -> None:
     assert pad([[5, 6]], 9, "left").digest != pad([[5, 6]], 9, "right").digest
 
 
-def test_inputs_are_what_a_transformers_forward_takes() -> None:
+def test_inputs_are_the_arguments_of_a_transformers_forward() -> None:
     batch = pad(ROWS, 9)
 
     assert set(batch.inputs()) == {"input_ids", "attention_mask", "position_ids"}
@@ -85,7 +85,7 @@ def test_no_second_start_token_is_added_to_the_template() -> None:
     tokenizer = word_tokenizer()
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<end> $A", special_tokens=[("<end>", 1)])
 
-    assert tokenizer("w10")["input_ids"] == [1, 10], "this tokenizer does start every text with a token"
+    assert tokenizer("w10")["input_ids"] == [1, 10], "this tokenizer starts every text with a token"
     assert chat_ids(tokenizer, "w10") == rendered_ids(tokenizer, "w10") == [2, 10, 4]
 
 

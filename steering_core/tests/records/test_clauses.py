@@ -16,5 +16,5 @@ def test_each_id_belongs_to_the_stage_of_its_letter() -> None:
     assert all(key == clause.id and clause.name and clause.rule for key, clause in CLAUSES.items())
 
 
-def test_stages_run_in_the_order_of_a_cycle() -> None:
+def test_stages_run_in_the_order_of_an_experiment() -> None:
     assert [stage.value for stage in Stage] == ["preflight", "directions", "steering", "behavior", "evidence"]

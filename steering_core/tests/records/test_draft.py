@@ -1,4 +1,4 @@
-"""A draft can be improved and cannot be talked out of a difference."""
+"""A draft can be improved, but a difference stays."""
 
 import math
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ def draft() -> Draft:
     return Draft(Cell(clause="P1", model="m", tool="t"))
 
 
-def test_a_check_that_says_nothing_is_an_error(draft: Draft) -> None:
+def test_a_check_that_compares_nothing_is_an_error(draft: Draft) -> None:
     draft.note(max_abs=0.0)
 
     with pytest.raises(EmptyMeasurement, match="P1 m t compared nothing"):
@@ -36,21 +36,21 @@ def test_a_difference_stays_whatever_follows(draft: Draft) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ERRORED, Outcome.UNSUPPORTED, Outcome.ABSENT])
-def test_an_agreement_does_not_outlive_a_crash(draft: Draft, outcome: Outcome) -> None:
+def test_a_crash_replaces_an_agreement(draft: Draft, outcome: Outcome) -> None:
     draft.agree("shape is equal")
     draft.fail(outcome, "crashed afterwards")
 
     assert (draft.finish("node").outcome, draft.finish("node").sentence) == (outcome, "crashed afterwards")
 
 
-def test_the_last_agreement_is_the_one_that_is_told(draft: Draft) -> None:
+def test_the_last_agreement_gives_the_sentence(draft: Draft) -> None:
     draft.agree("shape is equal")
     draft.agree("values are bit-equal")
 
     assert draft.finish("node").sentence == "values are bit-equal"
 
 
-def test_a_blocked_check_is_absent_and_says_why(draft: Draft) -> None:
+def test_a_blocked_check_is_absent_with_the_reason(draft: Draft) -> None:
     draft.block("P1 m hooks")
 
     record = draft.finish("node")
@@ -58,7 +58,7 @@ def test_a_blocked_check_is_absent_and_says_why(draft: Draft) -> None:
     assert record.sentence == "not run: blocked by P1 m hooks"
 
 
-def test_the_record_says_when_the_check_began_and_how_long_it_took(draft: Draft) -> None:
+def test_the_record_has_the_start_and_duration_of_the_check(draft: Draft) -> None:
     draft.began -= 2.0
     between = datetime.now(UTC)
 
@@ -69,15 +69,15 @@ def test_the_record_says_when_the_check_began_and_how_long_it_took(draft: Draft)
     assert record.nodeid == "parity/test_x.py::test[y]"
 
 
-def test_a_tool_that_returns_no_numbers_still_gets_its_record(draft: Draft) -> None:
-    """What a NaN in a tool's tensor leads to: a record that could not be written would end the whole run."""
+def test_a_tool_that_returns_nan_still_gets_its_record(draft: Draft) -> None:
+    """A tool may return NaN; a record that could not be written would end the whole run."""
     draft.differ("moved by NaN", max_abs=math.nan, norms={"t": [1.0, math.inf]}, drop=-math.inf)
 
     assert draft.finish("node").measured == {"max_abs": 1e300, "norms": {"t": [1.0, 1e300]}, "drop": -1e300}
 
 
-def test_a_message_that_is_no_text_still_gets_its_record(draft: Draft) -> None:
-    """A file name that is not UTF-8 reaches an exception like this."""
+def test_a_message_with_a_lone_surrogate_still_gets_its_record(draft: Draft) -> None:
+    """A file name that is not UTF-8 appears in an exception like this."""
     draft.fail(Outcome.ERRORED, "no file \udcff.bin")
 
     assert draft.finish("node").model_dump_json().count("no file \\\\udcff.bin") == 1

@@ -1,4 +1,4 @@
-"""The journal keeps every whole line, ignores a torn one, and has one owner."""
+"""The journal keeps every complete line, ignores a torn one, and has one owner."""
 
 import errno
 import os
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from steering_core.errors import ArtifactProblem, UsageProblem
+from steering_core.places import ROOT
 from steering_core.records.journal import JOURNAL, LOCK, Journal, SessionStart, finished, in_order, read_journal
-from steering_core.records.provenance import ROOT
 from steering_core.records.record import Cell, Outcome, Record
 
 
@@ -22,12 +22,12 @@ def record(clause: str, outcome: Outcome = Outcome.AGREES, **more: Any) -> Recor
 
 def write(folder: Path, *records: Record) -> Journal:
     journal = Journal(folder)
-    for each in records:
-        journal.append(each.model_dump_json())
+    for entry in records:
+        journal.append(entry.model_dump_json())
     return journal
 
 
-def test_what_was_appended_is_read_back_in_order(tmp_path: Path) -> None:
+def test_entries_are_read_back_in_order(tmp_path: Path) -> None:
     start = SessionStart(started=datetime(2026, 1, 1, tzinfo=UTC), usd_per_hour=2.0)
     journal = Journal(tmp_path / "run")
     journal.append(start.model_dump_json())
@@ -35,9 +35,9 @@ def test_what_was_appended_is_read_back_in_order(tmp_path: Path) -> None:
     journal.close()
     write(tmp_path / "run", record("P2")).close()
 
-    found = read_journal(tmp_path / "run")
-    assert found[0] == start
-    assert [entry.cell.clause for entry in found[1:] if isinstance(entry, Record)] == ["P1", "P2"]
+    entries = read_journal(tmp_path / "run")
+    assert entries[0] == start
+    assert [entry.cell.clause for entry in entries[1:] if isinstance(entry, Record)] == ["P1", "P2"]
     assert len(read_journal(tmp_path / "run", lines=2)) == 2
     assert read_journal(tmp_path / "elsewhere") == []
 
@@ -52,10 +52,10 @@ def test_each_line_is_on_the_disk_before_the_next(tmp_path: Path, monkeypatch: p
     journal.close()
 
 
-@pytest.mark.parametrize("kept", [1, 40, -1])
-def test_a_torn_last_line_is_ignored_and_written_over(tmp_path: Path, kept: int) -> None:
+@pytest.mark.parametrize("length", [1, 40, -1])
+def test_a_torn_last_line_is_ignored_and_overwritten(tmp_path: Path, length: int) -> None:
     write(tmp_path, record("P1")).close()
-    torn = record("P2").model_dump_json().encode()[:kept]
+    torn = record("P2").model_dump_json().encode()[:length]
     (tmp_path / JOURNAL).write_bytes((tmp_path / JOURNAL).read_bytes() + torn)
 
     assert [entry.cell.clause for entry in read_journal(tmp_path) if isinstance(entry, Record)] == ["P1"]
@@ -63,7 +63,7 @@ def test_a_torn_last_line_is_ignored_and_written_over(tmp_path: Path, kept: int)
     assert [entry.cell.clause for entry in read_journal(tmp_path) if isinstance(entry, Record)] == ["P1", "P3"]
 
 
-def test_a_broken_line_within_is_named(tmp_path: Path) -> None:
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
     write(tmp_path, record("P1")).close()
     (tmp_path / JOURNAL).write_bytes(b"{}\n" + (tmp_path / JOURNAL).read_bytes())
 
@@ -71,13 +71,13 @@ def test_a_broken_line_within_is_named(tmp_path: Path) -> None:
         read_journal(tmp_path)
 
 
-def test_a_full_disk_is_one_error_and_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal, whole = write(tmp_path, record("P1")), os.write
+def test_a_full_disk_is_one_error_and_leaves_complete_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, real_write = write(tmp_path, record("P1")), os.write
     before = (tmp_path / JOURNAL).read_bytes()
 
     def full(file: int, content: bytes) -> int:
         if len(content) > 50:
-            return whole(file, content[:50])
+            return real_write(file, content[:50])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("steering_core.records.journal.os.write", full)
@@ -87,7 +87,7 @@ def test_a_full_disk_is_one_error_and_leaves_whole_lines(tmp_path: Path, monkeyp
     journal.close()
 
 
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(UsageProblem, match=r"cannot be written: .*\(run-dir\)"):
@@ -118,7 +118,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
 
     journal = Journal(tmp_path)
     journal.open()
-    assert (tmp_path / LOCK).exists(), "the lock file of a killed process is no obstacle"
+    assert (tmp_path / LOCK).exists(), "the lock file of a killed process does not block"
     journal.close()
 
 
@@ -133,25 +133,25 @@ def test_a_directory_without_a_run_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["used"]
 
 
-def test_what_was_measured_is_kept_and_what_crashed_or_was_never_tried_is_not() -> None:
-    kept = [record("P1", Outcome.DIFFERS), record("P2"), record("P3", Outcome.UNSUPPORTED)]
-    by_kept = record("D1", Outcome.ABSENT, blocked_by=f"{kept[0].cell.id}: it differs")
-    again = [
-        record("P4", Outcome.ERRORED), record("P5", Outcome.ABSENT),
-        record("D2", Outcome.ABSENT, blocked_by=f"{record('P4').cell.id}: it crashed"),
-    ]  # fmt: skip
+def test_measured_cells_are_kept_and_crashed_or_untried_ones_are_not() -> None:
+    measured = [record("P1", Outcome.DIFFERS), record("P2"), record("P3", Outcome.UNSUPPORTED)]
+    blocked = record("D1", Outcome.ABSENT, blocked_by=f"{measured[0].cell.id}: it differs")
+    crashed, untried = record("P4", Outcome.ERRORED), record("P5", Outcome.ABSENT)
+    blocked_by_crash = record("D2", Outcome.ABSENT, blocked_by=f"{crashed.cell.id}: it crashed")
 
-    assert list(finished([*kept, by_kept, *again]).values()) == [*kept, by_kept]
+    kept = finished([*measured, blocked, crashed, untried, blocked_by_crash])
+
+    assert list(kept.values()) == [*measured, blocked]
 
 
 def test_the_last_record_of_a_cell_counts() -> None:
-    found = finished([record("P1", Outcome.ERRORED), record("P1")])
+    kept = finished([record("P1", Outcome.ERRORED), record("P1")])
 
-    assert [each.outcome for each in found.values()] == [Outcome.AGREES]
+    assert [entry.outcome for entry in kept.values()] == [Outcome.AGREES]
 
 
-def test_records_come_out_in_the_plans_order() -> None:
-    records = {each.cell: each for each in (record("P3"), record("P1"), record("P2"))}
+def test_records_are_sorted_in_the_plans_order() -> None:
+    records = {entry.cell: entry for entry in (record("P3"), record("P1"), record("P2"))}
     planned = [record(clause).cell for clause in ("P1", "P2", "P3")]
 
-    assert [each.cell for each in in_order(records, planned)] == planned
+    assert [entry.cell for entry in in_order(records, planned)] == planned

@@ -1,4 +1,4 @@
-"""Where a number came from is never empty, and changes when its source does."""
+"""Provenance is never empty, and changes when the source does."""
 
 import subprocess
 from pathlib import Path
@@ -13,7 +13,7 @@ from steering_core.records.provenance import environment, source_digest, suite_s
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The suite's source, as a directory that no version control knows."""
+    """The suite's source, in a directory without version control."""
     core = tmp_path / "steering_core"
     (core / "tests").mkdir(parents=True)
     (core / "a.py").write_text("one")
@@ -27,7 +27,7 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", "-C", str(folder), *identity, *words], check=True, capture_output=True)
 
 
-def anew() -> dict[str, object]:
+def fresh_source() -> dict[str, object]:
     source_digest.cache_clear()
     return suite_source.__wrapped__()
 
@@ -37,23 +37,23 @@ def _forget() -> None:
     source_digest.cache_clear()
 
 
-def test_without_a_checkout_the_source_names_itself(elsewhere: Path) -> None:
-    found = anew()
+def test_without_a_checkout_the_commit_is_a_digest_of_the_source(elsewhere: Path) -> None:
+    source = fresh_source()
 
-    assert found["commit"] == f"source-{str(found['source_digest'])[:16]}"
-    assert found["dirty"] is True
+    assert source["commit"] == f"source-{str(source['source_digest'])[:16]}"
+    assert source["dirty"] is True
 
 
 def test_a_clean_commit_is_named_and_a_change_makes_it_dirty(elsewhere: Path) -> None:
     git(elsewhere, "init", "-q")
     git(elsewhere, "add", ".")
     git(elsewhere, "commit", "-qm", "one")
-    clean = anew()
+    clean = fresh_source()
     (elsewhere / "steering_core" / "a.py").write_text("two")
 
     assert (len(str(clean["commit"])), clean["dirty"]) == (40, False)
-    assert anew() == {**anew(), "commit": clean["commit"], "dirty": True}
-    assert anew()["source_digest"] != clean["source_digest"]
+    assert fresh_source() == {**fresh_source(), "commit": clean["commit"], "dirty": True}
+    assert fresh_source()["source_digest"] != clean["source_digest"]
 
 
 def test_what_a_run_writes_does_not_make_the_source_dirty(elsewhere: Path) -> None:
@@ -64,25 +64,25 @@ def test_what_a_run_writes_does_not_make_the_source_dirty(elsewhere: Path) -> No
         (elsewhere / folder).mkdir(parents=True)
         (elsewhere / folder / "new").write_text("")
 
-    assert anew()["dirty"] is False
+    assert fresh_source()["dirty"] is False
 
 
-def test_only_the_files_that_measure_count(elsewhere: Path) -> None:
-    before = anew()["source_digest"]
+def test_only_files_that_measure_change_the_digest(elsewhere: Path) -> None:
+    before = fresh_source()["source_digest"]
     (elsewhere / "steering_core" / "tests" / "test_a.py").write_text("a test")
     (elsewhere / "steering_core" / "notes.txt").write_text("notes")
-    assert anew()["source_digest"] == before
+    assert fresh_source()["source_digest"] == before
 
     (elsewhere / "steering_core" / "a.py").rename(elsewhere / "steering_core" / "b.py")
-    assert anew()["source_digest"] != before, "names count, not bytes alone"
+    assert fresh_source()["source_digest"] != before, "names count, not bytes alone"
 
 
 def test_the_environment_has_no_empty_entry() -> None:
-    found = environment()
+    machine = environment()
 
-    assert [name for name, value in found.items() if value in ("", None) and name != "gpu"] == []
-    assert found["torch"] == torch.__version__
-    assert {"commit", "dirty", "source_digest", "python", "torch", "transformers", "platform", "gpus"} <= set(found)
+    assert [name for name, value in machine.items() if value in ("", None) and name != "gpu"] == []
+    assert machine["torch"] == torch.__version__
+    assert {"commit", "dirty", "source_digest", "python", "torch", "transformers", "platform", "gpus"} <= set(machine)
 
 
 def weights(folder: Path, **tensors: torch.Tensor) -> Path:
@@ -95,14 +95,14 @@ def test_the_weights_digest_is_that_of_the_safetensors_files(tmp_path: Path) -> 
     one = weights(tmp_path / "one", a=torch.zeros(4))
     same = weights(tmp_path / "same", a=torch.zeros(4))
     other = weights(tmp_path / "other", a=torch.tensor([0.0, 0, 0, 1e-30]))
-    (same / "README.md").write_text("other words")
+    (same / "README.md").write_text("another text")
 
     assert weights_digest(one) == weights_digest(same)
     assert weights_digest(one) != weights_digest(other)
     assert weights_digest(tmp_path) == "no weights"
 
 
-def test_a_large_file_is_sampled_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_sampled_and_marked_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "WHOLE", 1000)
     monkeypatch.setattr(provenance, "SAMPLE", 100)
     folder, size = tmp_path / "large", 200_000

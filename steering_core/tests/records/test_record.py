@@ -1,4 +1,4 @@
-"""Records are born ERRORED, frozen, and hold nothing that JSON cannot."""
+"""Records start as ERRORED, are frozen, and hold nothing that JSON cannot."""
 
 import math
 
@@ -11,7 +11,7 @@ CELL = Cell(clause="P6", model="tiny_qwen2", tool="hooks", other="pyvene")
 
 
 @pytest.mark.parametrize(
-    ("cell", "words"),
+    ("cell", "text"),
     [
         (CELL, "P6 tiny_qwen2 hooks~pyvene"),
         (Cell(clause="B1", model="m", tool="hooks", arm="native", repeat=0), "B1 m hooks native r0"),
@@ -19,18 +19,18 @@ CELL = Cell(clause="P6", model="tiny_qwen2", tool="hooks", other="pyvene")
         (Cell(clause="D3", model="m"), "D3 m"),
     ],
 )
-def test_a_cell_has_a_readable_id(cell: Cell, words: str) -> None:
-    assert cell.id == words
+def test_a_cell_has_a_readable_id(cell: Cell, text: str) -> None:
+    assert cell.id == text
 
 
-def test_a_record_is_born_errored() -> None:
-    born = Record(cell=CELL)
+def test_a_record_starts_as_errored() -> None:
+    record = Record(cell=CELL)
 
-    assert (born.outcome, born.sentence) == (Outcome.ERRORED, "the check did not finish")
-    assert (born.measured, born.blocked_by) == ({}, None)
+    assert (record.outcome, record.sentence) == (Outcome.ERRORED, "the check did not finish")
+    assert (record.measured, record.blocked_by) == ({}, None)
 
 
-def test_a_record_survives_json() -> None:
+def test_a_record_round_trips_through_json() -> None:
     record = Record(
         cell=CELL, outcome=Outcome.DIFFERS, measured={"max_abs": 0.1, "top": [[1, -2.5]], "bit_equal": False, "n": 3}
     )
