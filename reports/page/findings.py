@@ -45,12 +45,12 @@ def list_findings(run: Run) -> list[Finding]:
 
     Order: measured or crashed before not measured, then the protocol's order of clauses, then the plan's of tools.
     """
-    groups: dict[tuple[str, str, Outcome], list[Record]] = {}
+    groups: dict[tuple[Clause, str, Outcome], list[Record]] = {}
     for record in sorted(run.records, key=lambda record: run.plan.models.index(record.cell.model)):
         if record.outcome is not Outcome.AGREES and not record.declared and record.blocked_by is None:
             subject = " and ".join(filter(None, (record.cell.tool, record.cell.other))) or "the model"
-            groups.setdefault((record.cell.clause, subject, record.outcome), []).append(record)
-    findings = [Finding(CLAUSES[key[0]], *key[1:], tuple(records)) for key, records in groups.items()]
+            groups.setdefault((CLAUSES[record.cell.clause], subject, record.outcome), []).append(record)
+    findings = [Finding(*key, tuple(records)) for key, records in groups.items()]
     return sorted(findings, key=lambda finding: _rank(run.plan.tools, finding))
 
 

@@ -37,7 +37,7 @@ def view_run(run: Run, verdict: Verdict) -> dict[str, Any]:
         "legend": {str(outcome): meaning for outcome, meaning in OUTCOMES.items()} | {"declared": DECLARED},
         "grids": grids,
         "outcomes": outcome_table(grids),
-        "lines": {"agree": AGREE, "diverge": DIVERGE},
+        "thresholds": {"agree": AGREE, "diverge": DIVERGE},
         "agreement": agreement_table(run),
         "behavior": behavior_table(run),
         "components": component_table(run),
