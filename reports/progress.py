@@ -15,7 +15,7 @@ SHOWN = 2
 
 
 class Progress:
-    """A pytest plugin object of the process that reports; it knows the finished cells of every worker."""
+    """A pytest plugin object of the reporting process, which sees the finished cells of every worker."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
         self.ledger, self.clock = ledger, clock
@@ -31,22 +31,22 @@ class Progress:
 
     @property
     def live(self) -> bool:
-        """Whether a line can be written over again: on a terminal, unless the checks print there too."""
+        """Whether a line can be overwritten: on a terminal, unless the checks print there too."""
         return bool(self.reporter.isatty) and self.ledger.config.getoption("capture") != "no"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logstart(self, nodeid: str) -> Iterator[Any]:
-        """Called before each test, on the controller for workers too."""
+        """Called before each test; with workers, on the controller."""
         self._clear()
         self.running[nodeid] = None
-        self._say()
+        self._write_lines()
         result = yield
         self._draw()
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Iterator[Any]:
-        """Called per phase of each test, likewise."""
+        """Called after each phase of a test; with workers, on the controller."""
         self._clear()
         if report.when == "teardown":
             self.running.pop(report.nodeid, None)
@@ -56,7 +56,7 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Called at the end: leave the screen as it was."""
+        """Called at the end: remove the line."""
         self._clear()
 
     def text(self) -> str:
@@ -67,8 +67,8 @@ class Progress:
         now = f", now {', '.join(names[:SHOWN])}" if names else ""
         return f"{done}/{len(plan.planned)} cells, about {duration(self.ledger.outlook.seconds_left())} left{now}"
 
-    def _say(self) -> None:
-        """What is written once: the estimate before the first check, and the line a minute."""
+    def _write_lines(self) -> None:
+        """Lines that stay: the estimate before the first check and, without a terminal, one line a minute."""
         if self.reporter is None or self.ledger.plan is None:
             return
         lines = [] if self.announced else self.ledger.outlook.announcement()
@@ -84,16 +84,16 @@ class Progress:
     def _draw(self) -> None:
         if self.reporter is None or self.ledger.plan is None or not self.live:
             return
-        self._below(self.text()[: self.reporter._tw.fullwidth - 1])
+        self._write_below(self.text()[: self.reporter._tw.fullwidth - 1])
         self.shown = True
 
     def _clear(self) -> None:
         if self.shown:
-            self._below("")
+            self._write_below("")
             self.shown = False
 
-    def _below(self, text: str) -> None:
-        """Write on the line below and come back: relative moves, because the screen may scroll."""
+    def _write_below(self, text: str) -> None:
+        """Write on the line below and come back, by relative moves because the screen may scroll."""
         column = self.reporter._tw.width_of_current_line + 1
         sys.stdout.write(f"\n{text}\x1b[K\x1b[1A\x1b[{column}G")
         sys.stdout.flush()

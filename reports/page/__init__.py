@@ -15,36 +15,12 @@ MARKDOWN = "report.md"
 BADGE = "badge.svg"
 
 
-def write_page(directory: Path, run: Run, verdict: Verdict) -> Path:
-    """Write report.html, one file that needs no network; ArtifactProblem when the directory cannot be written."""
+def write_views(directory: Path, run: Run, verdict: Verdict) -> list[Path]:
+    """Write all three, or none: ArtifactProblem when the directory cannot be written. Returns their paths."""
+    from reports.page.badge import render_badge
     from reports.page.html import render_page
-
-    return _write(directory, PAGE, render_page(run, verdict))
-
-
-def write_markdown(directory: Path, run: Run, verdict: Verdict) -> Path:
-    """Write report.md; ArtifactProblem when the directory cannot be written."""
     from reports.page.markdown import render_markdown
 
-    return _write(directory, MARKDOWN, render_markdown(run, verdict))
-
-
-def write_badge(directory: Path, verdict: Verdict) -> Path:
-    """Write badge.svg; ArtifactProblem when the directory cannot be written."""
-    from reports.page.badge import render_badge
-
-    return _write(directory, BADGE, render_badge(verdict))
-
-
-def write_views(directory: Path, run: Run, verdict: Verdict) -> list[Path]:
-    """Write all three; returns where they are."""
-    return [
-        write_page(directory, run, verdict),
-        write_markdown(directory, run, verdict),
-        write_badge(directory, verdict),
-    ]
-
-
-def _write(directory: Path, name: str, text: str) -> Path:
-    replace_files(directory, {name: text})
-    return directory / name
+    texts = {PAGE: render_page(run, verdict), MARKDOWN: render_markdown(run, verdict), BADGE: render_badge(verdict)}
+    replace_files(directory, texts)
+    return [directory / name for name in texts]

@@ -1,18 +1,16 @@
-"""How far the tools' directions are apart: D2 and D4 records as pairs, worst repeat first."""
+"""How far apart the tools' directions are: D2 records as pairs of tools, D4 records as components."""
 
 from dataclasses import dataclass
 
 from reports.page.exports import Table
 from reports.page.measured import number_in, rows_in
-from steering_core.records.record import Record, Run
+from steering_core.records.record import Cell, Run
 from steering_core.records.thresholds import band_of_cosine
-
-FLOOR = "floor_one_minus_cosine"
 
 
 @dataclass(frozen=True)
 class ToolComparison:
-    """Two tools on one model. distance: the largest 1 - cosine over the repeats, of `repeats` many."""
+    """Two tools on one model. distance: the largest 1 - cosine over `repeats` repeats."""
 
     model: str
     tools: tuple[str, str]
@@ -27,44 +25,40 @@ class ToolComparison:
 
 def list_pairs(run: Run) -> list[ToolComparison]:
     """Every measured pair of tools, in the order of the records."""
-    found: dict[tuple[str, str, str], list[float]] = {}
+    distances: dict[tuple[str, str, str], list[float]] = {}
     for record in run.records:
         cell, distance = record.cell, number_in(record, "one_minus_cosine")
         if cell.clause == "D2" and cell.tool and cell.other and distance is not None:
-            found.setdefault((cell.model, cell.tool, cell.other), []).append(max(distance, 0.0))
-    return [ToolComparison(model, (a, b), max(values), len(values)) for (model, a, b), values in found.items()]
+            distances.setdefault((cell.model, cell.tool, cell.other), []).append(max(distance, 0.0))
+    return [ToolComparison(model, (a, b), max(values), len(values)) for (model, a, b), values in distances.items()]
 
 
 def noise_floor(run: Run, model: str) -> float | None:
-    """The largest noise floor that a record of the model holds."""
-    floors = [number_in(record, FLOOR) for record in run.records if record.cell.model == model]
+    """The largest noise floor in the model's records, as 1 - cosine."""
+    floors = [number_in(record, "floor_one_minus_cosine") for record in run.records if record.cell.model == model]
     return max((floor for floor in floors if floor is not None), default=None)
 
 
 def agreement_table(run: Run) -> Table:
-    """Pairs as rows that can be exported."""
+    """One row per pair of tools."""
     columns = ("model", "tool", "other", "1 - cosine, worst repeat", "band", "repeats", "noise floor")
     rows = tuple((p.model, *p.tools, p.distance, p.band, p.repeats, noise_floor(run, p.model)) for p in list_pairs(run))
     return Table("Agreement of directions between tools", columns, rows)
 
 
-def component_records(run: Run) -> list[Record]:
-    """D4 records that list components."""
-    return [record for record in run.records if record.cell.clause == "D4" and components_of(record)]
-
-
-def components_of(record: Record) -> list[tuple[int, float]]:
-    """[(index, difference), ...], as far as the record holds such pairs."""
-    pairs = [item for item in rows_in(record, "top") if isinstance(item, list) and len(item) == 2]
-    return [(i, float(d)) for i, d in pairs if isinstance(i, int) and isinstance(d, int | float)]
+def list_components(run: Run) -> list[tuple[Cell, list[tuple[int, float]]]]:
+    """(cell, [(index, difference), ...]) for every D4 record that lists components."""
+    components = []
+    for record in run.records:
+        pairs = [pair for pair in rows_in(record, "top") if isinstance(pair, list) and len(pair) == 2]
+        valid = [(i, float(d)) for i, d in pairs if isinstance(i, int) and isinstance(d, int | float)]
+        if record.cell.clause == "D4" and valid:
+            components.append((record.cell, valid))
+    return components
 
 
 def component_table(run: Run) -> Table:
-    """Components as rows that can be exported."""
-    rows = tuple(
-        (record.cell.model, record.cell.tool, record.cell.other, index, delta)
-        for record in component_records(run) for index, delta in components_of(record)
-    )  # fmt: skip
-    return Table(
-        "Components in which directions differ most", ("model", "tool", "other", "component", "difference"), rows
-    )
+    """One row per pair of tools and component."""
+    columns = ("model", "tool", "other", "component", "difference")
+    rows = tuple((cell.model, cell.tool, cell.other, *pair) for cell, pairs in list_components(run) for pair in pairs)
+    return Table("Components in which directions differ most", columns, rows)

@@ -1,32 +1,33 @@
-"""What steered models said: B1 records as rates of coherent, garbled and normal answers."""
+"""How steered models answered: B1 records as rates of coherent, garbled and normal answers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reports.page.exports import Table
 from reports.page.measured import count_in, number_in
+from steering_core.quality.classes import Quality
 from steering_core.records.record import Record, Run
 
-CLASSES = ("coherent", "garbled", "normal", "unscored")
+CLASSES = tuple(map(str, Quality))
 
 
 @dataclass(frozen=True)
 class RateSummary:
     """Shares of answers, in percent, over all repeats of one tool and arm (with its variant) at one strength.
 
-    low, high: the widest Wilson 95 % interval of the coherent rate over the repeats, in percent. strength: None when
-    the run held it fixed.
+    strength: None when the run held it fixed. low, high: the widest Wilson 95 % interval of the coherent rate over the
+    repeats, in percent.
     """
 
     model: str
     tool: str
     arm: str
+    strength: float | None
     shares: dict[str, float]
     low: float | None
     high: float | None
     prompts: int
     repeats: int
-    strength: float | None = None
 
 
 def list_rates(run: Run) -> list[RateSummary]:
@@ -38,7 +39,7 @@ def list_rates(run: Run) -> list[RateSummary]:
             strength = number_in(record, "strength")
             arm = ", ".join(filter(None, (cell.arm, cell.variant if strength is None else None)))
             groups.setdefault((cell.model, cell.tool or "", arm, strength), []).append(record)
-    return [_rates(*key, records) for key, records in groups.items()]
+    return [_summarize(*key, records) for key, records in groups.items()]
 
 
 def sweeps(rates: Iterable[RateSummary]) -> dict[tuple[str, str, str], list[RateSummary]]:
@@ -47,28 +48,24 @@ def sweeps(rates: Iterable[RateSummary]) -> dict[tuple[str, str, str], list[Rate
     for entry in rates:
         if entry.strength is not None:
             groups.setdefault((entry.model, entry.tool, entry.arm), []).append(entry)
-    ordered = {key: sorted(found, key=lambda entry: entry.strength or 0.0) for key, found in groups.items()}
-    return {key: found for key, found in ordered.items() if len(found) > 1}
+    return {key: sorted(group, key=lambda entry: entry.strength or 0.0) for key, group in groups.items() if group[1:]}
 
 
 def behavior_table(run: Run) -> Table:
-    """Rates as rows that can be exported."""
-    shares = (f"{name} %" for name in CLASSES)
-    columns = ("model", "tool", "arm", "strength", *shares, "low %", "high %", "prompts", "repeats")
+    """One row per model, tool, arm and strength."""
+    percents = [f"{name} %" for name in (*CLASSES, "low", "high")]
+    columns = ("model", "tool", "arm", "strength", *percents, "prompts", "repeats")
     rows = tuple(
-        (r.model, r.tool, r.arm, r.strength, *(r.shares[name] for name in CLASSES), r.low, r.high, r.prompts, r.repeats)
+        (r.model, r.tool, r.arm, r.strength, *r.shares.values(), r.low, r.high, r.prompts, r.repeats)
         for r in list_rates(run)
     )
     return Table("Behavior under steering", columns, rows)
 
 
-def _rates(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> RateSummary:
+def _summarize(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> RateSummary:
     total = sum(count_in(record, "total") for record in records)
     shares = {name: 100 * sum(count_in(record, name) for record in records) / total for name in CLASSES}
-    lows = [low for record in records if (low := number_in(record, "low")) is not None]
-    highs = [high for record in records if (high := number_in(record, "high")) is not None]
-    low, high = min(lows, default=None), max(highs, default=None)
-    return RateSummary(
-        model, tool, arm, shares, None if low is None else 100 * low, None if high is None else 100 * high,
-        count_in(records[0], "total"), len(records), strength,
-    )  # fmt: skip
+    lows = [100 * low for record in records if (low := number_in(record, "low")) is not None]
+    highs = [100 * high for record in records if (high := number_in(record, "high")) is not None]
+    interval = min(lows, default=None), max(highs, default=None)
+    return RateSummary(model, tool, arm, strength, shares, *interval, count_in(records[0], "total"), len(records))

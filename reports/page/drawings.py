@@ -1,10 +1,10 @@
-"""Which figures a run has: one per model and kind, each with the words that say the same."""
+"""Which figures a run has: one per model and kind, each with a caption in words."""
 
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.page.agreement import component_records, components_of, list_pairs, noise_floor
+from reports.page.agreement import list_components, list_pairs, noise_floor
 from reports.page.behavior import list_rates, sweeps
 from reports.page.figures import draw_agreement, draw_components, draw_rates, draw_sweep
 from reports.page.svg import Canvas
@@ -37,10 +37,9 @@ def draw_all(canvas: Canvas, run: Run) -> Drawings:
 def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
     drawings = []
     for model in run.plan.models:
-        pairs = [pair for pair in list_pairs(run) if pair.model == model]
-        floor = noise_floor(run, model)
-        note = "noise floor not recorded" if floor is None else f"noise floor {floor:.1e}"
-        if pairs:
+        if pairs := [pair for pair in list_pairs(run) if pair.model == model]:
+            floor = noise_floor(run, model)
+            note = "noise floor not recorded" if floor is None else f"noise floor {floor:.1e}"
             worst = max(pairs, key=lambda pair: pair.distance)
             which = f"{' and '.join(worst.tools)}: {worst.band}"
             caption = f"{model}: largest 1 − cosine {worst.distance:.2g} ({which}); {note}"
@@ -49,27 +48,27 @@ def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
 
 
 def _behavior(canvas: Canvas, run: Run) -> list[Drawing]:
+    """The rates at the run's fixed strength; those of a sweep only if there is nothing else."""
     fixed = [entry for entry in list_rates(run) if entry.strength is None] or list_rates(run)
-    groups = {model: [entry for entry in fixed if entry.model == model] for model in run.plan.models}
-    return [
-        Drawing(f"{model}: {found[0].prompts} prompts, {found[0].repeats} repeats", draw_rates(canvas, found))
-        for model, found in groups.items() if found
-    ]  # fmt: skip
+    drawings = []
+    for model in run.plan.models:
+        if rates := [entry for entry in fixed if entry.model == model]:
+            caption = f"{model}: {rates[0].prompts} prompts, {rates[0].repeats} repeats"
+            drawings.append(Drawing(caption, draw_rates(canvas, rates)))
+    return drawings
 
 
 def _sweeps(canvas: Canvas, run: Run) -> list[Drawing]:
     return [
-        Drawing(f"{model}: strength sweep through {tool} ({arm})", draw_sweep(canvas, found))
-        for (model, tool, arm), found in sweeps(list_rates(run)).items()
+        Drawing(f"{model}: strength sweep through {tool} ({arm})", draw_sweep(canvas, rates))
+        for (model, tool, arm), rates in sweeps(list_rates(run)).items()
     ]
 
 
 def _components(canvas: Canvas, run: Run) -> list[Drawing]:
     """Pairs whose directions are identical have nothing to draw; the table still lists them."""
-    drawings = []
-    for record in component_records(run):
-        components = components_of(record)
-        if any(delta for _, delta in components):
-            caption = f"{record.cell.model}: {record.cell.tool} minus {record.cell.other}"
-            drawings.append(Drawing(caption, draw_components(canvas, record.cell.id, components)))
-    return drawings
+    return [
+        Drawing(f"{cell.model}: {cell.tool} minus {cell.other}", draw_components(canvas, cell.id, components))
+        for cell, components in list_components(run)
+        if any(difference for _, difference in components)
+    ]

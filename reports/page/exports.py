@@ -1,74 +1,74 @@
-"""A table of results that can leave the page: as CSV, as LaTeX (booktabs), as Markdown."""
+"""A table of results that readers can take with them: as CSV, as LaTeX (booktabs), as Markdown."""
 
 import csv
 from dataclasses import dataclass
 from io import StringIO
 
 from reports.untrusted import plain
+from steering_core.records.record import Value
 
-Scalar = str | int | float | bool | None
 CELL = 160
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+"""Characters of one text in a table."""
 _FORMULA = ("=", "+", "-", "@")
+_TEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}"}
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of numbers and short texts under named columns; `caption` also names the table in an export."""
+    """Rows of recorded values under named columns; `caption` also names the table in an export."""
 
     caption: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Scalar, ...], ...]
+    rows: tuple[tuple[Value, ...], ...]
 
     @property
     def csv(self) -> str:
-        """RFC 4180 with a header row; a text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+        """RFC 4180 with a header row; an apostrophe goes before text that a spreadsheet would run as a formula."""
         out = StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(self.columns)
-        writer.writerows([_spreadsheet(entry) for entry in row] for row in self.rows)
+        writer.writerows(map(_csv_entry, row) for row in self.rows)
         return out.getvalue()
 
     @property
     def latex(self) -> str:
         """A booktabs table; needs `\\usepackage{booktabs}`."""
-        head = r"\begin{table}" + "\n" + rf"\caption{{{_tex(self.caption)}}}" + "\n"
-        align = "".join("r" if _numeric(column) else "l" for column in zip(*self.rows, strict=True)) or "l"
-        lines = [_tex_row(self.columns), r"\midrule", *(_tex_row(tuple(map(show, row))) for row in self.rows)]
-        body = "\n".join([rf"\begin{{tabular}}{{{align}}}", r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"])
-        return f"{head}{body}\n\\end{{table}}\n"
+        align = "".join("r" if all(map(_is_numeric, column)) else "l" for column in zip(*self.rows, strict=True))
+        rows = "\n".join(_tex_row(row) for row in self.rows)
+        return (
+            f"\\begin{{table}}\n\\caption{{{self.caption.translate(_TEX)}}}\n"
+            f"\\begin{{tabular}}{{{align or 'l'}}}\n\\toprule\n{_tex_row(self.columns)}\n\\midrule\n"
+            f"{rows}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
+        )
 
 
-def show(entry: Scalar) -> str:
-    """One entry as short text: numbers to three digits, truth as yes or no, nothing as a dash."""
-    if entry is None:
-        return "–"
-    if isinstance(entry, bool):
-        return "yes" if entry else "no"
-    if isinstance(entry, float):
-        return f"{entry + 0.0:.3g}"
-    return plain(str(entry), CELL)
+def show(value: Value) -> str:
+    """A recorded value as text: floats to three digits, booleans as yes or no, None as a dash, lists flattened."""
+    if isinstance(value, dict):
+        return "; ".join(f"{plain(str(name), CELL)} {show(item)}" for name, item in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(show, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value + 0.0:.3g}"
+    return "–" if value is None else plain(str(value), CELL)
 
 
-def _numeric(entries: tuple[Scalar, ...]) -> bool:
-    return all(entry is None or (isinstance(entry, int | float) and not isinstance(entry, bool)) for entry in entries)
+def _is_numeric(value: Value) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _spreadsheet(entry: Scalar) -> str | int | float:
-    if entry is None or isinstance(entry, bool):
-        return show(entry) if entry is not None else ""
-    if isinstance(entry, int | float):
-        return entry
-    text = plain(entry, CELL)
+def _csv_entry(value: Value) -> str | int | float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    text = "" if value is None else show(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
-
-
-def _tex_row(cells: tuple[str, ...]) -> str:
-    return " & ".join(map(_tex, cells)) + r" \\"
+def _tex_row(row: tuple[Value, ...]) -> str:
+    return " & ".join(show(value).translate(_TEX) for value in row) + r" \\"

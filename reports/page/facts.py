@@ -1,53 +1,40 @@
-"""What was run and where it came from: environment, provenance, cost, declared deviations."""
+"""What was run and where it came from: tools, machine, cost, provenance, declared deviations."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from reports.page.exports import Scalar, show
+from reports.budget.estimate import duration
+from reports.page.exports import Table, show
 from steering_core.records.record import Record, Run, Value
 
-MANY = 4
-_EVERY = "every record"
+LISTED = 4
 _TOOLS = "tools"
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One line of provenance: what it is called, what it is, and which records it holds for."""
-
-    name: str
-    value: str
-    holds_for: str = _EVERY
-
-
-def list_environment(run: Run) -> list[Fact]:
-    """What holds for the whole run."""
-    return [Fact(_name(name), _text(value), "the run") for name, value in run.environment.items() if value is not None]
-
-
-def list_provenance(run: Run) -> list[Fact]:
-    """Every provenance field once, split by model or tool only where it differs, without what the run says anyway."""
-    names = dict.fromkeys(name for record in run.records for name in record.provenance if name != _TOOLS)
-    facts = [fact for name in names for fact in _facts(name, [r for r in run.records if name in r.provenance])]
-    known = {(fact.name, fact.value) for fact in list_environment(run)}
-    return [fact for fact in facts if (fact.name, fact.value) not in known]
+def provenance_table(run: Run) -> Table:
+    """The run's environment, then every provenance field once, split by model or tool only where it differs."""
+    environment = [(_label(key), show(value), "the run") for key, value in run.environment.items() if value is not None]
+    keys = dict.fromkeys(key for record in run.records for key in record.provenance if key != _TOOLS)
+    fields = [(_label(key), *row) for key in keys for row in _scoped_values(run.records, key)]
+    repeated = {row[:2] for row in environment}
+    rows = (*environment, *(row for row in fields if row[:2] not in repeated))
+    return Table("Provenance", ("field", "value", "applies to"), rows)
 
 
 def tool_versions(run: Run) -> dict[str, str]:
-    """{tool: distribution, version and import location as the records say them}; a tool without one says so."""
+    """{tool: distribution, version and import location as recorded}, for every planned tool."""
     return {tool: _version(run, tool) for tool in run.plan.tools}
 
 
 def source_of(run: Run) -> str:
-    """The commit of the suite and whether its source had been changed since."""
-    commit = _find(run, "commit")
-    return f"{commit}{' (with uncommitted changes)' if _find(run, 'dirty') else ''}" if commit else "not recorded"
+    """The commit of the suite and whether its source had uncommitted changes."""
+    commit = _first(run, "commit")
+    return f"{commit}{' (with uncommitted changes)' if _first(run, 'dirty') else ''}" if commit else "not recorded"
 
 
 def machine_of(run: Run) -> str:
-    """Device, operating system and the versions that decide numbers."""
-    parts = [_find(run, "gpu") or _find(run, "device"), _find(run, "processor"), _find(run, "platform")]
-    versions = [f"{key} {found}" for key in ("python", "torch", "transformers") if (found := _find(run, key))]
+    """Device, operating system and the versions that numbers depend on."""
+    parts = [_first(run, "gpu") or _first(run, "device"), _first(run, "processor"), _first(run, "platform")]
+    versions = [f"{key} {version}" for key in ("python", "torch", "transformers") if (version := _first(run, key))]
     return ", ".join([*dict.fromkeys(str(part) for part in parts if part), *versions]) or "not recorded"
 
 
@@ -55,74 +42,57 @@ def cost_of(run: Run) -> str:
     """Time, memory and, where the run was priced, money."""
     seconds = sum(record.wall_seconds for record in run.records)
     memory = max((record.peak_memory_bytes for record in run.records), default=0)
-    parts = [f"{len(run.records)} records", *([f"{_duration(seconds)} of measuring"] if seconds else [])]
-    parts += [f"{memory / 2**30:.1f} GiB peak memory"] if memory else []
     priced = {key: value for key, value in run.environment.items() if "usd" in key and value is not None}
-    return ", ".join([*parts, *(f"{_name(key)} {_text(value)}" for key, value in priced.items())])
+    time = [f"{duration(seconds)} of measurement"] if seconds else []
+    space = [f"{memory / 2**30:.1f} GiB peak memory"] if memory else []
+    money = [f"{_label(key)} {show(value)}" for key, value in priced.items()]
+    return ", ".join([f"{len(run.records)} records", *time, *space, *money])
 
 
-def list_deviations(run: Run) -> list[Fact]:
-    """Deviations from the protocol that a check declared about itself."""
-    found: dict[str, list[str]] = {}
+def list_deviations(run: Run) -> dict[str, str]:
+    """{deviation that a check declared: ids of its cells}."""
+    cells: dict[str, list[str]] = {}
     for record in run.records:
-        if text := record.measured.get("declared_deviation"):
-            found.setdefault(_text(text), []).append(record.cell.id)
-    return [Fact("deviation", text, _few(cells)) for text, cells in found.items()]
+        if deviation := record.measured.get("declared_deviation"):
+            cells.setdefault(show(deviation), []).append(record.cell.id)
+    return {deviation: _shorten(ids) for deviation, ids in cells.items()}
 
 
-def _facts(name: str, records: list[Record]) -> list[Fact]:
-    values = {_text(record.provenance[name]) for record in records}
+def _scoped_values(records: Sequence[Record], key: str) -> list[tuple[str, str]]:
+    """(value, what it applies to): one row if all records agree, else one per model or per tool, else a summary."""
+    holders = [record for record in records if key in record.provenance]
+    values = {show(record.provenance[key]) for record in holders}
     if len(values) == 1:
-        return [Fact(_name(name), values.pop())]
+        return [(values.pop(), "every record")]
     for axis in ("model", "tool"):
-        groups = _split(name, records, axis)
-        if all(len(found) == 1 for found in groups.values()):
-            return [Fact(_name(name), next(iter(found)), key) for key, found in groups.items()]
-    return [Fact(_name(name), _few(sorted(values)), "differs between records: see records.jsonl")]
-
-
-def _split(name: str, records: Iterable[Record], axis: str) -> dict[str, set[str]]:
-    groups: dict[str, set[str]] = {}
-    for record in records:
-        groups.setdefault(getattr(record.cell, axis) or "no single tool", set()).add(_text(record.provenance[name]))
-    return groups
+        groups: dict[str, set[str]] = {}
+        for record in holders:
+            scope = getattr(record.cell, axis) or "no single tool"
+            groups.setdefault(scope, set()).add(show(record.provenance[key]))
+        if all(len(group) == 1 for group in groups.values()):
+            return [(group.pop(), scope) for scope, group in groups.items()]
+    return [(_shorten(sorted(values)), "differs between records: see records.jsonl")]
 
 
 def _version(run: Run, tool: str) -> str:
-    named = (record.provenance.get(_TOOLS) for record in run.records)
-    found = [table[tool] for table in named if isinstance(table, dict) and isinstance(table.get(tool), dict)]
+    tables = [record.provenance.get(_TOOLS) for record in run.records]
+    versions = [table[tool] for table in tables if isinstance(table, dict) and isinstance(table.get(tool), dict)]
     texts = [
-        f"{_text(v.get('distribution'))} {_text(v.get('version'))}, from {_text(v.get('location'))}" for v in found
+        f"{show(v.get('distribution'))} {show(v.get('version'))}, from {show(v.get('location'))}" for v in versions
     ]
     return "; ".join(dict.fromkeys(texts)) or "version not recorded"
 
 
-def _find(run: Run, name: str) -> Value:
-    """From the run's environment, else from the first record that says it."""
+def _first(run: Run, key: str) -> Value:
+    """From the run's environment, else from the first record that has it."""
     holders = (run.environment, *(record.provenance for record in run.records))
-    return next((holder[name] for holder in holders if holder.get(name)), None)
+    return next((holder[key] for holder in holders if holder.get(key)), None)
 
 
-def _few(texts: list[str]) -> str:
-    rest = len(texts) - MANY
-    return "; ".join(texts[:MANY]) + (f"; and {rest} more" if rest > 0 else "")
+def _shorten(texts: list[str]) -> str:
+    rest = len(texts) - LISTED
+    return "; ".join(texts[:LISTED]) + (f"; and {rest} more" if rest > 0 else "")
 
 
-def _text(value: Value) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
-    return ", ".join(map(_text, value)) if isinstance(value, list) else show(_entry(value))
-
-
-def _entry(value: Value) -> Scalar:
-    return str(value) if isinstance(value, list | dict) else value
-
-
-def _name(name: str) -> str:
-    return name.replace("_", " ").replace("usd", "USD")
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s" if minutes else f"{seconds:.1f} s"
+def _label(key: str) -> str:
+    return key.replace("_", " ").replace("usd", "USD")

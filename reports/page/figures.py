@@ -1,6 +1,7 @@
 """The figures of the page: agreement, behavior, strength sweep, components; each narrow enough for a phone."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -18,11 +19,11 @@ LOWEST = 1e-16
 HATCHES = {"coherent": "", "garbled": "////", "normal": "---", "unscored": "xxxx"}
 MARKERS = {"coherent": "o-", "garbled": "^--", "normal": "s:", "unscored": "x-."}
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#e8f1fa", "#8db7dd", "#3f6fae", "#8a3b62", "#5a1030"], N=40)
-"""Few enough steps that matplotlib draws the key as shapes; above fifty it embeds a bitmap."""
+"""With more than fifty steps, matplotlib would embed the key as a bitmap."""
 
 
 def draw_agreement(canvas: Canvas, pairs: Sequence[ToolComparison], floor: float | None) -> Markup:
-    """Heat map of 1 - cosine between tools on a log scale, with the noise floor and the protocol's lines in its key."""
+    """Heat map of 1 - cosine between tools on a log scale; its key marks the noise floor and the thresholds."""
     tools = list(dict.fromkeys(name for pair in pairs for name in pair.tools))
     values = np.zeros((len(tools), len(tools)))
     for pair in pairs:
@@ -70,7 +71,7 @@ def draw_rates(canvas: Canvas, rates: Sequence[RateSummary]) -> Markup:
         axes.set(xlim=(0, 100), xlabel="answers, %", ylim=(len(rates) - 0.35, -0.5))
         figure.legend(loc="outside upper left", ncols=4, handlelength=1.4, columnspacing=1.0)
 
-    text = "; ".join(f"{entry.tool} {entry.arm}: {_say_shares(entry)}" for entry in rates)
+    text = "; ".join(f"{entry.tool} {entry.arm}: {_describe_shares(entry)}" for entry in rates)
     return canvas.draw(f"rates {rates[0].model}", text, (WIDTH, 0.9 + 0.48 * len(rates)), paint)
 
 
@@ -86,7 +87,7 @@ def draw_sweep(canvas: Canvas, rates: Sequence[RateSummary]) -> Markup:
         axes.set(ylim=(-4, 104), xlabel="strength", ylabel="answers, %")
         figure.legend(loc="outside upper left", ncols=3, handlelength=2.2)
 
-    text = "; ".join(f"strength {entry.strength:g}: {_say_shares(entry)}" for entry in rates)
+    text = "; ".join(f"strength {entry.strength:g}: {_describe_shares(entry)}" for entry in rates)
     return canvas.draw(f"sweep {first.model} {first.tool} {first.arm}", text, (WIDTH, 2.4), paint)
 
 
@@ -102,13 +103,13 @@ def draw_components(canvas: Canvas, name: str, components: Sequence[tuple[int, f
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3))
         axes.locator_params(axis="x", nbins=4)
         axes.invert_yaxis()
-        axes.set_xlabel("difference of component")
+        axes.set_xlabel("component difference")
 
     text = ", ".join(f"component {index}: {delta:.2g}" for index, delta in components)
     return canvas.draw(f"components {name}", text, (WIDTH, 0.7 + 0.24 * len(components)), paint)
 
 
-def _say_shares(entry: RateSummary) -> str:
+def _describe_shares(entry: RateSummary) -> str:
     return ", ".join(f"{name} {share:.0f} %" for name, share in entry.shares.items())
 
 
@@ -121,22 +122,23 @@ def _write_values(axes: Axes, values: np.ndarray, norm: LogNorm) -> None:
 
 
 def _mark_key(axes: Axes, floor: float | None) -> None:
-    """Lines across the color key: where pairs agree, where they diverge, and how far noise alone reaches."""
+    """Lines across the color key: where pairs stop agreeing, where they diverge, and the noise floor."""
     axes.set_yticks([1e-16, 1e-12, 1e-8, 1e-4, 1.0], ["0", "1e-12", "1e-8", "1e-4", "1"])
     axes.minorticks_off()
     axes.axhline(AGREE, color="#ffffff", lw=1.4)
     axes.axhline(DIVERGE, color="#ffffff", lw=1.4, ls=":")
     if floor is not None and floor > LOWEST:
         axes.axhline(floor, color="#10202f", lw=2.2)
-        axes.annotate("noise\nfloor", (0, floor), (-3, 0), textcoords="offset points", ha="right", va="center",
-                      fontsize=7, color=INK, xycoords=("axes fraction", "data"))  # fmt: skip
+        style: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 7, "color": INK}
+        axes.annotate("noise\nfloor", (0, floor), (-3, 0), ("axes fraction", "data"), "offset points", **style)
 
 
 def _write_shares(axes: Axes, left: np.ndarray, share: np.ndarray) -> None:
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": ON_SERIES}
+    box = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.2}
     for row, (start, width) in enumerate(zip(left, share, strict=True)):
         if width >= 9:
-            axes.text(start + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=8, color=ON_SERIES,
-                      bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.2})  # fmt: skip
+            axes.text(start + width / 2, row, f"{width:.0f}", bbox=box, **style)
 
 
 def _draw_intervals(axes: Axes, rates: Sequence[RateSummary]) -> None:

@@ -1,79 +1,60 @@
-"""Which cells do not hold, grouped and ordered so that the first is the one to look at first."""
+"""Which checks do not agree, grouped and ordered so that the first is the one to look at first."""
 
 from dataclasses import dataclass
 
-from reports.page.failures import clause_of, failure_of
-from reports.page.measured import LOCALISED
-from steering_core.records.clauses import CLAUSES, Clause, Stage
+from reports.page.advice import Advice, advise
+from reports.page.measured import LOCALIZED
+from steering_core.records.clauses import CLAUSES, Clause
 from steering_core.records.record import Outcome, Record, Run
 
-_STAGES = list(Stage)
-_CLAUSES = list(CLAUSES)
+_UNMEASURED = (Outcome.UNSUPPORTED, Outcome.ABSENT)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of failure of one tool or pair; its records and models in the order of the plan."""
+    """All records of one tool, pair or model that share a clause and an outcome, in the plan's order of models."""
 
     clause: Clause
+    subject: str
     outcome: Outcome
-    models: tuple[str, ...]
     records: tuple[Record, ...]
 
     @property
     def record(self) -> Record:
-        """The cell that speaks for the finding."""
+        """The record shown for the finding."""
         return self.records[0]
 
     @property
-    def subject(self) -> str:
-        """Who it is about: a tool, a pair of tools, or the model itself."""
-        return subject_of(self.record)
+    def models(self) -> tuple[str, ...]:
+        """The models that show it."""
+        return tuple(dict.fromkeys(record.cell.model for record in self.records))
 
     @property
-    def seen(self) -> str:
-        """What the check saw: where a wrong tensor really lives, else its own words."""
-        return str(self.record.measured.get(LOCALISED) or self.record.sentence)
+    def observation(self) -> str:
+        """Which tensor a wrong one really is, else the check's own sentence."""
+        return str(self.record.measured.get(LOCALIZED) or self.record.sentence)
 
-    def say(self, field: str) -> str:
-        """One of `what`, `why`, `todo` of the failure, with the names filled in."""
-        cell = self.record.cell
-        names = {"tool": self.subject, "other": cell.other or "", "pair": self.subject, "name": self.clause.name}
-        return str(getattr(failure_of(self.clause, self.outcome), field)).format(**names)
-
-
-def subject_of(record: Record) -> str:
-    """`nnsight`, `hooks and nnsight`, or `the model`."""
-    cell = record.cell
-    return " and ".join(filter(None, (cell.tool, cell.other))) or "the model"
+    @property
+    def advice(self) -> Advice:
+        """What broke, why it matters, what to do."""
+        return advise(self.clause, self.outcome, self.subject)
 
 
 def list_findings(run: Run) -> list[Finding]:
-    """Everything that does not agree, except what an earlier failure held back; the first cause comes first.
+    """Everything that neither agrees nor differs as declared, except what an earlier failure skipped.
 
-    The order is the verdict's own for gates: the clause, then the model, then the tool.
+    Order: measured or crashed before not measured, then the protocol's order of clauses, then the plan's of tools.
     """
-    groups: dict[tuple[str, str, Outcome], list[Record]] = {}
-    for record in run.records:
+    groups: dict[tuple[Clause, str, Outcome], list[Record]] = {}
+    for record in sorted(run.records, key=lambda record: run.plan.models.index(record.cell.model)):
         if record.outcome is not Outcome.AGREES and not record.declared and record.blocked_by is None:
-            groups.setdefault((record.cell.clause, subject_of(record), record.outcome), []).append(record)
-    return sorted((_finding(run, records) for records in groups.values()), key=lambda found: _rank(run, found))
+            subject = " and ".join(filter(None, (record.cell.tool, record.cell.other))) or "the model"
+            groups.setdefault((CLAUSES[record.cell.clause], subject, record.outcome), []).append(record)
+    findings = [Finding(*key, tuple(records)) for key, records in groups.items()]
+    return sorted(findings, key=lambda finding: _rank(run.plan.tools, finding))
 
 
-def count_blocked(run: Run) -> int:
-    """How many cells did not run because a preflight cell failed before them."""
-    return sum(record.blocked_by is not None for record in run.records)
-
-
-def _finding(run: Run, records: list[Record]) -> Finding:
-    ordered = sorted(records, key=lambda record: run.plan.models.index(record.cell.model))
-    models, first = dict.fromkeys(record.cell.model for record in ordered), ordered[0]
-    return Finding(clause_of(first.cell.clause), first.outcome, tuple(models), tuple(ordered))
-
-
-def _rank(run: Run, found: Finding) -> tuple[bool, int, int, int]:
-    """Measured or crashed before not measured; then the order of the protocol; then that of the tools."""
-    unmeasured = found.outcome in (Outcome.UNSUPPORTED, Outcome.ABSENT)
-    clause = _CLAUSES.index(found.clause.id) if found.clause.id in CLAUSES else len(_CLAUSES)
-    tools, tool = run.plan.tools, found.record.cell.tool
-    return unmeasured, _STAGES.index(found.clause.stage), clause, tools.index(tool) if tool in tools else len(tools)
+def _rank(tools: tuple[str, ...], finding: Finding) -> tuple[bool, int, int]:
+    tool = finding.record.cell.tool
+    position = tools.index(tool) if tool in tools else len(tools)
+    return finding.outcome in _UNMEASURED, list(CLAUSES).index(finding.clause.id), position

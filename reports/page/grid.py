@@ -1,101 +1,86 @@
 """Model x tool x clause as a grid of squares; a square holds every record it stands for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from reports.page.commands import repeat_command
 from reports.page.exports import Table
-from reports.page.failures import clause_of
-from reports.page.measured import LOCALISED, scalars_of
+from reports.page.measured import LOCALIZED, numbers_of
+from reports.page.words import STAGES
 from reports.run.cell_grid import WORST_FIRST
-from steering_core.records.clauses import CLAUSES, Clause, Stage
-from steering_core.records.record import Cell, Outcome, Plan, Record, Run
+from steering_core.records.clauses import CLAUSES, Clause
+from steering_core.records.record import Cell, Outcome, Plan, Record, Run, Value
 
-WORDY = 3
+LISTED = 3
 
 
 @dataclass(frozen=True)
 class Square:
-    """One position of the grid: a tool, a pair of tools, or the model itself, under one clause."""
+    """One position of the grid: a tool, a pair of tools, or the model itself, under one clause; worst record first."""
 
     who: str
     records: tuple[Record, ...]
     plan: Plan
 
     @property
-    def worst(self) -> Record | None:
-        """The record that decides the square."""
-        return min(self.records, key=_rank, default=None)
-
-    @property
     def outcome(self) -> Outcome:
         """The worst outcome here; a planned cell without a record is ABSENT."""
-        return self.worst.outcome if self.worst else Outcome.ABSENT
+        return self.records[0].outcome if self.records else Outcome.ABSENT
 
     @property
     def look(self) -> str:
         """Which shape and color it has: its outcome, or `declared`."""
-        return "declared" if self.worst and self.worst.declared else str(self.outcome)
+        return "declared" if self.records and self.records[0].declared else str(self.outcome)
 
     @property
     def label(self) -> str:
-        """The word beside the shape: the outcome, or what held the cell back."""
-        if self.worst is None:
+        """The word beside the shape: the outcome, or why there is none."""
+        if not self.records:
             return "no record"
-        return "held back" if self.worst.blocked_by else self.look
+        return "skipped" if self.records[0].blocked_by else self.look
 
     @property
     def share(self) -> str:
         """`3 of 5` when only some of the records have the worst outcome."""
-        same = sum(self.worst is not None and _rank(record) == _rank(self.worst) for record in self.records)
+        same = sum(_rank(record) == _rank(self.records[0]) for record in self.records)
         return f"{same} of {len(self.records)}" if same < len(self.records) else ""
 
     @property
     def sentences(self) -> list[str]:
-        """What the checks said, worst first, without repetition."""
-        ranked = sorted(self.records, key=_rank)
-        most = 1 if self.outcome is Outcome.AGREES else WORDY
-        return list(dict.fromkeys(record.sentence for record in ranked))[:most]
+        """The checks' sentences."""
+        return _distinct(record.sentence for record in self.records)[: 1 if self.outcome is Outcome.AGREES else LISTED]
 
     @property
     def localized(self) -> list[str]:
         """Which tensor a wrong one really is."""
-        found = [record.measured.get(LOCALISED) for record in self.records]
-        return list(dict.fromkeys(str(place) for place in found if place))[:WORDY]
+        return _distinct(record.measured.get(LOCALIZED) for record in self.records)
 
     @property
     def commands(self) -> list[str]:
-        """How to repeat the cells, worst first."""
-        ranked = sorted(self.records, key=_rank)
-        return list(dict.fromkeys(repeat_command(self.plan, record) for record in ranked if record.nodeid))[:WORDY]
+        """How to repeat the cells."""
+        return _distinct(repeat_command(self.plan, record) for record in self.records if record.nodeid)
 
     @property
     def numbers(self) -> Table:
         """One row per record and one column per number; of a single record, one row per number."""
-        rows = [scalars_of(record) for record in self.records]
-        if len(rows) == 1:
-            return Table("numbers", ("number", "value"), tuple(rows[0].items()))
-        names = tuple(dict.fromkeys(name for row in rows for name in row))
-        body = tuple(
-            (_which(record.cell), str(record.outcome), *(row.get(name) for name in names))
-            for record, row in zip(self.records, rows, strict=True)
+        numbers = [numbers_of(record) for record in self.records]
+        if len(numbers) == 1:
+            return Table("numbers", ("number", "value"), tuple(numbers[0].items()))
+        names = tuple(dict.fromkeys(name for row in numbers for name in row))
+        rows = tuple(
+            (_coordinates(record.cell), str(record.outcome), *(row.get(name) for name in names))
+            for record, row in zip(self.records, numbers, strict=True)
         )
-        return Table("numbers", ("cell", "outcome", *names), body)
+        return Table("numbers", ("cell", "outcome", *names), rows)
 
 
 @dataclass(frozen=True)
 class GridRow:
-    """A clause with one square per tool, or one list of pairs, or one square for the whole model."""
+    """A clause with one square per tool; `wide`: squares for pairs of tools or for the whole model instead."""
 
     clause: Clause
     squares: tuple[Square | None, ...]
     wide: bool
-
-    @property
-    def place(self) -> int:
-        """Where the clause's stage comes in the protocol."""
-        return list(Stage).index(self.clause.stage)
 
 
 @dataclass(frozen=True)
@@ -107,10 +92,16 @@ class Grid:
     rows: tuple[GridRow, ...]
 
     @property
-    def unasked(self) -> list[Clause]:
+    def stages(self) -> dict[str, list[GridRow]]:
+        """{question of a stage: its rows}, in the order of the protocol."""
+        groups = {text: [row for row in self.rows if row.clause.stage is stage] for stage, text in STAGES.items()}
+        return {text: rows for text, rows in groups.items() if rows}
+
+    @property
+    def unplanned(self) -> list[Clause]:
         """Clauses that this run neither planned nor recorded for the model."""
-        asked = {row.clause.id for row in self.rows}
-        return [clause for clause in CLAUSES.values() if clause.id not in asked]
+        planned = {row.clause for row in self.rows}
+        return [clause for clause in CLAUSES.values() if clause not in planned]
 
 
 def build_grids(run: Run) -> list[Grid]:
@@ -118,52 +109,55 @@ def build_grids(run: Run) -> list[Grid]:
     return [Grid(model, run.plan.tools, tuple(_rows(run, model))) for model in run.plan.models]
 
 
-def outcome_table(run: Run) -> Table:
-    """The grid as rows that can be exported."""
+def outcome_table(grids: Iterable[Grid]) -> Table:
+    """One row per square."""
     rows = tuple(
         (grid.model, row.clause.id, row.clause.name, square.who, str(square.outcome), len(square.records))
-        for grid in build_grids(run) for row in grid.rows for square in row.squares if square
-    )  # fmt: skip
+        for grid in grids
+        for row in grid.rows
+        for square in row.squares
+        if square
+    )
     return Table("Outcomes by model, clause and tool", ("model", "clause", "name", "tool", "outcome", "records"), rows)
 
 
 def _rows(run: Run, model: str) -> Iterator[GridRow]:
     records = [record for record in run.records if record.cell.model == model]
-    cells = [record.cell for record in records] + [cell for cell in run.plan.planned if cell.model == model]
-    known = list(CLAUSES)
-    named = sorted({cell.clause for cell in cells}, key=lambda name: known.index(name) if name in known else len(known))
-    for name in named:
-        mine = [record for record in records if record.cell.clause == name]
-        yield _row(run.plan, clause_of(name), mine, [cell for cell in cells if cell.clause == name])
+    cells = [*(record.cell for record in records), *(cell for cell in run.plan.planned if cell.model == model)]
+    for clause in CLAUSES.values():
+        if planned := [cell for cell in cells if cell.clause == clause.id]:
+            yield _row(run.plan, clause, [record for record in records if record.cell.clause == clause.id], planned)
 
 
-def _row(plan: Plan, clause: Clause, records: list[Record], cells: list[Cell]) -> GridRow:
-    seen = {(cell.tool, cell.other) for cell in cells}
+def _row(plan: Plan, clause: Clause, records: Sequence[Record], cells: Sequence[Cell]) -> GridRow:
+    named = [tool for cell in cells for tool in (cell.tool, cell.other) if tool]
+    tools = list(dict.fromkeys([*plan.tools, *named]))
 
-    def square(tool: str | None, other: str | None, who: str) -> Square | None:
-        either = {(tool, other), (other, tool)}
-        mine = tuple(record for record in records if (record.cell.tool, record.cell.other) in either)
-        return Square(who, mine, plan) if either & seen else None
+    def subject(cell: Cell) -> tuple[int, ...]:
+        """Positions of the cell's tools: one, two for a pair, none for the model itself."""
+        return tuple(sorted(tools.index(tool) for tool in (cell.tool, cell.other) if tool))
 
-    if any(cell.other for cell in cells):
-        pairs = [square(a, b, f"{a} ~ {b}") for a, b in combinations(_tools(plan, cells), 2)]
-        return GridRow(clause, tuple(pair for pair in pairs if pair), wide=True)
-    if all(cell.tool is None for cell in cells):
-        return GridRow(clause, (square(None, None, "all tools together"),), wide=True)
-    return GridRow(clause, tuple(square(tool, None, tool) for tool in plan.tools), wide=False)
-
-
-def _tools(plan: Plan, cells: list[Cell]) -> list[str]:
-    """The planned tools in registry order, then any other that a record names."""
-    named = (name for cell in cells for name in (cell.tool, cell.other) if name)
-    return list(dict.fromkeys([*plan.tools, *named]))
+    groups: dict[tuple[int, ...], list[Record]] = {subject(cell): [] for cell in cells}
+    for record in sorted(records, key=_rank):
+        groups[subject(record.cell)].append(record)
+    wide = any(len(positions) != 1 for positions in groups)
+    squares: list[Square | None] = []
+    for positions in sorted(groups) if wide else [(column,) for column in range(len(plan.tools))]:
+        who = " ~ ".join(tools[position] for position in positions) or "all tools together"
+        squares.append(Square(who, tuple(groups[positions]), plan) if positions in groups else None)
+    return GridRow(clause, tuple(squares), wide)
 
 
 def _rank(record: Record) -> float:
-    """Worst first; a declared deviation is better than anything unmeasured, but it is no agreement."""
+    """Worst first; a declared deviation ranks between what was not measured and agreement."""
     return WORST_FIRST.index(Outcome.AGREES) - 0.5 if record.declared else WORST_FIRST.index(record.outcome)
 
 
-def _which(cell: Cell) -> str:
+def _coordinates(cell: Cell) -> str:
     repeat = None if cell.repeat is None else f"repeat {cell.repeat}"
     return ", ".join(filter(None, (cell.tools, cell.arm, repeat, cell.variant))) or "model"
+
+
+def _distinct(texts: Iterable[Value]) -> list[str]:
+    """The first few different texts."""
+    return list(dict.fromkeys(str(text) for text in texts if text))[:LISTED]

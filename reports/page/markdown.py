@@ -3,11 +3,10 @@
 import re
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.page.exports import Table, show
-from reports.page.html import HERE, LONGEST, PASSAGE, PASSAGE_LINES, capital
+from reports.page.html import LONGEST, PASSAGE, cut_passage, environment, neutralize
 from reports.page.view import view_run
 from reports.run.cell_grid import DECLARED, SYMBOLS
 from reports.untrusted import plain
@@ -15,43 +14,33 @@ from reports.verdicts import Verdict
 from steering_core.records.record import Run
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~$]|^[-+=]")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_ADDRESSES = {
-    re.compile(r":(?=//)"): "&#58;",
-    re.compile(r"\bwww\."): "www&#46;",
-    re.compile(r"@(?=[A-Za-z])"): "@<!-- -->",
-}
-"""What GitHub links by itself: addresses, and names after an at sign, which only a comment between them stops."""
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_ADDRESSES = {r":(?=//)": "&#58;", r"\bwww\.": "www&#46;", r"@(?=[A-Za-z])": "@<!-- -->"}
+"""What GitHub turns into links: addresses, and names after an at sign, which only a comment in between stops."""
 
 
 def render_markdown(run: Run, verdict: Verdict) -> str:
     """The whole report as text."""
-    made = Environment(
-        loader=FileSystemLoader(HERE), autoescape=False, undefined=StrictUndefined, finalize=escape_inline,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    made.filters.update({"table": table, "quote": quote, "code": code, "capital": capital})
-    symbols = {str(outcome): Markup(f"`{symbol}`") for outcome, symbol in SYMBOLS.items()}
-    symbols["declared"] = Markup(f"`{DECLARED}`")
-    text = made.get_template("report.md.j2").render(report=view_run(run, verdict), symbols=symbols)
-    return re.sub(r"\n{3,}", "\n\n", text)
+    symbols = {str(outcome): code(symbol) for outcome, symbol in SYMBOLS.items()} | {"declared": code(DECLARED)}
+    template = environment(False, escape_inline, table=table, quote=quote, code=code).get_template("report.md.j2")
+    text = template.render(report=view_run(run, verdict), symbols=symbols)
+    return re.sub(r"\n{3,}", "\n\n", text) + "\n"
 
 
 def escape_inline(value: Any) -> str:
-    """Text that means only itself in Markdown; numbers as `show` writes them, own markup as it is."""
+    """Text that means only itself in Markdown; numbers as `show` writes them, our own markup unchanged."""
     if isinstance(value, Markup):
         return str(value)
-    if not isinstance(value, str):
+    if value is None or isinstance(value, int | float):
         return show(value)
-    text = "".join(_ENTITIES.get(character, character) for character in plain(value, LONGEST))
-    text = _SPECIAL.sub(_backslash, text)
+    text = _SPECIAL.sub(_backslash, neutralize(value).translate(_ENTITIES))
     for pattern, harmless in _ADDRESSES.items():
-        text = pattern.sub(harmless, text)
+        text = re.sub(pattern, harmless, text)
     return text
 
 
 def table(content: Table) -> Markup:
-    """A pipe table; a note where there are no rows."""
+    """A pipe table, or a note if there are no rows."""
     if not content.rows:
         return Markup("Not measured in this run.\n")
     rule = (Markup("---"),) * len(content.columns)
@@ -60,22 +49,21 @@ def table(content: Table) -> Markup:
 
 
 def quote(text: str) -> Markup:
-    """A model's answer as a block quote, line by line; not a code block, which a viewer without Markdown shows raw."""
-    lines = text[: PASSAGE + 1].split("\n")
-    cut = [Markup("*(cut)*")] if len(text) > PASSAGE or len(lines) > PASSAGE_LINES else []
-    shown = [escape_inline(line[:PASSAGE].strip()) for line in lines[:PASSAGE_LINES]]
-    return Markup("\n".join(f"> {line}  " for line in (*shown, *cut)))
+    """A model's answer as a block quote, escaped line by line."""
+    lines, cut = cut_passage(text)
+    shown = [escape_inline(line[:PASSAGE].strip()) for line in lines] + ["*(cut)*"] * cut
+    return Markup("\n".join(f"> {line}  " for line in shown))
 
 
 def code(text: str) -> Markup:
-    """A command as inline code that it cannot leave."""
+    """Inline code that its content cannot end."""
     line = plain(text, LONGEST)
     marks = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return Markup(f"{marks} {line} {marks}" if "`" in line else f"`{line}`")
 
 
-def _backslash(found: re.Match[str]) -> str:
-    """`_` between letters and `~` between blanks mean nothing, and stay readable."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
-    inside_word = found[0] == "_" and before.isalnum() and after.isalnum()
-    return found[0] if inside_word or (found[0] == "~" and before == after == " ") else f"\\{found[0]}"
+def _backslash(special: re.Match[str]) -> str:
+    """Escape it, but leave `_` between letters and `~` between blanks readable: they mean nothing there."""
+    before, after = special.string[: special.start()][-1:], special.string[special.end() :][:1]
+    inside_word = special[0] == "_" and before.isalnum() and after.isalnum()
+    return special[0] if inside_word or (special[0] == "~" and before == after == " ") else f"\\{special[0]}"

@@ -1,14 +1,14 @@
 """A few generations per class, steered beside unsteered. What a model wrote is hostile until proven otherwise."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reports.page.behavior import CLASSES
 from reports.page.measured import rows_in
 from steering_core.records.record import Run
 
 PER_CLASS = 3
-NAMES = {"C": "coherent", "G": "garbled", "N": "normal", "U": "unscored"}
-CLASSES = ("coherent", "garbled", "normal", "unscored")
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Sample:
         for tool, arm in self.sources:
             arms.setdefault(tool, []).append(arm)
         tools: dict[str, list[str]] = {}
-        for tool, named in arms.items():
-            tools.setdefault(" and ".join(named), []).append(tool)
-        return "; ".join(f"{', '.join(names)} ({named})" for named, names in tools.items())
+        for tool, names in arms.items():
+            tools.setdefault(" and ".join(names), []).append(tool)
+        return "; ".join(f"{', '.join(names)} ({arm})" for arm, names in tools.items())
 
 
 @dataclass(frozen=True)
@@ -42,35 +42,30 @@ class Examples:
 
 
 def list_examples(run: Run) -> list[Examples]:
-    """Examples by model and class; answers that several tools gave alike are shown once."""
-    found: list[Examples] = []
-    for model in run.plan.models:
-        for name in CLASSES:
-            samples = _choose(run, model, name)
-            if samples:
-                found.append(Examples(model, name, tuple(samples)))
-    return found
+    """Examples by model and class; an answer that several tools gave is shown once.
+
+    The first sample of every record comes before the second of any, so that every tool that differs is shown.
+    """
+    groups: dict[tuple[str, str], dict[tuple[str, str, str], list[tuple[str, str]]]] = {}
+    for _, group, texts, source in sorted(_answers(run), key=lambda answer: answer[0]):
+        sources = groups.setdefault(group, {}).setdefault(texts, [])
+        if source not in sources:
+            sources.append(source)
+    return [
+        Examples(model, name, tuple(Sample(*texts, tuple(sources)) for texts, sources in answers[:PER_CLASS]))
+        for model in run.plan.models
+        for name in CLASSES
+        if (answers := list(groups.get((model, name), {}).items()))
+    ]
 
 
-def _choose(run: Run, model: str, name: str) -> list[Sample]:
-    """The first sample of every tool before the second of any, so that tools which differ are all seen."""
-    sources: dict[tuple[str, str, str], dict[tuple[str, str], None]] = {}
-    ranked = sorted(_samples(run, model, name), key=lambda found: found[0])
-    for _, source, texts in ranked:
-        sources.setdefault(texts, {})[source] = None
-    return [Sample(*texts, sources=tuple(names)) for texts, names in list(sources.items())[:PER_CLASS]]
-
-
-def _samples(run: Run, model: str, name: str) -> Iterator[tuple[int, tuple[str, str], tuple[str, str, str]]]:
+def _answers(run: Run) -> Iterator[tuple[int, tuple[str, str], tuple[str, str, str], tuple[str, str]]]:
+    """(rank within its record and class, (model, class), (prompt, unsteered, steered), (tool, arm)) of each answer."""
     for record in run.records:
-        cell = record.cell
-        if cell.clause != "B1" or cell.model != model:
-            continue
-        mine = [row for row in rows_in(record, "samples") if isinstance(row, dict) and _class(row.get("class")) == name]
-        for rank, row in enumerate(mine):
-            texts = (str(row.get("prompt", "")), str(row.get("unsteered", "")), str(row.get("text", "")))
-            yield rank, (cell.tool or "", cell.arm or ""), texts
-
-
-def _class(value: object) -> str:
-    return NAMES.get(str(value), str(value))
+        cell, ranks = record.cell, Counter[str]()
+        for row in rows_in(record, "samples") if cell.clause == "B1" else []:
+            if isinstance(row, dict):
+                name = str(row.get("class"))
+                texts = (str(row.get("prompt", "")), str(row.get("unsteered", "")), str(row.get("text", "")))
+                yield ranks[name], (cell.model, name), texts, (cell.tool or "", cell.arm or "")
+                ranks[name] += 1

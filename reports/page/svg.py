@@ -1,9 +1,10 @@
-"""matplotlib figures as inline SVG that follows the page: its fonts, its colors in light and dark, its strict CSP."""
+"""matplotlib figures as inline SVG that follows the page: its fonts, its light and dark colors, its strict CSP."""
 
 import re
 from collections.abc import Callable
 from hashlib import sha256
 from io import StringIO
+from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
@@ -12,24 +13,25 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from reports.untrusted import plain
 
-WORDS = 700
+LONGEST = 700
 INK, MUTED, PAPER = "#010101", "#020202", "#030303"
 SERIES = {"coherent": "#040404", "garbled": "#050505", "normal": "#060606", "unscored": "#070707"}
 ON_SERIES = "#080808"
-_VARIABLES = {
-    INK: "--ink", MUTED: "--muted", PAPER: "--paper", ON_SERIES: "--on-series",
-    **{color: f"--{name}" for name, color in SERIES.items()},
-}  # fmt: skip
-"""Colors that no figure uses for itself; each becomes a variable of the style sheet."""
+_ROLES = {"ink": INK, "muted": MUTED, "paper": PAPER, "on-series": ON_SERIES, **SERIES}
+_VARIABLES = {color: f"--{role}" for role, color in _ROLES.items()}
+"""Placeholder colors that occur nowhere else in a figure; each becomes a variable of the style sheet."""
 
-_SETTINGS = {
-    "svg.fonttype": "none", "svg.hashsalt": "steering", "text.parse_math": False, "font.size": 9,
+_SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor", "svg.fonttype"), "none"),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon", "text.parse_math"), False),
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
     "hatch.linewidth": 0.6,
-    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "hatch.color": PAPER, "axes.spines.top": False,
-    "axes.spines.right": False, "legend.frameon": False, "figure.facecolor": "none", "axes.facecolor": "none",
-    "savefig.facecolor": "none", "font.family": "DejaVu Sans",
-}  # fmt: skip
+    "hatch.color": PAPER,
+    "svg.hashsalt": "steering",
+}
 _STYLE = re.compile(r'style="([^"]*)"')
 _FILL = re.compile(r'fill="(#0\d0\d0\d)"')
 _BLOCK = re.compile(r"<style.*?</style>", re.S)
@@ -44,7 +46,7 @@ class Canvas:
         self._classes: dict[str, str] = {}
 
     def draw(self, name: str, title: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> Markup:
-        """Paint a figure of `size` inches and return it as one <svg>; `name` keeps its ids apart from the others'."""
+        """Paint a figure of `size` inches and return it as one <svg>; `name` makes its ids unique within the page."""
         with mpl.rc_context(_SETTINGS):
             figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06, compress=True))
             paint(figure)
@@ -59,11 +61,11 @@ class Canvas:
 
     def _adopt(self, svg: str, prefix: str, title: str) -> Markup:
         body = _METADATA.sub("", _BLOCK.sub("", _HEAD.sub("<svg", svg)))
-        for written in (' id="', "url(#", 'href="#'):
-            body = body.replace(written, f"{written}{prefix}")
+        for start in (' id="', "url(#", 'href="#'):
+            body = body.replace(start, f"{start}{prefix}")
         body = _FILL.sub(r'style="fill: \1"', body)
-        body = _STYLE.sub(lambda found: f'class="{self._class(found[1])}"', body)
-        return Markup(body.replace("<svg", f'<svg role="img" aria-label="{escape(plain(title, WORDS))}"', 1))
+        body = _STYLE.sub(lambda match: f'class="{self._class(match[1])}"', body)
+        return Markup(body.replace("<svg", f'<svg role="img" aria-label="{escape(plain(title, LONGEST))}"', 1))
 
     def _class(self, style: str) -> str:
         style = re.sub(r"font: ([\d.]+)px [^;]*", r"font-size: \1px", style)

@@ -1,6 +1,5 @@
-"""A headless Chromium over its debugging pipe, with the standard library alone; what it saw is data for assertions."""
+"""A headless Chromium driven over its debugging pipe, with the standard library alone."""
 
-import base64
 import fcntl
 import json
 import os
@@ -15,26 +14,24 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--hide-scrollbars",
-)  # fmt: skip
+QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", *QUIET, "--remote-debugging-pipe", "--hide-scrollbars")
 PATIENCE = 60.0
 
 
 def find_chromium() -> str | None:
     """The first browser on PATH that these tests can drive."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def find_axe() -> Path | None:
-    """axe.min.js of the installed axe-core-python, whose own code needs a browser driver and is not imported."""
+    """axe.min.js of the installed axe-core-python, whose own code is not imported because it needs a browser driver."""
     spec = find_spec("axe_core_python")
     return Path(*(spec.submodule_search_locations or []), "axe.min.js") if spec else None
 
 
 class Tab:
-    """One page. events: everything the browser reported, in order."""
+    """One page. events: everything that the browser reported, in order."""
 
     def __init__(self, send: int, receive: int) -> None:
         self.events: list[dict[str, Any]] = []
@@ -45,7 +42,7 @@ class Tab:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send one command and wait for its answer; RuntimeError when the browser refuses it."""
+        """Send one command and wait for its answer; RuntimeError if the browser refuses it."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": params}
         if self._session:
@@ -59,9 +56,8 @@ class Tab:
 
     def show(self, file: Path, width: int, dark: bool) -> None:
         """Open a file at a width, as a phone if it is narrow, in light or dark mode."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
-        )
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=file.resolve().as_uri())
@@ -70,19 +66,14 @@ class Tab:
             time.sleep(0.05)
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; a promise is waited for."""
+        """The value of a JavaScript expression; a promise is awaited."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"])[:400])
         return answer["result"].get("value")
 
-    def screenshot(self, file: Path, whole: bool = True) -> None:
-        """A PNG of the page, or of what is in view."""
-        shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        file.write_bytes(base64.b64decode(shot["data"]))
-
     def requested(self) -> list[str]:
-        """Every address that the page asked for."""
+        """Every address that the page requested."""
         return [e["params"]["request"]["url"] for e in self.events if e.get("method") == "Network.requestWillBeSent"]
 
     def complaints(self) -> list[str]:
@@ -101,15 +92,13 @@ class Tab:
 
 @contextmanager
 def open_tab(binary: str, profile: Path) -> Iterator[Tab]:
-    """A browser with an empty profile, ended at the end; it reads commands on descriptor 3 and answers on 4."""
+    """A browser with an empty profile; it reads commands on descriptor 3, answers on 4, and ends with the block."""
     commands, answers = os.pipe(), os.pipe()
-    theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands[0], answers[1])]
-    shell = f'exec "$0" "$@" 3<&{theirs[0]} 4>&{theirs[1]}'
-    process = subprocess.Popen(
-        ["/bin/bash", "-c", shell, binary, *FLAGS, f"--user-data-dir={profile}"],
-        pass_fds=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for end in (commands[0], answers[1], *theirs):
+    inherited = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands[0], answers[1])]
+    shell = f'exec "$0" "$@" 3<&{inherited[0]} 4>&{inherited[1]}'
+    command = ["/bin/bash", "-c", shell, binary, *FLAGS, f"--user-data-dir={profile}"]
+    process = subprocess.Popen(command, pass_fds=inherited, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for end in (commands[0], answers[1], *inherited):
         os.close(end)
     try:
         yield Tab(commands[1], answers[0])

@@ -1,4 +1,4 @@
-"""An HTML page taken apart with the standard library: what a browser would run, load, show and label."""
+"""An HTML page parsed with the standard library: what a browser would run, load, show and label."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 @dataclass
 class Parsed(HTMLParser):
-    """tags: every start tag with its attributes. text: what is shown, in order. raw: content of scripts and styles."""
+    """tags: every start tag with its attributes. pieces: shown text, in order. raw: content of scripts and styles."""
 
     page: str
     tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Parsed(HTMLParser):
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
-        """Called by the parser; an end that closes something else is a defect of the template."""
+        """Called by the parser; an end tag must close the innermost open tag."""
         if self.open[-1:] != [tag]:
             raise AssertionError(f"</{tag}> closes {self.open[-3:]}")
         self.open.pop()
@@ -53,21 +53,21 @@ class Parsed(HTMLParser):
 
     @property
     def text(self) -> str:
-        """Everything shown, blanks collapsed."""
+        """All shown text, with whitespace collapsed."""
         return " ".join(" ".join(self.pieces).split())
 
-    def all(self, tag: str, **wanted: str) -> list[dict[str, str]]:
-        """Attributes of every such tag whose attributes have the wanted values."""
-        return [have for name, have in self.tags if name == tag and all(have.get(k) == v for k, v in wanted.items())]
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
+        """The attributes of every such tag that has these among them."""
+        return [present for name, present in self.tags if name == tag and attributes.items() <= present.items()]
 
 
 @cache
 def rendered(build: Callable[[], Run]) -> str:
-    """The page of a made-up run, drawn once for all tests that read it."""
+    """The page of a synthetic run, rendered once for all tests that read it."""
     return render_page(build(), judge(build()))
 
 
 @cache
 def parsed(build: Callable[[], Run]) -> Parsed:
-    """The same, taken apart."""
+    """The same, parsed."""
     return Parsed(rendered(build))

@@ -73,7 +73,7 @@ def hostile(text: str) -> Run:
     run = one_fault()
     wrong = next(record for record in run.records if record.outcome is Outcome.DIFFERS)
     rated = next(record for record in run.records if record.cell.clause == "B1")
-    samples = [{"prompt": text, "text": text, "unsteered": text, "class": name} for name in TEXTS]
+    samples = [{"prompt": text, "text": text, "unsteered": text, "class": name} for name, _ in TEXTS.values()]
     run = replace(run, wrong.cell, sentence=text, measured={**wrong.measured, "localized": text, text: text})
     measured = {**_rates("C" * PROMPTS), "samples": samples, "declared_deviation": text}
     provenance = {**rated.provenance, "attention": text}

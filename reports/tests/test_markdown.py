@@ -1,39 +1,37 @@
-"""report.md: the same story as the page, in text that Markdown cannot turn into anything else."""
+"""report.md: the content of the page, in text that Markdown cannot turn into anything else."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from reports.page import write_markdown
 from reports.page.markdown import code, escape_inline, quote, render_markdown
 from reports.tests.synthetic_run import LOCALISED, agreeing, diverging, hostile, one_fault
 from reports.tests.test_page_safety import CONTROL, NASTY
 from reports.verdicts import judge
 
-HEADINGS = ["What was run", "Every check", "Agreement", "Behavior", "Components", "What the models said",
-            "Declared deviations", "Where the numbers", "How to reproduce"]  # fmt: skip
+RESULTS = ["What was run", "All checks", "Agreement", "Behavior", "Components", "What the models said"]
+HEADINGS = [*RESULTS, "Declared deviations", "Where the numbers", "How to reproduce"]
 
 
-def test_the_verdict_comes_first_then_the_sections_in_order(tmp_path: Path) -> None:
-    text = write_markdown(tmp_path, agreeing(), judge(agreeing())).read_text(encoding="utf-8")
+def test_verdict_comes_first_then_sections_in_order() -> None:
+    text = render_markdown(agreeing(), judge(agreeing()))
     assert text.startswith("# OUTCOME 4: The tools give the same result on every model")
     places = [text.index(f"## {heading}") for heading in HEADINGS]
     assert places == sorted(places)
 
 
-def test_one_fault_is_told_first_with_place_and_command() -> None:
+def test_first_failure_shows_location_and_command() -> None:
     text = render_markdown(one_fault(), judge(one_fault()))
-    told = text[text.index("## What failed first") : text.index("## What was run")]
-    assert "nnsight handed back a different tensor" in told
-    assert LOCALISED.replace("[", r"\[").replace("]", r"\]") in told
-    assert "`pytest 'parity/test_p1.py::test_it[tiny_qwen2-nnsight]' -m tiny_qwen2" in told
+    failure = text[text.index("## What failed first") : text.index("## What was run")]
+    assert "nnsight returned a different tensor" in failure
+    assert LOCALISED.replace("[", r"\[").replace("]", r"\]") in failure
+    assert "`pytest 'parity/test_p1.py::test_it[tiny_qwen2-nnsight]' -m tiny_qwen2" in failure
 
 
-def test_the_matrix_uses_the_terminals_symbols() -> None:
+def test_grid_uses_the_symbols_of_the_terminal() -> None:
     text = render_markdown(one_fault(), judge(one_fault()))
     assert "| P1 location | hooks: `=` agrees; nnsight: `x` differs; pyvene: `=` agrees |" in text
-    assert "nnsight: `?` held back" in text
+    assert "nnsight: `?` skipped" in text
 
 
 def test_numbers_are_in_the_tables() -> None:
@@ -42,7 +40,7 @@ def test_numbers_are_in_the_tables() -> None:
     assert "| tiny_qwen2 | hooks | reference | – | 10 | 30 | 60 | 0 |" in text
 
 
-def test_it_repeats_byte_for_byte() -> None:
+def test_markdown_is_reproducible_byte_for_byte() -> None:
     assert render_markdown(diverging(), judge(diverging())) == render_markdown(diverging(), judge(diverging()))
 
 
@@ -69,17 +67,17 @@ def test_hostile_text_stays_text(text: str) -> None:
         ("- item", r"\- item"),
         ("hooks ~ nnsight one-block tiny_qwen2", "hooks ~ nnsight one-block tiny_qwen2"),
     ],
-)  # fmt: skip
+)
 def test_inline_text_means_itself(text: str, written: str) -> None:
     assert escape_inline(text) == written
 
 
-def test_a_models_answer_cannot_leave_its_quote() -> None:
+def test_answer_cannot_leave_its_quote() -> None:
     shown = quote("one\n\n# two\n```\n<script>\n" + "x" * 9999)
     assert all(line.startswith("> ") for line in shown.splitlines())
     assert shown.splitlines()[-1] == "> *(cut)*  "
     assert r"\`\`\`" in shown
 
 
-def test_a_command_cannot_leave_its_code_span() -> None:
+def test_command_cannot_leave_its_code_span() -> None:
     assert code("a `b` ``c") == "``` a `b` ``c ```"

@@ -1,6 +1,6 @@
-"""The page in a real browser: nothing of a model's runs, nothing leaves, nothing complains, and it fits a phone.
+"""The page in a real browser: model output never executes, nothing is requested or logged, and it fits a phone.
 
-axe-core judges it too, as the package axe-core-python brings it.
+axe-core, from the package axe-core-python, checks its accessibility.
 """
 
 from collections.abc import Iterator
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.page import write_page
+from reports.page import PAGE
+from reports.page.html import render_page
 from reports.tests.browser import Tab, find_axe, find_chromium, open_tab
 from reports.tests.synthetic_run import MODELS, agreeing, diverging, hostile, one_fault, sweep
 from reports.tests.test_page_safety import NASTY
@@ -23,8 +24,8 @@ RUNS = {
     "hostile": hostile(" ".join(text[:2000] for text in NASTY.values()) + " http://canary.invalid/x"),
 }
 VIEWS = [(1280, False), (1280, True), (390, False), (390, True)]
-SEVERE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations
-  .filter(each => ["serious", "critical"].includes(each.impact)).map(each => each.id + " " + each.nodes[0].html))"""
+SEVERE = """axe.run(document, {resultTypes: ["violations"]}).then(results => results.violations
+  .filter(rule => ["serious", "critical"].includes(rule.impact)).map(rule => rule.id + " " + rule.nodes[0].html))"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: the page is checked without a browser")
 
@@ -40,7 +41,10 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Every run's page, written once."""
-    return {name: write_page(tmp_path_factory.mktemp(name), run, judge(run)) for name, run in RUNS.items()}
+    paths = {name: tmp_path_factory.mktemp(name) / PAGE for name in RUNS}
+    for name, run in RUNS.items():
+        paths[name].write_text(render_page(run, judge(run)), encoding="utf-8")
+    return paths
 
 
 def show(tab: Tab, file: Path, view: tuple[int, bool]) -> None:
@@ -50,7 +54,7 @@ def show(tab: Tab, file: Path, view: tuple[int, bool]) -> None:
 
 @pytest.mark.parametrize("view", VIEWS, ids=str)
 @pytest.mark.parametrize("name", RUNS)
-def test_nothing_runs_leaves_complains_or_overflows(
+def test_page_requests_logs_and_overflows_nothing(
     tab: Tab, pages: dict[str, Path], name: str, view: tuple[int, bool]
 ) -> None:
     show(tab, pages[name], view)
@@ -59,33 +63,33 @@ def test_nothing_runs_leaves_complains_or_overflows(
     assert tab.evaluate("document.documentElement.scrollWidth") <= view[0]
 
 
-def test_the_policy_stops_a_script_that_was_not_there(tab: Tab, pages: dict[str, Path], tmp_path: Path) -> None:
-    foreign = "<script>window.ran = 1</script></main>"
-    page = pages["agree"].read_text(encoding="utf-8").replace("</main>", foreign)
+def test_policy_blocks_an_injected_script(tab: Tab, pages: dict[str, Path], tmp_path: Path) -> None:
+    injected = "<script>window.ran = 1</script></main>"
+    page = pages["agree"].read_text(encoding="utf-8").replace("</main>", injected)
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     show(tab, tmp_path / "page.html", VIEWS[0])
     assert tab.evaluate("window.ran === undefined")
     assert any("Content Security Policy" in complaint for complaint in tab.complaints())
 
 
-def test_dark_mode_changes_paper_and_ink(tab: Tab, pages: dict[str, Path]) -> None:
-    shown = []
+def test_dark_mode_changes_the_background(tab: Tab, pages: dict[str, Path]) -> None:
+    backgrounds = []
     for dark in (False, True):
         show(tab, pages["agree"], (1280, dark))
-        shown.append(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert shown == ["rgb(255, 255, 255)", "rgb(18, 24, 31)"]
+        backgrounds.append(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert backgrounds == ["rgb(255, 255, 255)", "rgb(18, 24, 31)"]
 
 
-def test_a_cell_opens_over_the_full_width_of_a_phone(tab: Tab, pages: dict[str, Path]) -> None:
+def test_cell_opens_over_the_full_width_of_a_phone(tab: Tab, pages: dict[str, Path]) -> None:
     show(tab, pages["fault"], (390, False))
     tab.evaluate("document.querySelector('details.differs summary').click()")
     width = tab.evaluate("document.querySelector('details.differs .drop').getBoundingClientRect().width")
     assert width > 340
 
 
-def test_copying_puts_the_table_on_the_clipboard_or_selects_it(tab: Tab, pages: dict[str, Path]) -> None:
+def test_copy_button_copies_or_selects_the_table(tab: Tab, pages: dict[str, Path]) -> None:
     show(tab, pages["agree"], VIEWS[0])
-    assert tab.evaluate("[...document.querySelectorAll('button')].every(each => !each.hidden)")
+    assert tab.evaluate("[...document.querySelectorAll('button')].every(button => !button.hidden)")
     tab.evaluate("document.querySelector('button').click()")
     tab.evaluate("new Promise(done => setTimeout(done, 500))")
     assert tab.evaluate("document.querySelector('button').textContent") in ("Copied", "Selected: press Ctrl+C")
@@ -100,6 +104,6 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     show(tab, pages[name], view)
     if opened:
-        tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        tab.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     tab.evaluate(AXE.read_text(encoding="utf-8") + ";1")
     assert tab.evaluate(SEVERE) == []

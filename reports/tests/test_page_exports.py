@@ -1,4 +1,4 @@
-"""Tables that leave the page: CSV, LaTeX, and the numbers in them."""
+"""Exported tables: CSV, LaTeX, and the numbers in them."""
 
 import csv
 from io import StringIO
@@ -6,7 +6,7 @@ from io import StringIO
 from reports.page.agreement import agreement_table, component_table
 from reports.page.behavior import behavior_table
 from reports.page.exports import Table, show
-from reports.page.grid import outcome_table
+from reports.page.grid import build_grids, outcome_table
 from reports.tests.parsed_page import parsed
 from reports.tests.synthetic_run import agreeing, diverging
 
@@ -18,7 +18,7 @@ def test_csv_reads_back_as_the_rows_with_full_precision() -> None:
     assert rows == [["a", "b"], ['x,"y"', "0.30000000000000004"], ["z", ""]]
 
 
-def test_a_spreadsheet_runs_nothing_but_negative_numbers_stay_numbers() -> None:
+def test_csv_disarms_formulas_but_keeps_negative_numbers() -> None:
     text = Table("t", ("a", "b"), (("=HYPERLINK(1)", -1.5), ("@x", 0), ("+x", 0), ("-x", 0))).csv
     assert text.splitlines()[1:] == ["'=HYPERLINK(1),-1.5", "'@x,0", "'+x,0", "'-x,0"]
 
@@ -32,24 +32,29 @@ def test_latex_is_booktabs_with_special_characters_escaped() -> None:
     assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(lines)
 
 
-def test_latex_cannot_be_left() -> None:
+def test_latex_commands_in_text_are_escaped() -> None:
     latex = Table("t", ("a",), ((r"\input{/etc/passwd}",),)).latex
     assert r"\textbackslash{}input\{/etc/passwd\}" in latex
 
 
-def test_entries_are_shown_short_and_signless_at_zero() -> None:
-    assert [show(entry) for entry in (None, True, -0.0, 1 / 3, 7)] == ["–", "yes", "0", "0.333", "7"]
+def test_values_are_shown_short_and_signless_at_zero() -> None:
+    assert [show(value) for value in (None, True, -0.0, 1 / 3, 7)] == ["–", "yes", "0", "0.333", "7"]
 
 
-def test_tables_hold_every_pair_arm_and_clause() -> None:
+def test_lists_and_tables_are_shown_on_one_line() -> None:
+    assert show({"norms": [1 / 3, 2], "dtype": None}) == "norms 0.333, 2; dtype –"
+    assert [show([]), show({})] == ["none", "none"]
+
+
+def test_tables_contain_every_pair_arm_and_clause() -> None:
     run = diverging()
     assert len(agreement_table(run).rows) == 6
     assert len(behavior_table(run).rows) == 12
     assert len(component_table(run).rows) == 18
-    assert ("tiny_qwen2", "P1", "location", "nnsight", "differs", 1) in outcome_table(run).rows
+    assert ("tiny_qwen2", "P1", "location", "nnsight", "differs", 1) in outcome_table(build_grids(run)).rows
 
 
-def test_the_page_offers_each_table_as_csv_and_latex_without_script() -> None:
+def test_page_offers_each_table_as_csv_and_latex_without_script() -> None:
     page = parsed(agreeing)
     for name in ("outcomes", "agreement-data", "behavior-data", "components-data"):
         for kind in ("CSV", "LaTeX"):

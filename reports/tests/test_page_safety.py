@@ -1,4 +1,4 @@
-"""Nothing that a model, a tool or a stranger's file says may run, load, hide, move text, or swell the page."""
+"""No text of a model, a tool or a stranger's file may execute, load, hide or move text, or bloat the page."""
 
 import re
 from base64 import b64encode
@@ -38,10 +38,10 @@ def hostile_page(text: str) -> str:
 def named(text: str) -> Run:
     """A run of one model, in which the model and one tool are called `text`."""
     run = agreeing()
-    mine = [record for record in run.records if record.cell.model == "tiny_qwen2"]
+    originals = [record for record in run.records if record.cell.model == "tiny_qwen2"]
     new = {"tiny_qwen2": text, "pyvene": text}
-    cells = [record.cell.model_copy(update=_renamed(record.cell.model_dump(), new)) for record in mine]
-    records = tuple(record.model_copy(update={"cell": cell}) for record, cell in zip(mine, cells, strict=True))
+    cells = [record.cell.model_copy(update=_renamed(record.cell.model_dump(), new)) for record in originals]
+    records = tuple(record.model_copy(update={"cell": cell}) for record, cell in zip(originals, cells, strict=True))
     plan = {"models": (text,), "tools": ("hooks", "nnsight", text), "planned": tuple(cells), "required": tuple(cells)}
     return run.model_copy(update={"plan": run.plan.model_copy(update=plan), "records": records})
 
@@ -61,38 +61,39 @@ def test_hostile_text_is_only_text(text: str, where: str) -> None:
     parsed = Parsed(page)
     assert len(parsed.all("script")) == 1
     assert not parsed.all("img")
-    assert not [have for _, have in parsed.tags if any(name.startswith("on") or name == "style" for name in have)]
+    names = {name for _, attributes in parsed.tags for name in attributes}
+    assert not [name for name in names if name.startswith("on") or name == "style"]
     assert not CONTROL.search(page)
     page.encode("utf-8")
     assert len(page) < 1_000_000
 
 
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY)
-def test_only_own_addresses_appear_in_attributes(text: str) -> None:
-    for tag, have in Parsed(hostile_page(text)).tags:
+def test_attributes_hold_no_foreign_address(text: str) -> None:
+    for tag, attributes in Parsed(hostile_page(text)).tags:
         for name in ("href", "src", "xlink:href", "action", "data"):
-            assert have.get(name, "#").startswith(("#", "data:,")), (tag, have)
+            assert attributes.get(name, "#").startswith(("#", "data:,")), (tag, attributes)
 
 
-def test_what_was_hidden_is_shown_as_a_code() -> None:
+def test_invisible_characters_are_shown_as_escapes() -> None:
     text = Parsed(hostile_page("x\x1b[31m\u202ey")).text
     assert "x\\x1b[31m\\u202ey" in text
 
 
-def test_long_texts_are_cut_and_say_so() -> None:
+def test_long_texts_are_cut_and_marked() -> None:
     page = Parsed(hostile_page("A" * 100_000))
-    runs = [len(found) for found in re.findall("A+", page.text)]
-    assert max(runs) <= max(LONGEST, PASSAGE)
+    lengths = [len(repeated) for repeated in re.findall("A+", page.text)]
+    assert max(lengths) <= max(LONGEST, PASSAGE)
     assert "(cut)" in page.text
 
 
-def test_a_models_line_breaks_stay_but_not_thousands_of_them() -> None:
+def test_line_breaks_of_answers_are_kept_but_bounded() -> None:
     page = hostile_page("one\ntwo" + "\n" * 5000 + "end")
     assert "one\ntwo" in page
     assert page.count("\n") < 6000
 
 
-def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
+def test_policy_allows_only_this_style_and_script() -> None:
     page = Parsed(hostile_page("x"))
     policy = page.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
     for kind in ("script", "style"):

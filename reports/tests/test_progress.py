@@ -1,4 +1,4 @@
-"""Progress: one line that is written over on a terminal, one line a minute elsewhere."""
+"""Progress: one line that is overwritten on a terminal, one line a minute elsewhere."""
 
 from argparse import Namespace
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ NODE = "parity/test_x.py::test_location[tiny_qwen2-hooks]"
 
 
 class Reporter:
-    """The part of pytest's reporter that is used."""
+    """The part of pytest's reporter that Progress uses."""
 
     def __init__(self, isatty: bool) -> None:
         self.isatty, self.lines = isatty, list[str]()
@@ -29,7 +29,7 @@ class Reporter:
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -38,22 +38,21 @@ class Clock:
 
 
 def progress(reporter: Reporter | None, clock: Clock, plan: Plan | None = PLAN, capture: str = "fd") -> Progress:
-    config = Namespace(
-        pluginmanager=Namespace(get_plugin=lambda name: reporter), getoption={"capture": capture}.__getitem__
-    )
+    plugins = Namespace(get_plugin=lambda name: reporter)
+    config = Namespace(pluginmanager=plugins, getoption={"capture": capture}.__getitem__)
     outlook = Namespace(seconds_left=lambda: 840.0, announcement=lambda: ["estimate: much"])
     ledger = Namespace(config=config, plan=plan, records={CELLS[0]: Record(cell=CELLS[0])}, outlook=outlook)
     return Progress(cast("Ledger", ledger), clock)
 
 
 def through(hook: Iterator[Any]) -> None:
-    """Run a wrapper as pluggy does."""
+    """Run a hook wrapper as pluggy does."""
     next(hook)
     with pytest.raises(StopIteration):
         next(hook)
 
 
-def test_elsewhere_a_line_a_minute_names_the_cell_and_what_is_left() -> None:
+def test_non_tty_progress_once_per_minute() -> None:
     reporter, clock = Reporter(isatty=False), Clock()
     shown = progress(reporter, clock)
     for clock.now in (0.0, EVERY - 1, EVERY, EVERY + 30, 2 * EVERY):
@@ -63,7 +62,7 @@ def test_elsewhere_a_line_a_minute_names_the_cell_and_what_is_left() -> None:
     assert reporter.lines == ["estimate: much", line, line]
 
 
-def test_a_finished_test_is_no_longer_current() -> None:
+def test_finished_test_leaves_the_line() -> None:
     shown = progress(Reporter(isatty=False), Clock())
     through(shown.pytest_runtest_logstart(NODE))
     for when in ("setup", "call"):
@@ -73,7 +72,7 @@ def test_a_finished_test_is_no_longer_current() -> None:
     assert shown.text() == "1/3 cells, about 14 min left"
 
 
-def test_on_a_terminal_the_line_below_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tty_progress_overwrites_the_line_below(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = Reporter(isatty=True)
     shown = progress(reporter, Clock())
     through(shown.pytest_runtest_logstart(NODE))
@@ -89,7 +88,7 @@ def test_on_a_terminal_the_line_below_is_written_over(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("reporter", "plan", "capture"), [(None, PLAN, "fd"), (Reporter(True), None, "fd"), (Reporter(True), PLAN, "no")]
 )
-def test_nothing_is_drawn_without_a_terminal_or_a_plan_or_over_prints(
+def test_nothing_is_drawn_without_reporter_plan_or_capture(
     reporter: Reporter | None, plan: Plan | None, capture: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = progress(reporter, Clock(), plan, capture)

@@ -25,14 +25,14 @@ def test_unsafe_characters_become_visible_escapes(text: str, shown: str) -> None
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 5, 6, 7])
-def test_the_limit_counts_what_is_shown(limit: int) -> None:
+def test_limit_counts_escaped_characters(limit: int) -> None:
     assert len(plain("ab\x1bcd", limit)) <= limit
 
 
-def test_a_cut_text_says_so() -> None:
+def test_truncated_text_ends_in_an_ellipsis() -> None:
     assert plain("abcdef", 4) == "abc…"
     assert plain("abcd", 4) == "abcd"
 
 
-def test_long_texts_cost_no_more_than_their_limit() -> None:
+def test_long_text_is_read_only_up_to_the_limit() -> None:
     assert plain("x" * 50_000_000, 10) == "xxxxxxxxx…"
