@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from reports.budget.estimate import Estimate, Kind
+from reports.budget.estimate import CellKind, Estimate
 from reports.budget.meter import BudgetGuard, Meter, cost_of, gpus, meter_of, reason, settle_budget, usd
 from reports.budget.outlook import Outlook, cost_line
 from reports.tests.synthetic_run import agreeing
@@ -16,7 +16,7 @@ from steering_core.records.journal import SessionStart
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 PLAN = Plan(models=("qwen7b", "qwen32b"), tools=("hooks",), repeats=5, preset="phase1")
-B1 = Kind("qwen7b", "B1", "native")
+B1 = CellKind("qwen7b", "B1", "native")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -70,7 +70,7 @@ def test_nothing_starts_after_the_first_refusal_however_short() -> None:
     held = loaded(100.0, clock)
     clock.now = 90.0
     assert held.refuses(B1)
-    assert held.refuses(Kind("qwen7b", "P3", None))
+    assert held.refuses(CellKind("qwen7b", "P3", None))
 
 
 def test_a_model_that_has_to_be_loaded_first_costs_more() -> None:

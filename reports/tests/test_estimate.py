@@ -8,8 +8,8 @@ from reports.budget.estimate import (
     LOAD_SECONDS_PER_GB,
     SECONDS,
     SMALLEST,
+    CellKind,
     Estimate,
-    Kind,
     duration,
     kind_of,
     table,
@@ -38,7 +38,7 @@ def test_every_clause_has_a_prior() -> None:
 
 def test_a_prior_is_the_table_times_size_tokens_and_machine() -> None:
     on_gpu, on_cpu, short = estimate(), estimate(gpu=False), estimate(preset="as_run")
-    kind = Kind("qwen7b", "B1", "native")
+    kind = CellKind("qwen7b", "B1", "native")
 
     assert on_gpu.seconds(kind) == SECONDS["B1"]
     assert on_gpu.seconds(kind._replace(model="qwen32b")) == pytest.approx(SECONDS["B1"] * 64 / 14)
@@ -62,7 +62,7 @@ def test_other_kinds_are_scaled_by_the_median_ratio() -> None:
     for factor in (70, 2, 2, 100):
         found.observe(took(factor * SECONDS["B1"]))
 
-    assert found.seconds(Kind("qwen7b", "S4", None)) == 2 * SECONDS["S4"]
+    assert found.seconds(CellKind("qwen7b", "S4", None)) == 2 * SECONDS["S4"]
 
 
 def test_a_cell_that_did_not_run_teaches_nothing() -> None:
