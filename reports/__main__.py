@@ -5,15 +5,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reports.inputs import read_inputs
 from reports.page import write_views
-from reports.rejudge import JudgedRun, judge_inputs, show_judged, transfer_table
-from reports.run.artifact import read_run, write_run
+from reports.rejudge import JudgedRun, judge_inputs, transfer_table
+from reports.run.artifact import json_schemas, read_run, write_run
 from reports.run.merge import copy_tensors, merge_runs
-from reports.run.schema import json_schemas
 from reports.run.v3 import write_v3
 from reports.verdicts import judge, matches
 from steering_core.errors import SuiteError
@@ -48,51 +47,43 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m reports", description=__doc__, epilog=EPILOG, formatter_class=shape)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
-    verdict = commands.add_parser(
-        "verdict", help="judge stored runs, or the study's published files, and print the verdict"
-    )
-    verdict.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="run directory, records.jsonl, or published *.json"
-    )
-    verdict.add_argument(
-        "--expect-outcome", metavar="X", help="exit 1 unless every verdict is X: 1 to 4, or a conclusion's name"
-    )
-    verdict.set_defaults(run=run_verdict)
+    def command(run: Callable[[argparse.Namespace], int], text: str) -> Callable[..., argparse.Action]:
+        added = commands.add_parser(run.__name__.removeprefix("run_"), help=text)
+        added.set_defaults(run=run)
+        return added.add_argument
 
-    merge = commands.add_parser("merge", help="join runs of other models, tools or machines into one, and judge it")
-    merge.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="run directories")
-    merge.add_argument("--into", required=True, type=Path, metavar="DIR", help="new directory for the joined run")
-    merge.set_defaults(run=run_merge)
+    paths = "run directory, records.jsonl, or published *.json"
+    outcome = "exit 1 unless every verdict is X: 1 to 4, or a conclusion's name"
+    add = command(run_verdict, "judge stored runs, or the study's published files, and print the verdict")
+    add("paths", nargs="+", type=Path, metavar="PATH", help=paths)
+    add("--expect-outcome", metavar="X", help=outcome)
 
-    render = commands.add_parser("render", help="write report.html, report.md and badge.svg of a run again")
-    render.add_argument("path", type=Path, metavar="RUN", help="run directory or records.jsonl")
-    render.set_defaults(run=run_render)
+    add = command(run_merge, "join runs of other models, tools or machines into one, and judge it")
+    add("paths", nargs="+", type=Path, metavar="RUN", help="run directories")
+    add("--into", required=True, type=Path, metavar="DIR", help="new directory for the joined run")
 
-    export = commands.add_parser("export", help="write a run in another format")
-    export.add_argument("path", type=Path, metavar="RUN", help="run directory or records.jsonl")
-    export.add_argument(
-        "--v3", required=True, type=Path, metavar="DIR", help="one JSON per model in the V3 result format"
-    )
-    export.set_defaults(run=run_export)
+    add = command(run_render, "write report.html, report.md and badge.svg of a run again")
+    add("path", type=Path, metavar="RUN", help="run directory or records.jsonl")
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of every file the suite writes")
-    schema.set_defaults(run=run_schema)
+    add = command(run_export, "write a run in another format")
+    add("path", type=Path, metavar="RUN", help="run directory or records.jsonl")
+    add("--v3", required=True, type=Path, metavar="DIR", help="one JSON per model in the V3 result format")
+
+    command(run_schema, "print the JSON Schema of every file the suite writes")
     return parser
 
 
 def run_verdict(options: argparse.Namespace) -> int:
     """Print a verdict for each run, one for the published files together, and the table of transfers."""
-    inputs = read_inputs(options.paths)
-    judged = list(judge_inputs(inputs))
-    wrong = [each for each in judged if options.expect_outcome and not matches(each.verdict, options.expect_outcome)]
-    print("\n".join(show_judged(each, _width(), _color()) for each in judged), end="")
+    inputs, expected = read_inputs(options.paths), options.expect_outcome
+    runs = list(judge_inputs(inputs))
+    unexpected = [judged for judged in runs if expected and not matches(judged.verdict, expected)]
+    print("\n".join(judged.show(_width(), _color()) for judged in runs), end="")
     if inputs.transfers:
         print(transfer_table(inputs, _width()), end="")
-    for each in wrong:
-        print(
-            f"expected outcome {options.expect_outcome}, got {each.verdict.conclusion}: {each.place}", file=sys.stderr
-        )
-    return UNEXPECTED if wrong else DONE
+    for judged in unexpected:
+        print(f"expected outcome {expected}, got {judged.verdict.conclusion}: {judged.place}", file=sys.stderr)
+    return UNEXPECTED if unexpected else DONE
 
 
 def run_merge(options: argparse.Namespace) -> int:
@@ -102,28 +93,25 @@ def run_merge(options: argparse.Namespace) -> int:
     copy_tensors(options.paths, options.into)
     write_run(options.into, run, verdict)
     write_views(options.into, run, verdict)
-    print(show_judged(JudgedRun(str(options.into), run, verdict), _width(), _color()), end="")
+    print(JudgedRun(str(options.into), run, verdict).show(_width(), _color()), end="")
     return DONE
 
 
 def run_render(options: argparse.Namespace) -> int:
-    """Write the page, the Markdown report and the badge, and name them."""
+    """Write the page, the Markdown report and the badge, and print their paths."""
     directory = options.path if options.path.is_dir() else options.path.parent
     run = read_run(options.path)
-    verdict = judge(run)
-    for path in write_views(directory, run, verdict):
-        print(path)
+    print(*write_views(directory, run, judge(run)), sep="\n")
     return DONE
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Write the V3 files and name them."""
-    for path in write_v3(options.v3, read_run(options.path)):
-        print(path)
+    """Write the V3 files and print their paths."""
+    print(*write_v3(options.v3, read_run(options.path)), sep="\n")
     return DONE
 
 
-def run_schema(options: argparse.Namespace) -> int:
+def run_schema(_: argparse.Namespace) -> int:
     """Print the schemas."""
     print(json.dumps(json_schemas(), indent=2))
     return DONE

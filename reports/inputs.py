@@ -4,21 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from reports.run.artifact import read_run
 from reports.run.layout import RECORDS
+from reports.run.problems import refusing
 from reports.run.storage import read_bytes
-from reports.run.strict_json import decode, first_error, parse
+from reports.run.strict_json import decode, parse
 from reports.study.files import FullArtifact, SummaryArtifact
-from reports.study.replay import Published, PublishedFile
+from reports.study.replay import Published
 from reports.study.transfer import TransferFile
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Run
 
-Model = TypeVar("Model", bound=BaseModel)
 ACCEPTED = f"expected a run directory, its {RECORDS}, or a published artifact of the study (*.json)"
 
 
@@ -34,45 +33,36 @@ class Inputs:
 def read_inputs(paths: Iterable[Path]) -> Inputs:
     """Read every path; a directory that holds no run is searched for published files."""
     inputs = Inputs()
-    for path in paths:
-        for file in _expand(path):
-            _read(file, inputs)
+    for file in (file for path in paths for file in _expand(path)):
+        if file.is_dir() or file.suffix != ".json":
+            inputs.runs.append((file, read_run(file)))
+            continue
+        content = read_bytes(file)
+        artifact = _artifact(content, file.name)
+        if isinstance(artifact, TransferFile):
+            inputs.transfers.append(artifact)
+        else:
+            inputs.published.append(Published(file.name, sha256(content).hexdigest(), artifact))
     return inputs
 
 
 def _expand(path: Path) -> list[Path]:
     if not path.is_dir() or (path / RECORDS).exists():
         return [path]
-    if not (found := sorted(path.glob("*.json"))):
+    if not (files := sorted(path.glob("*.json"))):
         raise ArtifactProblem("artifact-missing", f"{path} holds no run and no published artifact", ACCEPTED)
-    return found
+    return files
 
 
-def _read(file: Path, inputs: Inputs) -> None:
-    if file.is_dir() or file.suffix != ".json":
-        inputs.runs.append((file, read_run(file)))
-        return
-    content = read_bytes(file)
-    value = parse(decode(content, file.name), file.name)
-    experiment = str(value.get("experiment", "")) if isinstance(value, dict) else ""
-    if experiment.startswith("v4_transfer"):
-        inputs.transfers.append(_validated(TransferFile, content, file.name))
-    elif experiment:
-        inputs.published.append((_source(file, content), _validated(FullArtifact, content, file.name)))
-    elif isinstance(value, dict) and "summary" in value:
-        inputs.published.append((_source(file, content), _validated(SummaryArtifact, content, file.name)))
+def _artifact(content: bytes, name: str) -> TransferFile | FullArtifact | SummaryArtifact:
+    value = parse(decode(content, name), name)
+    fields = value if isinstance(value, dict) else {}
+    model: type[TransferFile | FullArtifact | SummaryArtifact]
+    if experiment := str(fields.get("experiment", "")):
+        model = TransferFile if experiment.startswith("v4_transfer") else FullArtifact
+    elif "summary" in fields:
+        model = SummaryArtifact
     else:
-        raise ArtifactProblem("artifact-shape", f"{file.name} is neither a run nor a published artifact", ACCEPTED)
-
-
-def _source(file: Path, content: bytes) -> PublishedFile:
-    return PublishedFile(file.name, sha256(content).hexdigest())
-
-
-def _validated(model: type[Model], content: bytes, name: str) -> Model:
-    try:
+        raise ArtifactProblem("artifact-shape", f"{name} is neither a run nor a published artifact", ACCEPTED)
+    with refusing("artifact-fields", name, "expected the file as published", ValidationError):
         return model.model_validate_json(content, strict=True)
-    except ValidationError as error:
-        raise ArtifactProblem(
-            "artifact-fields", f"{name}: {first_error(error)}", "expected the file as published"
-        ) from None

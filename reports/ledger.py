@@ -1,4 +1,4 @@
-"""Collects the records of a run as they arrive, keeps each on disk, then judges and writes them."""
+"""Collects the records of a run as they arrive, writes each to the journal, then judges and stores all of them."""
 
 from datetime import UTC, datetime
 from functools import cached_property
@@ -10,7 +10,6 @@ import pytest
 from reports.budget.meter import settle_budget
 from reports.budget.outlook import Outlook, cost_line
 from reports.page import MARKDOWN, PAGE, write_views
-from reports.run.arrival import texts_in
 from reports.run.artifact import write_run
 from reports.run.layout import RECORDS
 from reports.terminal.screen import render, write_lines
@@ -20,12 +19,13 @@ from steering_core.errors import SuiteError
 from steering_core.records.audit import audit
 from steering_core.records.journal import PLAN, Journal, SessionStart, finished, in_order, read_journal
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
+from steering_core.records.wire import records_in
 
 MACHINE = ("commit", "dirty", "python", "torch", "transformers", "platform", "gpu", "gpus")
 
 
 class Ledger:
-    """A pytest plugin object: one record per check, whichever worker made it."""
+    """A pytest plugin object: one record per check, whichever worker ran it."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -36,18 +36,18 @@ class Ledger:
         self.text = ""
 
     def begin(self, hold: bool) -> None:
-        """Take up what a resumed run keeps. `hold` keeps other processes out at once, not from the first record on."""
+        """Read what a resumed run keeps. `hold` locks the directory at once instead of with the first record."""
         if hold:
             self.journal.open()
         entries = read_journal(self.folder) if self.config.getoption("resume") else []
-        # The journal grows while workers come and go; all of them must leave out the same cells.
+        # The journal grows while workers come and go; all of them must skip the same cells.
         self.config.option.journal_lines = len(entries)
         self.records = finished(entries)
         settle_budget(self.config, entries)
 
     @property
     def plan(self) -> Plan | None:
-        """What the run set out to do; None until something was collected."""
+        """The plan of the run; None until something was collected."""
         return self._plan if (self.folder / PLAN).exists() else None
 
     @cached_property
@@ -61,13 +61,16 @@ class Ledger:
 
     def pytest_report_header(self) -> list[str]:
         """Called for the lines above the first test."""
-        kept = f"resuming {self.folder}: {len(self.records)} finished cells are kept"
-        return [kept] if self.config.getoption("resume") else []
+        line = f"resuming {self.folder}: {len(self.records)} finished cells are kept"
+        return [line] if self.config.getoption("resume") else []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Called per phase of each test, on the controller for workers too."""
-        for text in texts_in(report):
-            self._keep(text)
+        """Called per phase of each test, on the controller for workers too: keep its record, in the journal too."""
+        try:
+            for record in records_in(report):
+                self._keep(record)
+        except SuiteError as problem:
+            pytest.exit(str(problem), returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -88,22 +91,18 @@ class Ledger:
             terminalreporter.write_line(self.text)
 
     def pytest_unconfigure(self) -> None:
-        """Called when the process is about to end: let the run directory go."""
+        """Called when the process is about to end: release the run directory."""
         self.journal.close()
 
-    def _keep(self, text: str) -> None:
-        record = Record.model_validate_json(text)
+    def _keep(self, record: Record) -> None:
         meter = self.outlook.meter
         self.records[record.cell] = record
         self.outlook.estimate.observe(record)
-        try:
-            if not self.begun:
-                started = datetime.fromtimestamp(meter.started, UTC)
-                self.journal.append(SessionStart(started=started, usd_per_hour=meter.usd_per_hour).model_dump_json())
-                self.begun = True
-            self.journal.append(text)
-        except SuiteError as problem:
-            pytest.exit(str(problem), returncode=pytest.ExitCode.INTERNAL_ERROR)
+        if not self.begun:
+            started = datetime.fromtimestamp(meter.started, UTC)
+            self.journal.append(SessionStart(started=started, usd_per_hour=meter.usd_per_hour).model_dump_json())
+            self.begun = True
+        self.journal.append(record.model_dump_json())
 
     def _conclude(self, session: pytest.Session, plan: Plan) -> None:
         records = in_order(self.records, plan.planned)
@@ -118,7 +117,11 @@ class Ledger:
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = _status(plan, records)
         write_views(self.folder, run, verdict)
-        self.text = self._show(run, verdict) + self._expectation(session, verdict)
+        self.text = self._show(run, verdict)
+        expected = self.config.getoption("expect_outcome")
+        if expected and not matches(verdict, expected):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self.text += f"\nexpected outcome {expected}, got {verdict.conclusion}"
         if project := self.config.getoption("wandb"):
             self.text += track(project, self.folder, run, verdict)
 
@@ -129,16 +132,9 @@ class Ledger:
         text = render(run, verdict, width=width, color=color, files=f"{self.folder}: {PAGE}, {MARKDOWN}, {RECORDS}")
         return text + (write_lines([("Cost", line)], width, color) if (line := cost_line(run)) else "")
 
-    def _expectation(self, session: pytest.Session, verdict: Verdict) -> str:
-        expected = self.config.getoption("expect_outcome")
-        if not expected or matches(verdict, expected):
-            return ""
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        return f"\nexpected outcome {expected}, got {verdict.conclusion}"
-
 
 def _status(plan: Plan, records: tuple[Record, ...]) -> pytest.ExitCode:
-    """What pytest would return had every cell run in this session; a cell that was not reached is no success."""
+    """The exit status as if every cell had run in this session; a cell that was not reached is not a success."""
     held = all(record.outcome is Outcome.AGREES or record.declared or record.blocked_by for record in records)
     reached = set(plan.planned) <= {record.cell for record in records}
     return pytest.ExitCode.OK if held and reached else pytest.ExitCode.TESTS_FAILED

@@ -1,32 +1,42 @@
-"""pytest hooks of the judging side: options, run directory, and the ledger that collects and judges records."""
+"""pytest hooks of the reports: options, run directory, and the ledger that collects and judges records."""
 
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from reports.budget.meter import put_brake
+from reports.budget.meter import guard_budget
 from reports.ledger import Ledger
-from reports.options import add_options
 from reports.progress import Progress
 from reports.run.directory import choose_run_dir
 from reports.terminal.tracebacks import make_safe
 from reports.tracking import require_wandb
 from reports.verdicts import conclusion_named
-from reports.workers import is_worker, listen, tell
 from steering_core.errors import SuiteError
+
+PASSED = ("run_dir", "resume", "journal_lines", "request", "meter_started", "spent_before")
+"""Options that the controller completed or added. Workers read the same command line, and know nothing else of it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Called once, before the command line is read."""
-    add_options(parser)
+    """Called once, before the command line is read; adds every option that does not change what is measured."""
+    add = parser.getgroup("verdict", "steering parity: what is reported").addoption
+    resume = "continue the run in DIR with the options it was started with; finished cells are kept and judged too"
+    budget = "start no cell that would end beyond this cost; the run is then INCOMPLETE, and --resume continues it"
+    price = "USD per GPU and hour (default: the highest of the models' rows); without --budget-usd, only reported"
+    add("--run-dir", metavar="DIR", help="where the run is written (default: reports/runs/<UTC time>)")
+    add("--resume", metavar="DIR", help=resume)
+    add("--expect-outcome", metavar="X", help="fail unless the verdict is X: 1 to 4, or a conclusion such as INVALID")
+    add("--budget-usd", type=float, metavar="X", help=budget)
+    add("--gpu-hour-usd", type=float, metavar="Y", help=price)
+    add("--wandb", metavar="PROJECT", help="also log the rates to Weights & Biases; WANDB_MODE=offline works")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Called once the options are known: chooses the run directory."""
-    if is_worker(config):
-        listen(config)
+def pytest_configure(config: Any) -> None:
+    """Called once the options are known: starts the ledger; in an xdist worker, takes the controller's options."""
+    if hasattr(config, "workerinput"):
+        vars(config.option).update(config.workerinput["parity"])
         return
     try:
         start_ledger(config)
@@ -36,13 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Called by xdist on the controller, before a worker starts: tells it what only the controller knows."""
-    tell(node)
+    """Called by xdist on the controller, before a worker starts: passes it the controller's options."""
+    node.workerinput["parity"] = {name: getattr(node.config.option, name, None) for name in PASSED}
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Called in each process that runs checks, before the first: holds it to the budget."""
-    put_brake(session.config)
+    """Called in each process that runs checks, before the first check: guards the budget there."""
+    guard_budget(session.config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -54,11 +64,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def start_ledger(config: pytest.Config) -> None:
-    """Check the options of this side, then begin to collect; SuiteError says what cannot be."""
+    """Check the options of the reports, then start collecting; SuiteError for an option that cannot be satisfied."""
     if expected := config.getoption("expect_outcome"):
         conclusion_named(expected)
     require_wandb(config.getoption("wandb"))
-    # A directory named after this moment is nobody else's; without workers it is not made before there is a plan.
+    # No other process can hold a directory named after the present moment; without workers, it is created with the plan.
     shared = config.getoption("run_dir") or config.getoption("resume") or config.getoption("numprocesses", None)
     choose_run_dir(config)
     ledger = Ledger(config)

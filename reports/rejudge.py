@@ -1,4 +1,4 @@
-"""`python -m reports verdict`: stored and published runs through the rules again, and transfers through theirs."""
+"""`python -m reports verdict`: stored and published runs through the rules again, and the table of transfers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +18,21 @@ from steering_core.records.record import Run
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A run, its verdict, where it came from; `second` is what the suite's own demands make of a replayed run."""
+    """A run, its verdict, and where it came from; `second`: a replayed run by this suite's own requirements."""
 
     place: str
     run: Run
     verdict: Verdict
     second: Verdict | None = None
+
+    def show(self, width: int, color: bool) -> str:
+        """The verdict on one screen; that of a replayed run is followed by the second one."""
+        text = render(self.run, self.verdict, width, color, self.place)
+        if self.second is None:
+            return text
+        label = self.second.conclusion.label
+        words = plain(f"By this suite's own demands (full preflight, real pyvene) it is {label}:", width)
+        return f"{text}\n{words}\n" + write_lines([("Missing", line) for line in self.second.missing], width, color)
 
 
 def judge_inputs(inputs: Inputs) -> Iterator[JudgedRun]:
@@ -35,40 +44,25 @@ def judge_inputs(inputs: Inputs) -> Iterator[JudgedRun]:
 
 
 def judge_published(inputs: Inputs) -> JudgedRun:
-    """The study's numbers as published, with their caveats as notes; and by what this suite demands."""
+    """The study's numbers as published, with their caveats as notes; and by this suite's own requirements."""
     run = replay(inputs.published)
-    notes = tuple(str(note) for note in run.environment["notes"])  # type: ignore[union-attr]
     verdict = judge(run)
-    place = ", ".join(source.name for source, _ in inputs.published)
-    return JudgedRun(
-        place, run, verdict.model_copy(update={"notes": (*verdict.notes, *notes)}), judge(demand_real_tools(run))
-    )
-
-
-def show_judged(judged: JudgedRun, width: int, color: bool) -> str:
-    """The verdict on one screen; a replayed one is followed by the second reading."""
-    text = render(judged.run, judged.verdict, width, color, judged.place)
-    return text if judged.second is None else text + second_reading(judged.second, width, color)
-
-
-def second_reading(verdict: Verdict, width: int, color: bool) -> str:
-    """What the same numbers are worth to a suite that demands a preflight and real tool paths."""
-    demand = f"By this suite's own demands (full preflight, real pyvene) it is {verdict.conclusion.label}:"
-    return f"\n{plain(demand, width)}\n" + write_lines([("Missing", text) for text in verdict.missing], width, color)
+    notes = tuple(str(note) for note in run.environment["notes"])  # type: ignore[union-attr]
+    annotated = verdict.model_copy(update={"notes": verdict.notes + notes})
+    place = ", ".join(file.name for file in inputs.published)
+    return JudgedRun(place, run, annotated, judge(demand_real_tools(run)))
 
 
 def transfer_table(inputs: Inputs, width: int) -> str:
     """Transfer efficiencies with their 95 % intervals, as the study computed them."""
-    table = Table(
-        "source", "target", "transferred", "own", "efficiency [95 %]", "cosine", box=None, padding=(0, 2, 0, 0)
-    )
+    columns = ("source", "target", "transferred", "own", "efficiency [95 %]", "cosine")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for row in transfers(inputs.transfers):
         point, low, high = row.efficiency
-        cosine = "–" if row.cosine is None else f"{row.cosine:.4f}"
+        ends = (plain(row.source, 20), plain(row.target, 20))
         counts = (f"{row.coherent}/{row.prompts}", f"{row.own}/{row.prompts}")
-        table.add_row(
-            plain(row.source, 20), plain(row.target, 20), *counts, f"{point:.3f} [{low:.3f}, {high:.3f}]", cosine
-        )
+        cosine = "–" if row.cosine is None else f"{row.cosine:.4f}"
+        table.add_row(*ends, *counts, f"{point:.3f} [{low:.3f}, {high:.3f}]", cosine)
     out = StringIO()
     Console(file=out, width=width, color_system=None, markup=False, highlight=False, _environ={}).print(table)
     return "Transfer of coherent refusal (replayed)\n" + out.getvalue()

@@ -1,4 +1,4 @@
-"""`--wandb PROJECT`: the rates of a run under the field names of the V3 plan (section 4.2). Off unless asked for."""
+"""`--wandb PROJECT`: the rates of a run under the field names of the V3 plan (section 4.2). Off by default."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,15 +6,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from reports.run.v3 import V3Condition, V3Result, build_v3
+from reports.run.v3 import build_v3
 from reports.untrusted import plain
 from reports.verdicts import Verdict
 from steering_core.errors import ArtifactProblem, UsageProblem
 from steering_core.records.record import Run
 
+RESULT = {"model_id", "method", "quantization"}
+UNTRACKED = {"samples", "refusals"}
+"""Fields of a condition that a row does not take as they are: samples become a table, refusals are in the rates."""
+
 
 def require_wandb(project: str | None) -> None:
-    """UsageProblem when tracking is asked for and its library is not there; imports nothing."""
+    """UsageProblem when tracking is requested and its library is not installed; imports nothing."""
     if project and find_spec("wandb") is None:
         raise UsageProblem("wandb", "--wandb needs the library wandb, which is not installed", "pip install wandb")
 
@@ -22,7 +26,7 @@ def require_wandb(project: str | None) -> None:
 def track(project: str, folder: Path, run: Run, verdict: Verdict) -> str:
     """Log one row per model, tool and arm; returns a line to show, empty when all went well.
 
-    The run is on disk by now: whatever goes wrong here is said and changes nothing else.
+    The run is on disk by now: a failure here is reported and changes nothing else.
     """
     try:
         with warnings.catch_warnings():
@@ -40,28 +44,18 @@ def tracked_rows(run: Run) -> Iterator[dict[str, Any]]:
             result = build_v3(run, model)
         except ArtifactProblem:
             continue
-        yield from (_row(result, condition) for condition in result.conditions)
-
-
-def _row(result: V3Result, condition: V3Condition) -> dict[str, Any]:
-    named = (
-        "layer_idx", "layer_pct", "multiplier", "refusal_rate", "coherent_refusal_rate", "garbled_refusal_rate",
-        "direction_norm", "n_samples", "output_quality", "tool", "arm",
-    )  # fmt: skip
-    return {
-        "model_id": result.model_id, "method": result.method, "quantization": result.quantization,
-        **{name: getattr(condition, name) for name in named},
-        "sample_outputs": [[sample.prompt, sample.response, sample.quality] for sample in condition.samples],
-    }  # fmt: skip
+        for condition in result.conditions:
+            samples = [[sample.prompt, sample.response, sample.quality.value] for sample in condition.samples]
+            row = result.model_dump(include=RESULT) | condition.model_dump(exclude=UNTRACKED)
+            yield {**row, "sample_outputs": samples}
 
 
 def _log(project: str, folder: Path, run: Run, verdict: Verdict) -> None:
     import wandb
 
     config = {"preset": run.plan.preset, "repeats": run.plan.repeats, **run.environment}
-    with wandb.init(
-        project=project, name=folder.name, dir=str(folder), config=config, settings=wandb.Settings(silent=True)
-    ) as tracked:
+    settings, place = wandb.Settings(silent=True), str(folder)
+    with wandb.init(project=project, name=folder.name, dir=place, config=config, settings=settings) as tracked:
         for row in tracked_rows(run):
             samples = wandb.Table(columns=["prompt", "response", "quality"], data=row["sample_outputs"])
             tracked.log({**row, "sample_outputs": samples})

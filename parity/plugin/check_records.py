@@ -1,6 +1,5 @@
 """The life of one check's record: created in setup, finished after the call, carried by user_properties."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,8 +10,7 @@ from parity.plugin.session_state import RECORD
 from steering_core.errors import SuiteError, ToolAbsent, ToolUnsupported
 from steering_core.records.draft import Draft
 from steering_core.records.record import Outcome, Record
-
-PROPERTY = "parity_record"
+from steering_core.records.wire import as_property
 
 
 def draft_of(item: pytest.Item) -> Draft | None:
@@ -42,7 +40,7 @@ def finish(item: pytest.Item, call: pytest.CallInfo[None]) -> Record | None:
     if call.excinfo and draft.blocked_by is None:
         draft.fail(*explain(call.excinfo.value))
     record = draft.finish(item.nodeid)
-    item.user_properties.append((PROPERTY, json.dumps(record.model_dump(mode="json"))))  # ASCII, for JUnit too
+    item.user_properties.append(as_property(record))
     return record
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from statistics import fmean, median
 from typing import NamedTuple
 
-from steering_core.models.registry import ModelSpec, read_presets, read_registry
+from steering_core.models.registry import read_presets, read_registry
 from steering_core.places import PRESETS, REGISTRY
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record
@@ -29,7 +29,7 @@ LOAD_SECONDS, LOAD_SECONDS_PER_GB = 10.0, 4.0
 
 
 class CellKind(NamedTuple):
-    """Cells that take alike."""
+    """Cells that are expected to take the same time."""
 
     model: str
     clause: str
@@ -42,7 +42,7 @@ def kind_of(cell: Cell) -> CellKind:
 
 
 class Estimate:
-    """Seconds per cell of one run. `observe` makes it better; a model that is not in the registry counts as 14 GB."""
+    """Seconds per cell of one run, learned with `observe`; a model that is not in the registry counts as 14 GB."""
 
     def __init__(self, plan: Plan, gpu: bool) -> None:
         self.gpu = gpu
@@ -53,7 +53,7 @@ class Estimate:
         self.ratios: list[float] = []
 
     def observe(self, record: Record) -> None:
-        """Learn from a cell that ran; a model's first one carries its loading, and says nothing about the next."""
+        """Learn from a cell that ran; not from a model's first, whose time includes the loading."""
         kind = kind_of(record.cell)
         if record.outcome is Outcome.ABSENT:
             return
@@ -64,9 +64,9 @@ class Estimate:
         self.ratios.append(record.wall_seconds / self.prior(kind))
 
     def seconds(self, kind: CellKind) -> float:
-        """What the next cell of a kind is expected to take."""
-        if known := self.measured.get(kind):
-            return fmean(known)
+        """Expected time of the next cell of a kind."""
+        if times := self.measured.get(kind):
+            return fmean(times)
         return self.prior(kind) * (median(self.ratios) if self.ratios else 1.0)
 
     def next(self, kind: CellKind) -> float:
@@ -74,7 +74,7 @@ class Estimate:
         return self.seconds(kind) + (0.0 if kind.model in self.loaded else self.load(kind.model))
 
     def total(self, cells: Iterable[Cell]) -> float:
-        """What these cells are expected to take one after the other, with the models still to be loaded."""
+        """Expected time of these cells one after the other, with the models still to be loaded."""
         kinds = [kind_of(cell) for cell in cells]
         loads = (self.load(model) for model in {kind.model for kind in kinds} - self.loaded)
         return sum(map(self.seconds, kinds)) + sum(loads)
@@ -82,21 +82,20 @@ class Estimate:
     def prior(self, kind: CellKind) -> float:
         """The formula above, without anything measured."""
         row = self.rows.get(kind.model)
-        tokens = self._tokens(row) / REFERENCE_TOKENS if kind.clause in SECONDS else 1.0
+        limit = (self.preset.max_new_tokens if self.preset else None) or (
+            row.max_new_tokens if row else REFERENCE_TOKENS
+        )
+        tokens = limit / REFERENCE_TOKENS if kind.clause in SECONDS else 1.0
         machine = 1.0 if self.gpu or (row and row.tiny) else CPU
-        size = max(self._gigabytes(row) / REFERENCE_GB, SMALLEST)
+        size = max(self._gigabytes(kind.model) / REFERENCE_GB, SMALLEST)
         return table(kind.clause) * size * tokens * machine
 
     def load(self, model: str) -> float:
-        """Until the first check of a model can begin."""
-        return LOAD_SECONDS + LOAD_SECONDS_PER_GB * self._gigabytes(self.rows.get(model))
+        """Seconds until the first check of a model can begin."""
+        return LOAD_SECONDS + LOAD_SECONDS_PER_GB * self._gigabytes(model)
 
-    def _gigabytes(self, row: ModelSpec | None) -> float:
-        return row.memory_gb if row else REFERENCE_GB
-
-    def _tokens(self, row: ModelSpec | None) -> int:
-        own = row.max_new_tokens if row else REFERENCE_TOKENS
-        return (self.preset.max_new_tokens if self.preset else None) or own
+    def _gigabytes(self, model: str) -> float:
+        return self.rows[model].memory_gb if model in self.rows else REFERENCE_GB
 
 
 def table(clause: str) -> float:

@@ -1,21 +1,19 @@
-"""What a run costs: wall time times the price of its GPUs; and the brake that starts no cell beyond the budget."""
+"""What a run costs: wall time times the price of its GPUs; and the guard that starts no cell beyond the budget."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reports.budget.estimate import CellKind, Estimate
-from reports.run.arrival import records_in
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec
 from steering_core.records.journal import PLAN, JournalEntry, SessionStart
 from steering_core.records.record import Plan
+from steering_core.records.wire import records_in
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Meter:
 
 
 class BudgetGuard:
-    """A pytest plugin object in each process that runs checks: the first cell that would pass the limit stops it."""
+    """A pytest plugin object in each process that runs checks: the first cell that would exceed the budget stops it."""
 
     def __init__(self, limit: float, meter: Meter, estimate: Estimate) -> None:
         self.limit, self.meter, self.estimate = limit, meter, estimate
@@ -54,7 +52,7 @@ class BudgetGuard:
             self.estimate.observe(record)
 
     def refuses(self, kind: CellKind) -> bool:
-        """Whether the cost at the end of this cell would pass the limit; once it would, nothing starts any more."""
+        """Whether this cell would end beyond the budget; after the first that would, no cell starts any more."""
         self.spent = self.spent or self.meter.spent(self.estimate.next(kind)) > self.limit
         return self.spent
 
@@ -66,21 +64,20 @@ def reason(limit: float) -> str:
 
 def kind_of_item(item: pytest.Item) -> CellKind | None:
     """The kind of a check; None for tests without a clause."""
-    marker = item.get_closest_marker("clause")
-    if marker is None or not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+    marker, call = item.get_closest_marker("clause"), getattr(item, "callspec", None)
+    if marker is None or call is None:
         return None
-    parameters: dict[str, Any] = item.callspec.params
-    return CellKind(parameters["model_key"], marker.args[0], parameters.get("arm"))
+    return CellKind(call.params["model_key"], marker.args[0], call.params.get("arm"))
 
 
-def put_brake(config: pytest.Config) -> None:
-    """In a process that runs checks, once its plan is known: hold it to the budget, if there is one."""
+def guard_budget(config: pytest.Config) -> None:
+    """In a process that runs checks, once its plan is known: register the guard, if there is a budget."""
     limit, file = config.getoption("budget_usd"), Path(config.getoption("run_dir")) / PLAN
     if limit is None or not file.exists() or config.getoption("collectonly"):
         return
     plan = Plan.model_validate_json(file.read_text(encoding="utf-8"))
-    brake = BudgetGuard(limit, meter_of(config, plan), Estimate(plan, config.getoption("gpu")))
-    config.pluginmanager.register(brake, "parity-brake")
+    guard = BudgetGuard(limit, meter_of(config, plan), Estimate(plan, config.getoption("gpu")))
+    config.pluginmanager.register(guard, "parity-budget")
 
 
 def settle_budget(config: pytest.Config, entries: Iterable[JournalEntry]) -> None:
@@ -88,7 +85,7 @@ def settle_budget(config: pytest.Config, entries: Iterable[JournalEntry]) -> Non
     for name in ("budget_usd", "gpu_hour_usd"):
         value = config.getoption(name)
         if value is not None and not (isfinite(value) and value > 0):
-            raise UsageProblem("budget", f"--{name.replace('_', '-')} {value:g} is no price", "US dollars above 0")
+            raise UsageProblem("budget", f"--{name.replace('_', '-')} {value:g} is not a price", "US dollars above 0")
     config.option.spent_before = cost_of(entries)
     config.option.meter_started = time.time()
 
@@ -103,29 +100,26 @@ def meter_of(config: pytest.Config, plan: Plan) -> Meter:
 
 
 def gpus(config: pytest.Config) -> int:
-    """How many GPUs the run pays for: each worker owns one, as far as there are; without --gpu the machine is one."""
+    """How many GPUs are paid for: one per worker, as far as the machine has them; without --gpu one, the machine."""
     if not config.getoption("gpu"):
         return 1
     import torch
 
-    given = getattr(config, "workerinput", {}).get("workercount") or config.getoption("numprocesses", None) or 1
-    return max(1, min(int(given), torch.cuda.device_count()))
+    workers = getattr(config, "workerinput", {}).get("workercount") or config.getoption("numprocesses", None) or 1
+    return max(1, min(int(workers), torch.cuda.device_count()))
 
 
 def cost_of(entries: Iterable[JournalEntry]) -> float:
     """USD of earlier sessions, each from its start to the end of its last finished cell."""
-    total, session, end = 0.0, None, datetime.min
+    costs, session = [0.0], None
     for entry in entries:
         if isinstance(entry, SessionStart):
-            total += _cost(session, end)
-            session, end = entry, entry.started
+            session = entry
+            costs.append(0.0)
         elif session:
-            end = max(end, entry.started + timedelta(seconds=entry.wall_seconds))
-    return total + _cost(session, end)
-
-
-def _cost(session: SessionStart | None, end: datetime) -> float:
-    return session.usd_per_hour * (end - session.started).total_seconds() / 3600 if session else 0.0
+            seconds = (entry.started - session.started).total_seconds() + entry.wall_seconds
+            costs[-1] = max(costs[-1], seconds * session.usd_per_hour / 3600)
+    return sum(costs)
 
 
 def usd(amount: float) -> str:

@@ -11,7 +11,7 @@ from steering_core.records.record import Cell, Plan, Record, Run
 
 
 class Outlook:
-    """Shares the ledger's records, so that it knows what is done without being told."""
+    """Reads the ledger's own dictionary of records, so that it always knows what is done."""
 
     def __init__(self, config: pytest.Config, plan: Plan, records: dict[Cell, Record]) -> None:
         self.config, self.plan, self.records = config, plan, records
@@ -23,9 +23,9 @@ class Outlook:
             self.estimate.observe(record)
 
     def cells_left(self) -> list[Cell]:
-        """The planned cells that have no record to keep."""
-        kept = finished(self.records.values())
-        return [cell for cell in self.plan.planned if cell not in kept]
+        """The planned cells without a record that a resumed run would keep."""
+        done = finished(self.records.values())
+        return [cell for cell in self.plan.planned if cell not in done]
 
     def seconds_left(self) -> float:
         """Until all are done; workers share no model."""
@@ -34,19 +34,17 @@ class Outlook:
         return self.estimate.total(left) / max(workers, 1)
 
     def announcement(self) -> list[str]:
-        """Said before the first check of a priced run."""
+        """The line before the first check of a priced run."""
         if not self.priced:
             return []
-        seconds, cells = self.seconds_left(), len(self.cells_left())
-        cost, rate = self.meter.price(seconds), self.meter.usd_per_hour
-        within = "" if self.limit is None else f", of a budget of {usd(self.limit)}"
-        spent = f", after {usd(self.meter.before)} of earlier sessions" if self.meter.before else ""
-        beyond = self.limit is not None and self.meter.before + cost > self.limit
-        return [
-            f"estimate (not measured yet): {cells} cells, about {duration(seconds)}, "
-            f"about {usd(cost)} at {usd(rate)} an hour{within}{spent}"
-            f"{'; the budget will stop it before the end' if beyond else ''}"
-        ]
+        seconds, meter = self.seconds_left(), self.meter
+        cost = meter.price(seconds)
+        line = f"estimate (not measured yet): {len(self.cells_left())} cells, about {duration(seconds)}, "
+        line += f"about {usd(cost)} at {usd(meter.usd_per_hour)} an hour"
+        line += "" if self.limit is None else f", of a budget of {usd(self.limit)}"
+        line += f", after {usd(meter.before)} of earlier sessions" if meter.before else ""
+        stops = self.limit is not None and meter.before + cost > self.limit
+        return [line + ("; the budget will stop it before the end" if stops else "")]
 
     def costs(self) -> dict[str, Any]:
         """For the run's environment: USD so far, and an estimate of the rest."""
@@ -58,9 +56,9 @@ class Outlook:
 
 def cost_line(run: Run) -> str:
     """The same in words, from the environment of a priced run; empty for another."""
-    found: dict[str, Any] = run.environment
-    if "cost_usd" not in found:
+    costs: dict[str, Any] = run.environment
+    if "cost_usd" not in costs:
         return ""
-    limit = "" if found.get("budget_usd") is None else f" of a budget of {usd(found['budget_usd'])}"
-    rest = f"; the rest, {found['cells_left']} cells, is estimated at {usd(found['estimated_rest_usd'])}"
-    return f"{usd(found['cost_usd'])}{limit} so far{rest if found['cells_left'] else ''}"
+    limit = "" if costs.get("budget_usd") is None else f" of a budget of {usd(costs['budget_usd'])}"
+    rest = f"; the rest, {costs['cells_left']} cells, is estimated at {usd(costs['estimated_rest_usd'])}"
+    return f"{usd(costs['cost_usd'])}{limit} so far{rest if costs['cells_left'] else ''}"

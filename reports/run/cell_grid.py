@@ -16,7 +16,7 @@ SYMBOLS = {
 """Readable without color."""
 
 DECLARED = "d"
-"""The cell differs in a way that its tool is declared to: neither a pass nor a failure."""
+"""A known deviation of the tool: neither a pass nor a failure."""
 
 WORST_FIRST = (Outcome.DIFFERS, Outcome.ERRORED, Outcome.ABSENT, Outcome.UNSUPPORTED, Outcome.AGREES)
 
@@ -26,20 +26,19 @@ CellGrid = dict[tuple[str, str], dict[Stage, list[Record]]]
 def build_cell_grid(run: Run) -> CellGrid:
     """{(model, tool): {stage: records}}, in the plan's order.
 
-    A record of a pair of tools counts for both, or, when it does not hold, for the one of them that also fails by
-    itself; a record of a whole model counts for each of its tools.
+    A record of a pair of tools counts for both; one that fails, only for the tool of the two that also fails alone,
+    if there is one. A record of a whole model counts for each of its tools.
     """
     grid: CellGrid = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
     failed = [record.cell for record in run.records if _fails(record) and not record.cell.other]
-    alone = {model: {cell.tool for cell in failed if cell.model == model} for model in run.plan.models}
     for record in run.records:
-        named = tools_of(record, run.plan.tools)
-        if record.cell.other and _fails(record):
-            charged = charge(record.cell, alone.get(record.cell.model, set()))
-            named = tuple(tool for tool in named if tool in charged)
-        for tool in named:
-            row = grid.setdefault((record.cell.model, tool), {})
-            row.setdefault(CLAUSES[record.cell.clause].stage, []).append(record)
+        cell = record.cell
+        tools = tuple(filter(None, (cell.tool, cell.other))) or run.plan.tools
+        if cell.other and _fails(record):
+            charged = charge(cell, {alone.tool for alone in failed if alone.model == cell.model})
+            tools = tuple(tool for tool in tools if tool in charged)
+        for tool in tools:
+            grid.setdefault((cell.model, tool), {}).setdefault(CLAUSES[cell.clause].stage, []).append(record)
     return grid
 
 
@@ -47,13 +46,6 @@ def _fails(record: Record) -> bool:
     return record.outcome in (Outcome.DIFFERS, Outcome.ERRORED) and not record.declared
 
 
-def tools_of(record: Record, every: tuple[str, ...]) -> tuple[str, ...]:
-    """The tools that a record speaks of."""
-    named = tuple(name for name in (record.cell.tool, record.cell.other) if name)
-    return named or every
-
-
 def worst(records: Iterable[Record]) -> Outcome:
     """The outcome that matters most; ABSENT when there is no record."""
-    found = {record.outcome for record in records} or {Outcome.ABSENT}
-    return next(outcome for outcome in WORST_FIRST if outcome in found)
+    return min((record.outcome for record in records), key=WORST_FIRST.index, default=Outcome.ABSENT)

@@ -1,10 +1,10 @@
-"""The tensor-site parity checklist that the phase 1 protocol asks for (section D): per model, tool and check."""
+"""The tensor-site parity checklist of the phase 1 protocol (section D): per model, tool and check."""
 
 from reports.run.cell_grid import build_cell_grid, worst
-from steering_core.records.clauses import CLAUSES, Stage
+from steering_core.records.clauses import CLAUSES, Clause, Stage
 from steering_core.records.record import Cell, Frozen, Outcome, Record, Run, Value
 
-CHECKS = {CLAUSES[clause].name: CLAUSES[clause] for clause in ("P1", "P2", "P3", "P4", "P5", "P6")}
+CLAUSES_LISTED = tuple(CLAUSES[clause] for clause in ("P1", "P2", "P3", "P4", "P5", "P6"))
 """location, shape, dtype, token position, timing, agreement: what the protocol's section D lists."""
 
 
@@ -18,7 +18,7 @@ class ChecklistEntry(Frozen):
 
 
 class Check(Frozen):
-    """One line of the checklist: the worst outcome of its entries and that entry's words."""
+    """One line of the checklist: the worst outcome of its entries and that entry's sentence."""
 
     clause: str
     requirement: str
@@ -28,7 +28,7 @@ class Check(Frozen):
 
 
 class ToolChecklist(Frozen):
-    """All checks of one tool on one model; `passes` only if every one of them was made and holds."""
+    """All checks of one tool on one model; `passes` only if every one of them ran and holds."""
 
     passes: bool
     checks: dict[str, Check]
@@ -46,24 +46,19 @@ def build_checklist(run: Run) -> Checklist:
     """The checklist of a run; a check without a record is absent, never passed."""
     models: dict[str, dict[str, ToolChecklist]] = {model: {} for model in run.plan.models}
     for (model, tool), stages in build_cell_grid(run).items():
-        models.setdefault(model, {})[tool] = _tool(stages.get(Stage.PREFLIGHT, []))
+        checks = {clause.name: _check(clause, stages.get(Stage.PREFLIGHT, [])) for clause in CLAUSES_LISTED}
+        passes = all(check.outcome is Outcome.AGREES for check in checks.values())
+        models.setdefault(model, {})[tool] = ToolChecklist(passes=passes, checks=checks)
     tools = [tool for model in models.values() for tool in model.values()]
     return Checklist(passes=bool(tools) and all(tool.passes for tool in tools), models=models)
 
 
-def _tool(records: list[Record]) -> ToolChecklist:
-    checks = {
-        name: _check(clause.id, clause.rule, [record for record in records if record.cell.clause == clause.id])
-        for name, clause in CHECKS.items()
-    }
-    return ToolChecklist(passes=all(check.outcome is Outcome.AGREES for check in checks.values()), checks=checks)
-
-
-def _check(clause: str, requirement: str, records: list[Record]) -> Check:
+def _check(clause: Clause, preflight: list[Record]) -> Check:
+    records = [record for record in preflight if record.cell.clause == clause.id]
     outcome = worst(records)
     sentence = next((record.sentence for record in records if record.outcome is outcome), "not measured")
     entries = tuple(
         ChecklistEntry(cell=record.cell, outcome=record.outcome, sentence=record.sentence, measured=record.measured)
         for record in records
     )
-    return Check(clause=clause, requirement=requirement, outcome=outcome, sentence=sentence, entries=entries)
+    return Check(clause=clause.id, requirement=clause.rule, outcome=outcome, sentence=sentence, entries=entries)

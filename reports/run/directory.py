@@ -1,4 +1,4 @@
-"""The run directory: one per run, never written over; a run in it can be resumed, by one process at a time."""
+"""The run directory: one per run, never overwritten; a run in it can be resumed, by one process at a time."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,12 @@ from steering_core.records.journal import JOURNAL, PLAN, REQUEST
 
 def choose_run_dir(config: pytest.Config) -> None:
     """Set --run-dir and --resume to absolute paths. The directory appears with the first plan."""
-    asked, resumed = config.getoption("run_dir"), config.getoption("resume")
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    folder = Path(resumed or asked or RUNS / stamp).resolve()
+    requested, resumed = config.getoption("run_dir"), config.getoption("resume")
+    folder = Path(resumed or requested or RUNS / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}").resolve()
     if folder.exists() and not folder.is_dir():
         raise UsageProblem("run-dir", f"{folder} is not a directory", "choose another --run-dir")
     if resumed:
-        _check_resumed(folder, asked)
+        _check_resumed(folder, requested)
         config.option.resume = str(folder)
     elif (folder / RECORDS).exists():
         raise UsageProblem("run-dir", f"{folder} already holds a run", "choose another --run-dir, or --resume it")
@@ -28,11 +27,9 @@ def choose_run_dir(config: pytest.Config) -> None:
     config.option.run_dir = str(folder)
 
 
-def _check_resumed(folder: Path, asked: str | None) -> None:
-    if asked and Path(asked).resolve() != folder:
-        raise UsageProblem("resume", f"--resume {folder} and --run-dir {asked} differ", "give --resume alone")
-    for name in (PLAN, REQUEST):
-        if not (folder / name).is_file():
-            raise UsageProblem(
-                "resume", f"--resume {folder}: no {name} there", "the directory of a run that had begun; or --run-dir"
-            )
+def _check_resumed(folder: Path, requested: str | None) -> None:
+    if requested and Path(requested).resolve() != folder:
+        raise UsageProblem("resume", f"--resume {folder} and --run-dir {requested} differ", "give --resume alone")
+    if missing := [name for name in (PLAN, REQUEST) if not (folder / name).is_file()]:
+        hint = "the directory of a run that had begun; or --run-dir"
+        raise UsageProblem("resume", f"--resume {folder}: no {missing[0]} there", hint)

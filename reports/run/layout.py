@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from steering_core.records.record import Frozen, Plan, Value
+from steering_core.records.record import SCHEMA, Frozen, Plan, Value
 
 RECORDS = "records.jsonl"
 VERDICT = "verdict.json"
@@ -13,18 +13,18 @@ SCHEMAS = "schema.json"
 
 
 class Header(Frozen):
-    """First line: what the run set out to do and what holds for all of it."""
+    """First line: the plan of the run, and the environment that all of it ran in."""
 
     kind: Literal["header"] = "header"
-    schema_version: Literal[1] = Field(1, alias="schema")
+    schema_version: Literal[2] = Field(default=SCHEMA, alias="schema")
     plan: Plan
     environment: dict[str, Value] = Field(default_factory=dict)
 
 
 class Footer(Frozen):
-    """Last line: how many records precede it and the sha256 of every byte before it; a file without one is truncated.
+    """Last line; a file without one is truncated.
 
-    tensors: sha256 of each stored tensor file, by its path below the run directory.
+    sha256: of every byte before this line. tensors: sha256 of each tensor file, by its path below the run directory.
     """
 
     kind: Literal["footer"] = "footer"

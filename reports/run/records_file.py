@@ -1,22 +1,26 @@
 """The records file: a header, one record per line, a footer that seals them; and each way in which it can be broken."""
 
-from collections.abc import Iterator
+from collections import Counter
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from reports.run.layout import RECORDS, Footer, Header
-from reports.run.strict_json import decode, dump, first_error, parse
+from reports.run.problems import refusing
+from reports.run.strict_json import decode, dump, parse
+from reports.run.upgrade import schema_of, upgrade_record
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 from steering_core.records.clauses import CLAUSES
-from steering_core.records.record import SCHEMA, Cell, Record, Run
+from steering_core.records.record import SCHEMA, Frozen, Record, Run
+
+Line = TypeVar("Line", bound=Frozen)
 
 
 def serialize_run(run: Run, tensors: dict[str, str]) -> str:
     """The text of records.jsonl: header, one line per record, footer."""
-    header = Header(schema=1, plan=run.plan, environment=run.environment)
+    header = Header(plan=run.plan, environment=run.environment)
     lines = [dump(header.model_dump(by_alias=True), f"{RECORDS} header")]
     lines += [dump(record.model_dump(), f"the record of {record.cell.id}") for record in run.records]
     body = "".join(f"{line}\n" for line in lines)
@@ -25,86 +29,56 @@ def serialize_run(run: Run, tensors: dict[str, str]) -> str:
 
 
 def parse_run(content: bytes, name: str) -> tuple[Header, list[Record], Footer]:
-    """Header, records and footer of a records file, in the order in which their faults are told apart."""
+    """Header, records and footer of a records file of any schema; its defects are told apart in this order."""
     lines = decode(content, name).removesuffix("\n").split("\n")
-    header = _header(parse(lines[0], f"{name} line 1"), name)
-    footer = _footer(lines[-1], name)
-    raw = [parse(line, f"{name} line {number}") for number, line in enumerate(lines[1:-1], start=2)]
-    _check_kinds(raw, name)
-    _check_footer(footer, content, lines, name)
-    records = [_record(value, f"{name} line {number}") for number, value in enumerate(raw, start=2)]
-    _check_cells(records, header, name)
-    return header, records, footer
-
-
-def _header(value: Any, name: str) -> Header:
-    if not isinstance(value, dict) or value.get("kind") != "header":
+    first = parse(lines[0], f"{name} line 1")
+    if not isinstance(first, dict) or first.get("kind") != "header":
         raise ArtifactProblem("artifact-header", f"{name} does not begin with a header line", "expected a records file")
-    found = value.get("schema")
-    if type(found) is not int or found != SCHEMA:
-        newer = type(found) is int and found > SCHEMA
-        hint = "a newer suite wrote it: update this one" if newer else f"expected schema {SCHEMA}"
-        raise ArtifactProblem("artifact-schema", f"{name} has schema {plain(repr(found), 40)}", hint)
-    try:
-        return Header.model_validate_json(dump(value, name), strict=True)
-    except ValidationError as error:
-        raise ArtifactProblem("artifact-fields", f"{name} line 1: {first_error(error)}", "see schema.json") from None
+    schema = schema_of(first, name)
+    header = _validated(Header, {**first, "schema": SCHEMA}, f"{name} line 1")
+    truncated = ("artifact-truncated", f"{name} was cut short, its last line is not a footer")
+    with refusing(*truncated, "resume the run, or copy the file again", ValidationError):
+        footer = Footer.model_validate_json(lines[-1], strict=True)
+    places = [f"{name} line {number}" for number in range(2, len(lines))]
+    values = [parse(line, place) for line, place in zip(lines[1:-1], places, strict=True)]
+    _check_kinds(values, places)
+    _check_footer(footer, content, lines, name)
+    records = [_validated(Record, value, place) for value, place in zip(values, places, strict=True)]
+    _check_cells(records, header, name)
+    return header, [upgrade_record(record, schema) for record in records], footer
 
 
-def _footer(line: str, name: str) -> Footer:
-    try:
-        return Footer.model_validate_json(line, strict=True)
-    except ValidationError:
-        raise ArtifactProblem(
-            "artifact-truncated", f"{name} has no valid footer as its last line: the run was cut short",
-            "resume the run, or copy the file again",
-        ) from None  # fmt: skip
+def _validated(model: type[Line], value: Any, where: str) -> Line:
+    """A line as its model. Through JSON, because only there does pydantic's strict mode take dates and enums as text."""
+    with refusing("artifact-fields", where, "see schema.json", ValidationError):
+        return model.model_validate_json(dump(value, where), strict=True)
 
 
-def _check_kinds(raw: list[Any], name: str) -> None:
-    for number, value in enumerate(raw, start=2):
+def _check_kinds(values: list[Any], places: list[str]) -> None:
+    for value, place in zip(values, places, strict=True):
         if isinstance(value, dict) and "kind" in value:
-            raise ArtifactProblem(
-                "artifact-mixed", f"{name} line {number} is another {plain(str(value['kind']), 20)}: runs were mixed",
-                "join runs with: python -m reports merge A B --into C",
-            )  # fmt: skip
+            sentence = f"{place} is another {plain(str(value['kind']), 20)}: runs were mixed"
+            raise ArtifactProblem("artifact-mixed", sentence, "join runs with: python -m reports merge A B --into C")
 
 
 def _check_footer(footer: Footer, content: bytes, lines: list[str], name: str) -> None:
     if footer.records != (count := len(lines) - 2):
-        raise ArtifactProblem(
-            "artifact-count", f"{name} holds {count} records, its footer says {footer.records}", "copy the file again"
-        )
+        sentence = f"{name} holds {count} records, its footer says {footer.records}"
+        raise ArtifactProblem("artifact-count", sentence, "copy the file again")
     body = content[: len(content.rstrip(b"\n")) - len(lines[-1].encode())]
     if sha256(body).hexdigest() != footer.sha256:
-        raise ArtifactProblem(
-            "artifact-digest",
-            f"{name} does not have the sha256 that its footer recorded: it was changed",
-            "copy it again",
-        )
-
-
-def _record(value: Any, where: str) -> Record:
-    try:
-        return Record.model_validate_json(dump(value, where), strict=True)
-    except ValidationError as error:
-        raise ArtifactProblem("artifact-fields", f"{where}: {first_error(error)}", "see schema.json") from None
+        sentence = f"{name} was changed: it does not have the sha256 that its footer recorded"
+        raise ArtifactProblem("artifact-digest", sentence, "copy the file again")
 
 
 def _check_cells(records: list[Record], header: Header, name: str) -> None:
-    seen: set[Cell] = set()
-    for cell in (record.cell for record in records):
-        for wrong in _faults(cell, seen, header):
-            raise ArtifactProblem(
-                "artifact-cell", f"{name}: {plain(cell.id, 100)} {wrong}", "one run has one record per cell"
-            )
-        seen.add(cell)
-
-
-def _faults(cell: Cell, seen: set[Cell], header: Header) -> Iterator[str]:
-    if cell in seen:
-        yield "is recorded twice"
-    if cell.clause not in CLAUSES:
-        yield "names a clause that does not exist"
-    if cell.model not in header.plan.models:
-        yield "is of a model that the plan does not name"
+    counts = Counter(record.cell for record in records)
+    defects = {
+        "is recorded twice": [cell for cell, count in counts.items() if count > 1],
+        "names a clause that does not exist": [cell for cell in counts if cell.clause not in CLAUSES],
+        "is of a model that the plan does not name": [cell for cell in counts if cell.model not in header.plan.models],
+    }
+    for defect, cells in defects.items():
+        if cells:
+            sentence = f"{name}: {plain(cells[0].id, 100)} {defect}"
+            raise ArtifactProblem("artifact-cell", sentence, "one run has one record per cell")

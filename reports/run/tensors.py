@@ -5,21 +5,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from reports.run.problems import refusing
 from reports.run.strict_json import parse
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 
-PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
-"""A pickle of protocol 2 to 5, or the zip archive that torch.save writes around one."""
-
-
-def refuse_pickle(start: bytes, where: str) -> None:
-    """ArtifactProblem when a file begins like a pickle or an archive; such a file is never opened."""
-    if start.startswith(PICKLE_STARTS):
-        raise ArtifactProblem(
-            "artifact-pickle", f"{where} is a pickle or an archive and is never opened",
-            "expected records.jsonl, or tensors as safetensors",
-        )  # fmt: skip
+AGAIN = "copy the whole run directory again from the machine that wrote it"
 
 
 def list_tensors(directory: Path) -> dict[str, str]:
@@ -31,63 +22,34 @@ def check_tensors(directory: Path, listed: dict[str, str], *, complete: bool) ->
     """Every listed file is there (if `complete`), unchanged and readable; activations have one size per model."""
     widths: dict[str, int] = {}
     for name, digest in listed.items():
-        path = _below(directory, name)
-        if not path.is_file():
-            _refuse_missing(name, complete)
-            continue
-        if _sha256(path) != digest:
-            raise ArtifactProblem(
-                "artifact-tensor-digest", f"{_shown(name)} does not have the sha256 that the run recorded",
-                "copy the run directory again from where it was made",
-            )  # fmt: skip
-        _check_rows(path, name, widths)
+        path, shown = directory / name, plain(name, 120)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ArtifactProblem("artifact-path", f"{shown} is outside the run directory", "expected a path below it")
+        if path.is_file():
+            if _sha256(path) != digest:
+                sentence = f"{shown} does not have the sha256 that the run recorded"
+                raise ArtifactProblem("artifact-tensor-digest", sentence, AGAIN)
+            _check_rows(path, shown, widths)
+        elif complete:
+            hint = f"{AGAIN}, or name its records.jsonl alone to judge without tensors"
+            raise ArtifactProblem("artifact-tensor-missing", f"{shown} is listed but missing", hint)
 
 
-def _below(directory: Path, name: str) -> Path:
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ArtifactProblem(
-            "artifact-path", f"{_shown(name)} points outside the run directory", "expected a path below it"
-        )
-    return directory / name
-
-
-def _refuse_missing(name: str, complete: bool) -> None:
-    if complete:
-        raise ArtifactProblem(
-            "artifact-tensor-missing", f"{_shown(name)} is listed but not there",
-            "copy the whole run directory, or name its records.jsonl alone to judge without tensors",
-        )  # fmt: skip
-
-
-def _check_rows(path: Path, name: str, widths: dict[str, int]) -> None:
+def _check_rows(path: Path, shown: str, widths: dict[str, int]) -> None:
     """Refuse an unreadable file, and activation rows that are not [rows, hidden] with one hidden size per model."""
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            key = parse((stored.metadata() or {}).get("key", "{}"), name)
-            shapes = [stored.get_slice(tensor).get_shape() for tensor in stored.keys()]  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise ArtifactProblem(
-            "artifact-tensor",
-            f"{_shown(name)} is not safetensors: {_shown(str(error))}",
-            "copy the run directory again",
-        ) from None
-    if isinstance(key, dict) and key.get("what") == "rows":
-        for shape in shapes:
-            _check_shape(name, shape, str(key.get("model")), widths)
-
-
-def _check_shape(name: str, shape: list[int], model: str, widths: dict[str, int]) -> None:
-    if len(shape) != 2 or widths.setdefault(model, shape[1]) != shape[1]:
-        raise ArtifactProblem(
-            "artifact-tensor-shape", f"{_shown(name)} has shape {shape}",
-            f"expected [rows, {widths.get(model, 'hidden')}] for {_shown(model)}",
-        )  # fmt: skip
+    problem = ("artifact-tensor", f"{shown} is not a safetensors file", AGAIN)
+    with refusing(*problem, SafetensorError, OSError), safe_open(path, framework="numpy") as stored:
+        key = parse((stored.metadata() or {}).get("key", "{}"), shown)
+        shapes = [stored.get_slice(tensor).get_shape() for tensor in stored.keys()]  # noqa: SIM118 (not a dict)
+    if not isinstance(key, dict) or key.get("what") != "rows":
+        return
+    model = str(key.get("model"))
+    for shape in shapes:
+        if len(shape) != 2 or widths.setdefault(model, shape[1]) != shape[1]:
+            expected = f"expected [rows, {widths.get(model, 'hidden')}] for {plain(model, 120)}"
+            raise ArtifactProblem("artifact-tensor-shape", f"{shown} has shape {shape}", expected)
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def _shown(text: str) -> str:
-    return plain(text, 120)

@@ -1,4 +1,4 @@
-"""The result format of the V3 plan (section 4.3): one JSON per model, made from its B1 records."""
+"""The result format of the V3 plan (section 4.3): one JSON per model, from its B1 records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ from reports.run.strict_json import dump
 from steering_core.errors import ArtifactProblem
 from steering_core.models.registry import ModelSpec, read_registry
 from steering_core.places import REGISTRY
+from steering_core.quality.classes import Quality
 from steering_core.records.record import Frozen, Outcome, Record, Run
 
 WORKS, BREAKS = 0.6, 0.4
-QUALITY = {"C": "coherent", "G": "garbled", "N": "normal", "U": "unscored"}
 PRECISION = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "int8": "int8", "nf4": "int4"}
 
 
@@ -23,7 +23,7 @@ class V3Sample(Frozen):
 
     prompt: str
     response: str
-    quality: Literal["coherent", "garbled", "normal", "unscored"]
+    quality: Quality
 
 
 class V3Condition(Frozen):
@@ -49,7 +49,7 @@ class V3Condition(Frozen):
 
 
 class V3Result(Frozen):
-    """One model. quantization adds bf16 and fp32 to the plan's words, because they are not fp16."""
+    """One model. quantization adds bf16 and fp32 to the plan's values, because they are not fp16."""
 
     phase: Literal["0", "1", "2", "3"] = "1"
     model: str
@@ -65,39 +65,41 @@ class V3Result(Frozen):
 
 def write_v3(directory: Path, run: Run) -> list[Path]:
     """Write one V3 file per model; ArtifactProblem when a model has no measured rates or nothing can be written."""
-    results = [build_v3(run, model) for model in run.plan.models]
-    names = [f"v3_phase1_family_sweep_{result.model}_{result.timestamp.replace(':', '')}.json" for result in results]
-    texts = {name: dump(result.model_dump(), name) + "\n" for name, result in zip(names, results, strict=True)}
+    texts: dict[str, str] = {}
+    for result in (build_v3(run, model) for model in run.plan.models):
+        name = f"v3_phase1_family_sweep_{result.model}_{result.timestamp.replace(':', '')}.json"
+        texts[name] = dump(result.model_dump(), name) + "\n"
     replace_files(directory, texts)
-    return [directory / name for name in names]
+    return [directory / name for name in texts]
 
 
 def build_v3(run: Run, model: str) -> V3Result:
     """One model's result from its measured B1 records."""
-    own = [record for record in run.records if record.cell.model == model]
-    rates = [r for r in own if r.cell.clause == "B1" and r.outcome is Outcome.AGREES and r.cell.repeat == 0]
+    records = [record for record in run.records if record.cell.model == model]
+    rates = [r for r in records if r.cell.clause == "B1" and r.outcome is Outcome.AGREES and r.cell.repeat == 0]
     if not rates:
-        raise ArtifactProblem(
-            "v3-rates", f"{model} has no measured rates (clause B1)", "export a run that measured behavior"
-        )
+        sentence = f"{model} has no measured rates (clause B1)"
+        raise ArtifactProblem("v3-rates", sentence, "export a run that measured behavior")
     origin = rates[0].provenance
+    dtype = str(origin.get("dtype", "")).removeprefix("torch.")
     spec = read_registry(REGISTRY).get(model)
     return V3Result(
         model=model,
         model_id=str(origin.get("model_id", model)),
         family=spec.family if spec else "unregistered",
-        quantization=_precision(origin),
-        conditions=tuple(_condition(record, own, spec) for record in rates),
-        timestamp=min(record.started for record in own).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        quantization=PRECISION.get(dtype, "fp32"),  # type: ignore[arg-type]
+        conditions=tuple(_condition(record, records, spec) for record in rates),
+        timestamp=min(record.started for record in records).strftime("%Y-%m-%dT%H:%M:%SZ"),
         gpu=str(origin.get("gpu") or "none"),
-        runtime_seconds=sum(record.wall_seconds for record in own),
+        runtime_seconds=sum(record.wall_seconds for record in records),
     )
 
 
-def _condition(record: Record, own: Sequence[Record], spec: ModelSpec | None) -> V3Condition:
+def _condition(record: Record, records: Sequence[Record], spec: ModelSpec | None) -> V3Condition:
     measured: dict[str, Any] = record.measured
     total, coherent, garbled = (int(measured[name]) for name in ("total", "coherent", "garbled"))
-    layer = _layer(record)
+    layer = int(str(_required(record, "site")).partition("@")[2])
+    norms = (r.measured.get("norm_mean") for r in records if r.cell.clause == "D1" and r.cell.tool == record.cell.tool)
     return V3Condition(
         layer_pct=round(layer / spec.layers, 4) if spec else None,
         layer_idx=layer,
@@ -107,9 +109,12 @@ def _condition(record: Record, own: Sequence[Record], spec: ModelSpec | None) ->
         garbled_refusal_rate=garbled / total,
         refusals=coherent + garbled,
         n_samples=total,
-        direction_norm=_norm(record, own),
+        direction_norm=next((float(norm) for norm in norms if isinstance(norm, int | float)), None),
         output_quality=_quality(coherent / total, garbled / total),
-        samples=tuple(_sample(sample) for sample in measured.get("samples", [])),
+        samples=tuple(
+            V3Sample(prompt=sample["prompt"], response=sample["text"], quality=sample["class"])
+            for sample in measured.get("samples", [])
+        ),
         tool=record.cell.tool or "",
         arm=record.cell.arm or "",
     )
@@ -122,26 +127,7 @@ def _quality(coherent: float, garbled: float) -> Literal["coherent", "garbled", 
     return "garbled" if coherent < BREAKS <= garbled else "mixed"
 
 
-def _sample(sample: dict[str, Any]) -> V3Sample:
-    return V3Sample(prompt=sample["prompt"], response=sample["text"], quality=QUALITY[str(sample["class"])[0].upper()])  # type: ignore[arg-type]
-
-
-def _norm(record: Record, own: Sequence[Record]) -> float | None:
-    found = (r.measured.get("norm_mean") for r in own if r.cell.clause == "D1" and r.cell.tool == record.cell.tool)
-    return next((float(norm) for norm in found if isinstance(norm, int | float)), None)
-
-
-def _layer(record: Record) -> int:
-    return int(str(_required(record, "site")).partition("@")[2])
-
-
-def _precision(origin: dict[str, Any]) -> Any:
-    return PRECISION.get(str(origin.get("dtype", "")).removeprefix("torch."), "fp32")
-
-
 def _required(record: Record, name: str) -> Any:
     if name not in record.provenance:
-        raise ArtifactProblem(
-            "v3-provenance", f"{record.cell.id} does not say its {name}", "export a run of this suite"
-        )
+        raise ArtifactProblem("v3-provenance", f"{record.cell.id} has no {name}", "export a run of this suite")
     return record.provenance[name]

@@ -1,50 +1,37 @@
-"""The published artifacts of the study, as data: the full phase 1 file, the phase 1 summary, and a transfer run."""
+"""The published phase 1 artifacts of the study, as data: the file with every direction, and the summary without."""
 
-from typing import Annotated, Literal
+import re
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from steering_core.records.record import Frozen
+from reports.study.rates import Counts, Percent, StudyRates, whole_prompts
+from steering_core.errors import ArtifactProblem
+from steering_core.records.record import Frozen, Value
 
-PERCENT = 1e-6
+FLOAT32 = 1e-6
+"""Rounding carried some published cosines just above 1."""
+SUMMARY_CAVEATS = (
+    "{model}: a summary; no directions, layer, strength or commit; the model's name is in the file name alone",
+    "{model}: the cosine between tools is a published mean over raw harmful activations, not between directions",
+)
 ToolPair = Annotated[str, Field(pattern=r"^[a-z]+_vs_[a-z]+$")]
 """Two tools, as the study names them: `hooks_vs_nnsight`."""
+Cosine = Annotated[float, Field(ge=-1 - FLOAT32, le=1 + FLOAT32)]
+Number = TypeVar("Number")
 
 
-class StudyRates(Frozen):
-    """Shares of the evaluation prompts, in percent. refusal_rate counts keywords, in garbled text too."""
+class Origin(NamedTuple):
+    """What a published file says about itself; model: its key in this suite's spelling, `gemma9b` for gemma-9b."""
 
-    n_prompts: int = Field(gt=0)
-    coherent_rate: float = Field(ge=0, le=100)
-    garbled_rate: float = Field(ge=0, le=100)
-    normal_rate: float = Field(ge=0, le=100)
-    refusal_rate: float = Field(ge=0, le=100)
-    per_prompt: list["PromptRow"] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _whole_prompts(self) -> "StudyRates":
-        if sum(self.counts) != self.n_prompts:
-            raise ValueError("the rates do not add up to every prompt")
-        return self
-
-    @property
-    def counts(self) -> tuple[int, int, int]:
-        """Prompts answered coherent, garbled, normal."""
-        return (
-            count(self.coherent_rate, self.n_prompts),
-            count(self.garbled_rate, self.n_prompts),
-            count(self.normal_rate, self.n_prompts),
-        )
-
-
-class PromptRow(Frozen):
-    """One evaluation prompt of a later transfer run."""
-
-    prompt_id: int
-    prompt: str
-    quality: Literal["coherent", "garbled", "normal"]
-    refusal: bool
-    output_hash: str
+    model: str
+    saved: datetime
+    settings: dict[str, Value]
+    caveats: tuple[str, ...]
 
 
 class MethodResult(Frozen):
@@ -59,6 +46,12 @@ class MethodResult(Frozen):
     eval: StudyRates
     elapsed_s: float
     direction: list[float]
+
+    @cached_property
+    def unit(self) -> NDArray[np.float64]:
+        """The direction in float64, of norm 1."""
+        wide = np.asarray(self.direction, dtype=np.float64)
+        return np.asarray(wide / np.linalg.norm(wide))
 
     @model_validator(mode="after")
     def _declared_size(self) -> "MethodResult":
@@ -81,7 +74,7 @@ class SiteParity(Frozen):
 
     shape: dict[str, list[int]]
     dtype: dict[str, str]
-    pairwise_raw_cosine_mean: dict[ToolPair, float]
+    pairwise_raw_cosine_mean: dict[ToolPair, Cosine]
     pairwise_last_sample_l2: dict[ToolPair, float]
     parity_pass: bool
 
@@ -95,29 +88,23 @@ class Repeat(Frozen):
     tensor_site_parity: SiteParity
 
 
-class Spread(Frozen):
+class Spread(Frozen, Generic[Number]):
     """A quantity over the repeats."""
 
-    mean: float
+    mean: Number
     std: float
-    min: float
-    max: float
+    min: Number
+    max: Number
 
 
 class Aggregate(Frozen):
-    """One tool over its repeats; rates in percent."""
+    """One tool over its repeats."""
 
     n_ok: int
-    coherent_rate: Spread
-    garbled_rate: Spread
-    normal_rate: Spread
-    within_method_cosine: Spread
-
-
-class Status(Frozen):
-    """Whether a tool ran at all."""
-
-    ok: bool
+    coherent_rate: Spread[Percent]
+    garbled_rate: Spread[Percent]
+    normal_rate: Spread[Percent]
+    within_method_cosine: Spread[Cosine]
 
 
 class FullArtifact(Frozen):
@@ -132,10 +119,35 @@ class FullArtifact(Frozen):
     repeats: int
     seed_base: int
     eval_prompt_count: int
-    timestamp_utc: str
+    timestamp_utc: datetime
     git_commit: str
     runs: list[Repeat] = Field(min_length=1)
     aggregate: dict[str, Aggregate]
+
+    @property
+    def results(self) -> dict[str, dict[int, MethodResult]]:
+        """{tool: {repeat: result}} of what finished, by name of tool."""
+        results: dict[str, dict[int, MethodResult]] = {}
+        for tool in sorted(self.methods):
+            for run in self.runs:
+                if isinstance(result := run.methods.get(tool), MethodResult):
+                    results.setdefault(tool, {})[run.repeat] = result
+        return results
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "FullArtifact":
+        sizes = {len(result.direction) for repeats in self.results.values() for result in repeats.values()}
+        if len(sizes) != 1:
+            raise ValueError(f"directions of sizes {sorted(sizes)}, expected one size")
+        return self
+
+    def origin(self, name: str) -> Origin:
+        """Everything is in the file; only the commit may be missing."""
+        model = self.model_key.replace("-", "")
+        settings: dict[str, Value] = {"model_id": self.model_id, "site": f"resid_post@{self.layer_idx}"}
+        settings |= {"strength": self.multiplier, "commit": self.git_commit or "not stored"}
+        caveats = () if self.git_commit else (f"{model}: the commit of the code is not stored",)
+        return Origin(model, self.timestamp_utc, settings, caveats)
 
 
 class SummaryArtifact(Frozen):
@@ -143,14 +155,32 @@ class SummaryArtifact(Frozen):
 
     saved: str
     summary: dict[str, Aggregate] = Field(min_length=1)
-    method_status: dict[str, Status]
+    method_status: dict[str, dict[Literal["ok"], bool]]
     tensor_site_parity: SiteParity
     eval_prompt_count: int = Field(gt=0)
 
+    @model_validator(mode="after")
+    def _known_counts(self) -> "SummaryArtifact":
+        self.counts()
+        return self
 
-def count(percent: float, prompts: int) -> int:
-    """How many prompts a published percentage stands for; ValueError when it stands for no whole number."""
-    exact = percent * prompts / 100
-    if abs(exact - round(exact)) > PERCENT:
-        raise ValueError(f"{percent} % of {prompts} prompts is not a whole number of prompts")
-    return round(exact)
+    def counts(self) -> dict[str, dict[int, Counts]]:
+        """{tool: {repeat: prompts per class}}; ValueError when repeats differ, because only their mean is stored."""
+        counts = {}
+        for tool, row in self.summary.items():
+            rates = (row.coherent_rate, row.garbled_rate, row.normal_rate)
+            if any(rate.min != rate.max for rate in rates):
+                raise ValueError("rates vary between repeats and only their mean is stored: expected the full artifact")
+            repeated = whole_prompts([rate.mean for rate in rates], self.eval_prompt_count)
+            counts[tool] = dict.fromkeys(range(row.n_ok), repeated)
+        return counts
+
+    def origin(self, name: str) -> Origin:
+        """Model and time are known from file names alone; ArtifactProblem when `name` does not hold the model."""
+        if (key := re.search(r"_([a-z]+-\d+b)_", name)) is None:
+            sentence = f"{name} does not say which model it is about"
+            raise ArtifactProblem("artifact-model", sentence, "keep the published file name")
+        model = key[1].replace("-", "")
+        stamp = re.search(r"_(\d{8}_\d{6})\.json$", self.saved)
+        saved = datetime.strptime(stamp[1] if stamp else "19700101_000000", "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+        return Origin(model, saved, {}, tuple(caveat.format(model=model) for caveat in SUMMARY_CAVEATS))

@@ -1,81 +1,66 @@
-"""Published rates as cells: what steering did in each repeat (B1), and the gaps between tools (B2)."""
+"""Published rates: percentages that stand for whole prompts."""
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple
 
-from reports.study.files import Aggregate, Spread, count
-from steering_core.errors import ArtifactProblem
-from steering_core.records.record import Cell, Value
-from steering_core.records.thresholds import AGREE_PP
-from steering_core.statistics import wilson_interval
+from pydantic import Field, model_validator
 
-Counts = tuple[int, int, int]
-"""Prompts answered coherent, garbled, normal."""
+from steering_core.records.record import Frozen
+
+ROUNDING = 1e-6
+"""How far from a whole number of prompts a published percentage may be."""
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
-class Stored(NamedTuple):
-    """One cell, whether it holds, the sentence and the numbers."""
+class Counts(NamedTuple):
+    """Prompts answered in each class."""
 
-    cell: Cell
-    holds: bool
-    sentence: str
-    measured: dict[str, Value]
+    coherent: int
+    garbled: int
+    normal: int
 
-
-def repeated_counts(found: Aggregate, prompts: int) -> dict[int, Counts]:
-    """Counts of every repeat, known from a summary only if no repeat differs."""
-    shares = (found.coherent_rate, found.garbled_rate, found.normal_rate)
-    if any(share.min != share.max for share in shares):
-        raise ArtifactProblem(
-            "artifact-summary", "rates vary between repeats and only their mean is stored", "expected the full artifact"
-        )
-    coherent, garbled, normal = (_count(share, prompts) for share in shares)
-    if coherent + garbled + normal != prompts:
-        raise ArtifactProblem(
-            "artifact-summary", "the mean rates do not add up to every prompt", "expected the published file"
-        )
-    return dict.fromkeys(range(found.n_ok), (coherent, garbled, normal))
+    @property
+    def share(self) -> float:
+        """Coherent answers as a proportion of all prompts."""
+        return self.coherent / sum(self)
 
 
-def _count(share: Spread, prompts: int) -> int:
-    try:
-        return count(share.mean, prompts)
-    except ValueError as error:
-        raise ArtifactProblem("artifact-summary", str(error), "expected the published percentages") from None
+class PromptRow(Frozen):
+    """One evaluation prompt of a later transfer run."""
+
+    prompt_id: int
+    prompt: str
+    quality: Literal["coherent", "garbled", "normal"]
+    refusal: bool
+    output_hash: str
 
 
-def rate_cells(model: str, counts: Mapping[str, Mapping[int, Counts]]) -> Iterator[Stored]:
-    """B1 for every tool and repeat, B2 for every pair of tools; all in the reference arm, as the study steered."""
-    for tool, rows in sorted(counts.items()):
-        for repeat, row in sorted(rows.items()):
-            yield _rate(model, tool, repeat, row)
-    for tool, other in combinations(sorted(counts), 2):
-        shared = counts[tool].keys() & counts[other].keys()
-        if gaps := [_points(counts[tool][repeat], counts[other][repeat]) for repeat in shared]:
-            cell = Cell(clause="B2", model=model, tool=tool, other=other, arm="reference")
-            sentence = f"published coherent rates differ by {max(gaps):.1f} pp"
-            yield Stored(cell, max(gaps) <= AGREE_PP, sentence, {"gap_pp": max(gaps)})
+class StudyRates(Frozen):
+    """Shares of the evaluation prompts. refusal_rate counts keywords, in garbled text too."""
+
+    n_prompts: int = Field(gt=0)
+    coherent_rate: Percent
+    garbled_rate: Percent
+    normal_rate: Percent
+    refusal_rate: Percent
+    per_prompt: list[PromptRow] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _whole_prompts(self) -> "StudyRates":
+        self.counts()
+        return self
+
+    def counts(self) -> Counts:
+        """Prompts per class."""
+        return whole_prompts((self.coherent_rate, self.garbled_rate, self.normal_rate), self.n_prompts)
 
 
-def _points(left: Counts, right: Counts) -> float:
-    """Gap of the coherent rates in percentage points."""
-    return abs(left[0] / sum(left) - right[0] / sum(right)) * 100
-
-
-def _rate(model: str, tool: str, repeat: int, counts: Counts) -> Stored:
-    """classes lists the counts, sorted: which prompt got which class is not stored. No two digests are alike, because
-    whether two tools' answers were equal is not stored either."""
-    coherent, garbled, normal = counts
-    total = sum(counts)
-    low, high = wilson_interval(coherent, total)
-    measured: dict[str, Value] = {
-        "coherent": coherent, "garbled": garbled, "normal": normal, "unscored": 0, "total": total, "unique": total,
-        "classes": "C" * coherent + "G" * garbled + "N" * normal, "classifier": "study-v1",
-        "study_v1": {"coherent": coherent, "garbled": garbled, "normal": normal}, "disagreements": 0,
-        "tokens_sha256": f"not stored: {model} {tool} {repeat}", "low": low, "high": high, "samples": [],
-    }  # fmt: skip
-    cell = Cell(clause="B1", model=model, tool=tool, arm="reference", repeat=repeat)
-    return Stored(
-        cell, True, f"published: {coherent} of {total} coherent, {garbled} garbled, {normal} normal", measured
-    )
+def whole_prompts(percentages: Sequence[float], prompts: int) -> Counts:
+    """Prompts per class; ValueError unless the percentages stand for whole prompts and add up to all of them."""
+    exact = [percent * prompts / 100 for percent in percentages]
+    if any(abs(share - round(share)) > ROUNDING for share in exact):
+        raise ValueError(f"{percentages} % of {prompts} prompts are not whole numbers of prompts")
+    counts = Counts(*map(round, exact))
+    if sum(counts) != prompts:
+        raise ValueError("the rates do not add up to every prompt")
+    return counts

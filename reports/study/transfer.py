@@ -1,11 +1,11 @@
 """Transfer efficiency from the study's phase 2 files: how well one model's direction steers another."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from reports.study.files import StudyRates
+from reports.study.rates import StudyRates
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Frozen
 from steering_core.statistics import Ratio, transfer_efficiency
@@ -58,13 +58,16 @@ class TransferFile(Frozen):
 
     @property
     def refused(self) -> list[bool]:
-        """Coherent refusals first; the order is of no consequence, both samples are resampled on their own."""
-        coherent = self.eval.counts[0]
+        """Coherent refusals first: the order does not matter, because each sample is resampled by itself."""
+        coherent = self.eval.counts().coherent
         return [True] * coherent + [False] * (self.eval.n_prompts - coherent)
 
 
 class Transfer(NamedTuple):
-    """One row of the table. `cosine` is between the two models' own directions."""
+    """One row of the table: coherent refusals with the source's direction and, `own`, with the target's.
+
+    cosine: between the two models' own directions.
+    """
 
     source: str
     target: str
@@ -75,21 +78,18 @@ class Transfer(NamedTuple):
     cosine: float | None
 
 
-def transfers(files: Iterable[TransferFile]) -> list[Transfer]:
+def transfers(files: Sequence[TransferFile]) -> list[Transfer]:
     """Each transfer against the self-control of its target at the same multiplier (the target's)."""
-    known = list(files)
-    controls = {(run.target.model_key, run.multiplier): run for run in known if run.mode == "self_control"}
-    return [_transfer(run, controls) for run in known if run.mode == "direct_transfer"]
+    controls = {(run.target.model_key, run.multiplier): run for run in files if run.mode == "self_control"}
+    return [_transfer(run, controls) for run in files if run.mode == "direct_transfer"]
 
 
 def _transfer(run: TransferFile, controls: dict[tuple[str, float], TransferFile]) -> Transfer:
-    own = controls.get((run.target.model_key, run.multiplier))
-    if own is None:
-        raise ArtifactProblem(
-            "transfer-control", f"no self-control of {run.target.model_key} at {run.multiplier:g}x among the files",
-            "name the target's self_control file too",
-        )  # fmt: skip
-    return Transfer(
-        run.source.model_key, run.target.model_key, sum(run.refused), sum(own.refused), run.eval.n_prompts,
-        transfer_efficiency(run.refused, own.refused), run.geometric.cross_cosine if run.geometric else None,
-    )  # fmt: skip
+    source, target = run.source.model_key, run.target.model_key
+    if (control := controls.get((target, run.multiplier))) is None:
+        sentence = f"no self-control of {target} at {run.multiplier:g}x among the files"
+        raise ArtifactProblem("transfer-control", sentence, "name the target's self_control file too")
+    coherent, own = sum(run.refused), sum(control.refused)
+    efficiency = transfer_efficiency(run.refused, control.refused)
+    cosine = run.geometric.cross_cosine if run.geometric else None
+    return Transfer(source, target, coherent, own, run.eval.n_prompts, efficiency, cosine)

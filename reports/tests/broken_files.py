@@ -1,4 +1,4 @@
-"""Broken artifacts, one defect each; a builder writes into a directory and returns what to name on the command line."""
+"""Broken artifacts, one defect each; a builder writes into a directory and returns the paths to judge."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from reports.run.records_file import serialize_run
 from reports.run.tensors import list_tensors
-from reports.tests.study_like import full_file, put, summary_file, transfer_file
+from reports.tests.study_like import full_file, put, spread, summary_file, transfer_file
 from reports.tests.synthetic_run import agreeing
 
 Builder = Callable[[Path], list[Path]]
@@ -21,7 +21,7 @@ ROWS = "store/ab/rows.safetensors"
 
 @cache
 def good_text() -> str:
-    """A whole file."""
+    """A complete records file."""
     return serialize_run(agreeing(), {})
 
 
@@ -43,12 +43,12 @@ def raw(content: bytes, name: str = "records.jsonl") -> Builder:
 
 
 def written(path: Path, content: bytes | str) -> Path:
-    """The path, with this content in it."""
+    """The path, after writing this content to it."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def lines(change: Callable[[list[str]], list[str]]) -> Builder:
+def edited(change: Callable[[list[str]], list[str]]) -> Builder:
     """A records file with changed lines under the footer of the unchanged ones."""
     return lambda folder: [written(folder / "records.jsonl", "\n".join([*change(good_lines()), ""]))]
 
@@ -61,16 +61,16 @@ def resealed(change: Callable[[list[str]], list[str]]) -> Builder:
 def header(**changes: Any) -> Builder:
     """A sealed file whose header has other fields; None removes one."""
 
-    def change(found: list[str]) -> list[str]:
-        value = {key: item for key, item in {**json.loads(found[0]), **changes}.items() if item is not None}
-        return [json.dumps(value), *found[1:]]
+    def change(lines: list[str]) -> list[str]:
+        value = {key: item for key, item in {**json.loads(lines[0]), **changes}.items() if item is not None}
+        return [json.dumps(value), *lines[1:]]
 
     return resealed(change)
 
 
 def record(change: Callable[[str], str]) -> Builder:
-    """A sealed file whose first record reads otherwise."""
-    return resealed(lambda found: [found[0], change(found[1]), *found[2:]])
+    """A sealed file whose first record line is changed."""
+    return resealed(lambda lines: [lines[0], change(lines[1]), *lines[2:]])
 
 
 def field(**changes: Any) -> Builder:
@@ -84,12 +84,12 @@ def cell(**changes: Any) -> Builder:
 
 
 def measured(number: str) -> Builder:
-    """A sealed file with a number written in this way."""
+    """A sealed file with this text in place of a number."""
     return record(lambda line: line.replace('"max_abs": 0.0', f'"max_abs": {number}'))
 
 
 def tensors(spoil: Callable[[Path], object], shape: tuple[int, ...] = (10, 64)) -> Builder:
-    """A run directory with two tensor files, spoilt after (or, by shape, before) they were listed."""
+    """A run directory with two tensor files, spoiled after (or, by shape, before) they were listed."""
 
     def build(folder: Path) -> list[Path]:
         for name, rows in ((ROWS, (10, 64)), (ROWS.replace("ab/rows", "cd/other"), shape)):
@@ -137,10 +137,11 @@ BROKEN: dict[str, tuple[Builder, str]] = {
     "pickle, protocol 4": (raw(b"\x80\x04\x95\x00", "run.pkl"), "artifact-pickle"),
     "torch zip archive": (raw(b"PK\x03\x04\x00\x00", "directions.pt"), "artifact-pickle"),
     "pickle called JSON": (raw(b"\x80\x04\x95\x00", "modal_gemma-9b_1.json"), "artifact-pickle"),
-    "no header": (lines(lambda found: found[1:]), "artifact-header"),
-    "header is a list": (lines(lambda found: ["[]", *found[1:]]), "artifact-header"),
+    "no header": (edited(lambda lines: lines[1:]), "artifact-header"),
+    "header is a list": (edited(lambda lines: ["[]", *lines[1:]]), "artifact-header"),
     "no schema": (header(schema=None), "artifact-schema"),
-    "future schema": (header(schema=2), "artifact-schema"),
+    "future schema": (header(schema=3), "artifact-schema"),
+    "schema before the first": (header(schema=0), "artifact-schema"),
     "schema as text": (header(schema="1"), "artifact-schema"),
     "unknown header field": (header(surprise=1), "artifact-fields"),
     "plan without tools": (header(plan={"models": ["m"], "repeats": 5, "preset": "x"}), "artifact-fields"),
@@ -148,13 +149,13 @@ BROKEN: dict[str, tuple[Builder, str]] = {
         header(plan={"models": [], "tools": [], "repeats": "5", "preset": "x"}),
         "artifact-fields",
     ),
-    "no footer": (lines(lambda found: found[:-1]), "artifact-truncated"),
-    "half a footer": (lines(lambda found: [*found[:-1], found[-1][:30]]), "artifact-truncated"),
-    "header only": (lines(lambda found: found[:1]), "artifact-truncated"),
-    "footer count": (lines(lambda found: [*found[:1], *found[2:]]), "artifact-count"),
-    "changed number": (lines(lambda found: [found[0].replace("4f2c", "4f2d"), *found[1:]]), "artifact-digest"),
-    "two runs in one file": (lines(lambda found: found + found), "artifact-mixed"),
-    "record twice": (resealed(lambda found: [*found, found[1]]), "artifact-cell"),
+    "no footer": (edited(lambda lines: lines[:-1]), "artifact-truncated"),
+    "half a footer": (edited(lambda lines: [*lines[:-1], lines[-1][:30]]), "artifact-truncated"),
+    "header only": (edited(lambda lines: lines[:1]), "artifact-truncated"),
+    "footer count": (edited(lambda lines: [*lines[:1], *lines[2:]]), "artifact-count"),
+    "changed number": (edited(lambda lines: [lines[0].replace("4f2c", "4f2d"), *lines[1:]]), "artifact-digest"),
+    "two runs in one file": (edited(lambda lines: lines + lines), "artifact-mixed"),
+    "record twice": (resealed(lambda lines: [*lines, lines[1]]), "artifact-cell"),
     "record is not JSON": (record(lambda line: line[:-1]), "artifact-not-json"),
     "record is a number": (record(lambda line: "7"), "artifact-fields"),
     "NaN": (measured("NaN"), "artifact-value"),
@@ -172,7 +173,7 @@ BROKEN: dict[str, tuple[Builder, str]] = {
     "model of another run": (cell(model="qwen7b"), "artifact-cell"),
     "tool of another run": (cell(tool="transformer_lens"), "foreign-record"),
     "counts contradict": (
-        resealed(lambda found: [line.replace('"normal": 1', '"normal": 2') for line in found]),
+        resealed(lambda lines: [line.replace('"normal": 1', '"normal": 2') for line in lines]),
         "contradicting-counts",
     ),
     "no such path": (lambda folder: [folder / "missing"], "artifact-unreadable"),
@@ -181,14 +182,14 @@ BROKEN: dict[str, tuple[Builder, str]] = {
     "tensor missing": (tensors(lambda folder: (folder / ROWS).unlink()), "artifact-tensor-missing"),
     "tensor of another size": (tensors(lambda folder: None, shape=(10, 32)), "artifact-tensor-shape"),
     "tensor without rows": (tensors(lambda folder: None, shape=(64,)), "artifact-tensor-shape"),
-    "tensor is no safetensors": (listed("x.safetensors", b"\x00" * 4), "artifact-tensor"),
+    "tensor is not safetensors": (listed("x.safetensors", b"\x00" * 4), "artifact-tensor"),
     "tensor outside the run": (listed("../x.safetensors", b""), "artifact-path"),
     "study: direction too short": (study(GEMMA, put(full_file(), DIRECTION, [1.0])), "artifact-fields"),
     "study: direction of zeros": (study(GEMMA, put(full_file(), DIRECTION, [0.0] * 4)), "artifact-fields"),
     "study: NaN in a direction": (study(GEMMA, put(full_file(), DIRECTION, [float("nan")] * 4)), "artifact-value"),
     "study: directions of two sizes": (
         study(GEMMA, put(put(full_file(), DIRECTION, [1.0]), (*DIRECTION[:-1], "direction_shape"), [1])),
-        "artifact-tensor-shape",
+        "artifact-fields",
     ),
     "study: rate of no prompt": (
         study(GEMMA, put(full_file(), ("runs", 0, "methods", "hooks", "eval", "coherent_rate"), 91.0)),
@@ -200,15 +201,19 @@ BROKEN: dict[str, tuple[Builder, str]] = {
         several(study(GEMMA, full_file()), study("modal_gemma-9b_2.json", full_file())),
         "artifact-mixed",
     ),
+    "study: rates that do not add up": (
+        study(QWEN, put(summary_file(), ("summary", "hooks", "normal_rate"), spread(0.0))),
+        "artifact-fields",
+    ),
     "study: summary of no model": (study("summary.json", summary_file()), "artifact-model"),
     "study: impossible cosine": (
         study(QWEN, put(summary_file(), ("summary", "hooks", "within_method_cosine", "min"), 1.5)),
-        "artifact-cosine",
+        "artifact-fields",
     ),
     "study: rates vary in a summary": (
         study(QWEN, put(summary_file(), ("summary", "hooks", "coherent_rate", "max"), 100.0)),
-        "artifact-summary",
+        "artifact-fields",
     ),
     "study: transfer without control": (study("b1.json", transfer_file()), "transfer-control"),
-    "a verdict is no run": (study("verdict.json", {"conclusion": "OUTCOME_4"}), "artifact-shape"),
+    "a verdict is not a run": (study("verdict.json", {"conclusion": "OUTCOME_4"}), "artifact-shape"),
 }

@@ -32,77 +32,66 @@ def put(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
 def full_file(rate: float = 90.0, direction: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5)) -> dict[str, Any]:
     """Phase 1 with directions, five repeats; every tool alike."""
     methods = {tool: experiment(rate, direction) for tool in TOOLS}
-    runs = [
-        {"repeat": n, "seed": 42 + n, "methods": deepcopy(methods), "tensor_site_parity": parity()} for n in range(5)
-    ]
-    return {
-        "experiment": "v4_tooling_parity", "model_key": "gemma-9b", "model_id": "google/gemma-2-9b-it", "layer_idx": 16,
-        "multiplier": 25.0, "methods": list(TOOLS), "repeats": 5, "seed_base": 42, "eval_prompt_count": 30,
-        "timestamp_utc": "2026-02-19T20:39:53+00:00", "git_commit": "", "runs": runs, "aggregate": {},
-    }  # fmt: skip
+    repeats = [{"repeat": n, "seed": 42 + n, "methods": deepcopy(methods)} for n in range(5)]
+    runs = [{**repeat, "tensor_site_parity": parity()} for repeat in repeats]
+    model = {"model_key": "gemma-9b", "model_id": "google/gemma-2-9b-it", "layer_idx": 16, "multiplier": 25.0}
+    protocol = {"methods": list(TOOLS), "repeats": 5, "seed_base": 42, "eval_prompt_count": 30}
+    origin = {"timestamp_utc": "2026-02-19T20:39:53+00:00", "git_commit": ""}
+    return {"experiment": "v4_tooling_parity", **model, **protocol, **origin, "runs": runs, "aggregate": {}}
 
 
 def experiment(rate: float, direction: tuple[float, ...]) -> dict[str, Any]:
     """One tool in one repeat."""
-    rates = {
-        "n_prompts": 30,
-        "coherent_rate": rate,
-        "garbled_rate": 0.0,
-        "normal_rate": 100 - rate,
-        "refusal_rate": rate,
-    }
     shapes = {"harm_shape": [5, 4], "safe_shape": [5, 4], "direction_shape": [len(direction)]}
-    return {
-        "ok": True, **shapes, "direction_norm_prenorm": 92.9, "direction_norm": 1.0, "eval": rates, "elapsed_s": 1.0,
-        "direction": list(direction),
-    }  # fmt: skip
+    norms = {"direction_norm_prenorm": 92.9, "direction_norm": 1.0}
+    return {"ok": True, **shapes, **norms, "eval": rates(rate), "elapsed_s": 1.0, "direction": list(direction)}
+
+
+def rates(coherent: float) -> dict[str, float]:
+    """Percentages of 30 prompts, none garbled."""
+    shares = {"coherent_rate": coherent, "garbled_rate": 0.0, "normal_rate": 100 - coherent}
+    return {"n_prompts": 30, **shares, "refusal_rate": coherent}
 
 
 def summary_file(rate: float = 90.0, within: float = 1.0, across: float = 1.0) -> dict[str, Any]:
     """Phase 1 without directions; every tool alike."""
-    tool = {
-        "n_ok": 5, "coherent_rate": spread(rate), "garbled_rate": spread(0.0), "normal_rate": spread(100 - rate),
-        "within_method_cosine": spread(within),
-    }  # fmt: skip
+    shares = {"coherent_rate": spread(rate), "garbled_rate": spread(0.0), "normal_rate": spread(100 - rate)}
+    tool = {"n_ok": 5, **shares, "within_method_cosine": spread(within)}
     return {
-        "saved": "/results/v4_parity_qwen-7b_20260219_190628.json", "summary": {name: deepcopy(tool) for name in TOOLS},
-        "method_status": {name: {"ok": True} for name in TOOLS}, "tensor_site_parity": parity(across),
+        "saved": "/results/v4_parity_qwen-7b_20260219_190628.json",
+        "summary": {name: deepcopy(tool) for name in TOOLS},
+        "method_status": {name: {"ok": True} for name in TOOLS},
+        "tensor_site_parity": parity(across),
         "eval_prompt_count": 30,
-    }  # fmt: skip
+    }
 
 
 def spread(value: float) -> dict[str, float]:
-    """A quantity that no repeat changed."""
+    """A quantity that is the same in every repeat."""
     return {"mean": value, "std": 0.0, "min": value, "max": value}
 
 
 def parity(cosine: float = 1.0) -> dict[str, Any]:
     """The study's comparison of raw activations."""
     pairs = ("hooks_vs_nnsight", "hooks_vs_pyvene", "nnsight_vs_pyvene")
-    return {
-        "shape": {tool: [5, 4] for tool in TOOLS}, "dtype": dict.fromkeys(TOOLS, "float32"),
-        "pairwise_raw_cosine_mean": dict.fromkeys(pairs, cosine), "pairwise_last_sample_l2": dict.fromkeys(pairs, 0.0),
-        "parity_pass": True,
-    }  # fmt: skip
+    tensors = {"shape": {tool: [5, 4] for tool in TOOLS}, "dtype": dict.fromkeys(TOOLS, "float32")}
+    distances = {"pairwise_last_sample_l2": dict.fromkeys(pairs, 0.0)}
+    return {**tensors, "pairwise_raw_cosine_mean": dict.fromkeys(pairs, cosine), **distances, "parity_pass": True}
 
 
 def transfer_file(source: str = "qwen-14b", target: str = "qwen-32b", coherent: int = 30) -> dict[str, Any]:
-    """A transfer, or a self-control when source and target are one."""
-    ends = {
-        name: {"model_key": key, "model_id": key, "layer_idx": 16, "hidden_dim": 8}
-        for name, key in (("source", source), ("target", target))
-    }
-    rate = coherent / 30 * 100
-    rates = {
-        "n_prompts": 30,
-        "coherent_rate": rate,
-        "garbled_rate": 0.0,
-        "normal_rate": 100 - rate,
-        "refusal_rate": rate,
-    }
+    """A transfer, or a self-control when source and target are the same model."""
+    extraction = {"method": "nnsight", "direction_shape": [8], "direction_norm_prenorm": 33.0}
     return {
-        "experiment": "v4_transfer_b1", **ends, "multiplier": 15.0, "git_commit": "e22f012", "eval_prompt_count": 30,
-        "mode": "self_control" if source == target else "direct_transfer", "timestamp_utc": "2026-02-19T22:44:21+00:00",
-        "extraction": {"method": "nnsight", "direction_shape": [8], "direction_norm_prenorm": 33.0}, "eval": rates,
+        "experiment": "v4_transfer_b1",
+        "source": {"model_key": source, "model_id": source, "layer_idx": 16, "hidden_dim": 8},
+        "target": {"model_key": target, "model_id": target, "layer_idx": 16, "hidden_dim": 8},
+        "multiplier": 15.0,
+        "git_commit": "e22f012",
+        "eval_prompt_count": 30,
+        "mode": "self_control" if source == target else "direct_transfer",
+        "timestamp_utc": "2026-02-19T22:44:21+00:00",
+        "extraction": extraction,
+        "eval": rates(coherent / 30 * 100),
         "elapsed_s": 1.0,
-    }  # fmt: skip
+    }

@@ -1,4 +1,4 @@
-"""A run survives the way to disk and back; a failed write changes nothing."""
+"""A run is read as it was written; a failed write changes nothing."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ NASTY = '\x00\x1b[31m\u2028\u202e \\ " </script> é'
 @pytest.mark.parametrize(
     "run", [agreeing(), one_fault(), diverging(), hostile(NASTY)], ids=["agree", "fault", "diverge", "hostile"]
 )
-def test_what_is_read_is_what_was_written(run: Run, tmp_path: Path) -> None:
+def test_a_run_is_read_as_it_was_written(run: Run, tmp_path: Path) -> None:
     write_run(tmp_path / "new" / "run", run, judge(run))
     assert read_run(tmp_path / "new" / "run") == run
     assert read_run(tmp_path / "new" / "run" / RECORDS) == run
@@ -38,7 +38,7 @@ def test_the_directory_holds_the_promised_files(tmp_path: Path) -> None:
 def test_records_are_lines_between_header_and_footer(tmp_path: Path) -> None:
     write_run(tmp_path, agreeing(), judge(agreeing()))
     first, *records, last = map(json.loads, (tmp_path / RECORDS).read_text().splitlines())
-    assert (first["kind"], first["schema"], last["kind"]) == ("header", 1, "footer")
+    assert (first["kind"], first["schema"], last["kind"]) == ("header", 2, "footer")
     assert last["records"] == len(records) == len(agreeing().records)
 
 
@@ -65,6 +65,6 @@ def test_an_unwritable_directory_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_number_that_is_not_finite_stops_the_write(tmp_path: Path) -> None:
     first = agreeing().records[0].cell
     broken = replace(agreeing(), first, measured={"norms": [float("nan")]})
-    with pytest.raises(ArtifactProblem, match=f"the record of {first.id} holds NaN"):
+    with pytest.raises(ArtifactProblem, match=f"the record of {first.id} holds NaN or Infinity"):
         write_run(tmp_path, broken, judge(agreeing()))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The brake: no cell starts that would end beyond the budget, and none after it."""
+"""The budget: no cell starts that would end beyond it, and none after the first that would."""
 
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
@@ -6,22 +6,22 @@ from typing import Any, cast
 
 import pytest
 
-from reports.budget.estimate import Estimate, Kind
+from reports.budget.estimate import CellKind, Estimate
 from reports.budget.meter import BudgetGuard, Meter, cost_of, gpus, meter_of, reason, settle_budget, usd
 from reports.budget.outlook import Outlook, cost_line
-from reports.tests.synthetic_run import agreeing
+from reports.tests.synthetic_run import agreeing, replace
 from reports.verdicts import Conclusion, judge
 from steering_core.errors import UsageProblem
 from steering_core.records.journal import SessionStart
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 PLAN = Plan(models=("qwen7b", "qwen32b"), tools=("hooks",), repeats=5, preset="phase1")
-B1 = Kind("qwen7b", "B1", "native")
+B1 = CellKind("qwen7b", "B1", "native")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that is set by hand."""
 
     now = 0.0
 
@@ -30,11 +30,11 @@ class Clock:
 
 
 class Config:
-    """The part of pytest's config that is asked for options."""
+    """The part of pytest's config that holds the options."""
 
     def __init__(self, **options: Any) -> None:
-        known = {"gpu": False, "numprocesses": None, "budget_usd": None, "gpu_hour_usd": None, "spent_before": 0.0}
-        self.option = Namespace(**{**known, "meter_started": 0.0, **options})
+        defaults = {"gpu": False, "numprocesses": None, "budget_usd": None, "gpu_hour_usd": None, "spent_before": 0.0}
+        self.option = Namespace(**{**defaults, "meter_started": 0.0, **options})
 
     def getoption(self, name: str, default: Any = None) -> Any:
         return getattr(self.option, name, default)
@@ -44,49 +44,49 @@ def config(**options: Any) -> pytest.Config:
     return cast("pytest.Config", Config(**options))
 
 
-def brake(limit: float, clock: Clock) -> BudgetGuard:
+def guard(limit: float, clock: Clock) -> BudgetGuard:
     """At 3600 USD an hour a second costs a dollar; a B1 cell is expected to take 15, and loading its model 66."""
     return BudgetGuard(limit, Meter(3600.0, 0.0, clock=clock), Estimate(PLAN, gpu=True))
 
 
 def loaded(limit: float, clock: Clock) -> BudgetGuard:
     """The same, with the model loaded."""
-    held = brake(limit, clock)
-    held.estimate.loaded.add("qwen7b")
-    return held
+    started = guard(limit, clock)
+    started.estimate.loaded.add("qwen7b")
+    return started
 
 
 def test_a_cell_starts_while_its_end_is_within_the_budget() -> None:
     clock = Clock()
-    held = loaded(100.0, clock)
+    budget = loaded(100.0, clock)
     clock.now = 85.0
-    assert not held.refuses(B1)
+    assert not budget.refuses(B1)
     clock.now = 85.1
-    assert held.refuses(B1)
+    assert budget.refuses(B1)
 
 
 def test_nothing_starts_after_the_first_refusal_however_short() -> None:
     clock = Clock()
-    held = loaded(100.0, clock)
+    budget = loaded(100.0, clock)
     clock.now = 90.0
-    assert held.refuses(B1)
-    assert held.refuses(Kind("qwen7b", "P3", None))
+    assert budget.refuses(B1)
+    assert budget.refuses(CellKind("qwen7b", "P3", None))
 
 
 def test_a_model_that_has_to_be_loaded_first_costs_more() -> None:
     clock = Clock()
-    assert not brake(81.0, clock).refuses(B1)
-    assert brake(80.9, clock).refuses(B1)
+    assert not guard(81.0, clock).refuses(B1)
+    assert guard(80.9, clock).refuses(B1)
     assert not loaded(15.0, clock).refuses(B1)
 
 
-def test_what_is_expected_of_a_cell_follows_what_was_measured() -> None:
+def test_the_expected_time_of_a_cell_follows_measured_times() -> None:
     clock = Clock()
-    held = loaded(100.0, clock)
-    held.estimate.observe(Record(cell=Cell(clause="B1", model="qwen7b", arm="native"), outcome=Outcome.AGREES,
-                                 wall_seconds=50.0))  # fmt: skip
+    budget = loaded(100.0, clock)
+    cell = Cell(clause="B1", model="qwen7b", arm="native")
+    budget.estimate.observe(Record(cell=cell, outcome=Outcome.AGREES, wall_seconds=50.0))
     clock.now = 60.0
-    assert held.refuses(B1)
+    assert budget.refuses(B1)
 
 
 def test_earlier_sessions_count() -> None:
@@ -106,14 +106,14 @@ def test_a_session_costs_from_its_start_to_the_end_of_its_last_cell() -> None:
     assert cost_of([]) == 0
 
 
-def test_the_price_is_the_dearest_models_unless_it_is_given() -> None:
+def test_the_price_is_that_of_the_most_expensive_model_unless_it_is_given() -> None:
     assert meter_of(config(), PLAN).usd_per_hour == 3.73
     assert meter_of(config(gpu_hour_usd=2.0), PLAN).usd_per_hour == 2.0
     unregistered = PLAN.model_copy(update={"models": ("mine",)})
     assert meter_of(config(), unregistered).usd_per_hour == 1.10
 
 
-def test_each_worker_pays_for_a_gpu_as_far_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_worker_pays_for_one_gpu_up_to_the_number_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
 
     assert [gpus(config(gpu=True, numprocesses=count)) for count in (None, 2, 8)] == [1, 2, 4]
@@ -122,25 +122,21 @@ def test_each_worker_pays_for_a_gpu_as_far_as_there_are(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("option", ["budget_usd", "gpu_hour_usd"])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-def test_what_is_no_price_is_refused(option: str, value: float) -> None:
-    with pytest.raises(UsageProblem, match=r"is no price \(budget\)"):
+def test_a_budget_or_price_that_is_not_positive_is_refused(option: str, value: float) -> None:
+    with pytest.raises(UsageProblem, match=r"is not a price \(budget\)"):
         settle_budget(config(**{option: value}), [])
 
 
 def test_cells_that_the_budget_stopped_make_the_run_incomplete() -> None:
     run = agreeing()
-    stopped = [
-        record.model_copy(update={"outcome": Outcome.ABSENT, "sentence": reason(15.0), "measured": {}})
-        if record.cell.clause == "B1" and record.cell.repeat == 4 else record
-        for record in run.records
-    ]  # fmt: skip
-    verdict = judge(Run(plan=run.plan, records=tuple(stopped)))
+    last = [cell for cell in run.plan.planned if cell.clause == "B1" and cell.repeat == 4]
+    verdict = judge(replace(run, *last, outcome=Outcome.ABSENT, sentence=reason(15.0), measured={}))
 
     assert verdict.conclusion is Conclusion.INCOMPLETE
     assert any("not run: the budget of $15.00 is spent" in line for line in verdict.missing)
 
 
-def test_the_outlook_says_what_is_spent_and_what_the_rest_would_cost() -> None:
+def test_the_outlook_reports_the_cost_so_far_and_of_the_rest() -> None:
     cells = tuple(Cell(clause="B1", model="qwen7b", tool="hooks", repeat=repeat) for repeat in range(3))
     done = {cells[0]: Record(cell=cells[0], outcome=Outcome.AGREES, wall_seconds=90.0)}
     plan = PLAN.model_copy(update={"planned": cells})
@@ -154,7 +150,7 @@ def test_the_outlook_says_what_is_spent_and_what_the_rest_would_cost() -> None:
     assert cost_line(Run(plan=plan, records=())) == ""
 
 
-def test_the_announcement_is_marked_as_an_estimate_and_warns() -> None:
+def test_the_announcement_is_an_estimate_and_warns_of_an_early_end() -> None:
     cells = tuple(Cell(clause="B1", model="qwen7b", tool="hooks", repeat=repeat) for repeat in range(3))
     plan = PLAN.model_copy(update={"planned": cells})
     (line,) = Outlook(config(gpu=True, budget_usd=50.0, gpu_hour_usd=3600.0), plan, {}).announcement()
@@ -167,5 +163,5 @@ def test_the_announcement_is_marked_as_an_estimate_and_warns() -> None:
 @pytest.mark.parametrize(
     ("amount", "text"), [(15.0, "$15.00"), (1234.5, "$1,234.50"), (0.0, "$0.00"), (0.00541, "$0.00541")]
 )
-def test_an_amount_reads_well(amount: float, text: str) -> None:
+def test_amounts_are_formatted_as_dollars(amount: float, text: str) -> None:
     assert usd(amount) == text

@@ -8,12 +8,12 @@ from steering_core.records.clauses import Stage
 from steering_core.records.record import Outcome
 
 
-def test_the_five_outcomes_have_five_signs() -> None:
+def test_each_outcome_has_its_own_symbol() -> None:
     assert set(SYMBOLS) == set(Outcome)
     assert len(set(SYMBOLS.values())) == 5
 
 
-def test_a_pair_counts_for_both_and_a_model_for_all() -> None:
+def test_a_pair_counts_for_both_tools_and_a_model_for_all() -> None:
     row = build_cell_grid(agreeing())[MODELS[0], "pyvene"]
     assert sorted(record.cell.id for record in row[Stage.PREFLIGHT] if record.cell.other) == [
         "P6 tiny_qwen2 hooks~pyvene",
@@ -23,14 +23,14 @@ def test_a_pair_counts_for_both_and_a_model_for_all() -> None:
 
 
 def test_one_difference_outweighs_everything_else() -> None:
-    matrix = build_cell_grid(one_fault())
-    assert worst(matrix[MODELS[0], "nnsight"][Stage.PREFLIGHT]) is Outcome.DIFFERS
-    assert worst(matrix[MODELS[0], "nnsight"][Stage.STEERING]) is Outcome.ABSENT
-    assert worst(matrix[MODELS[0], "hooks"][Stage.PREFLIGHT]) is Outcome.AGREES
+    grid = build_cell_grid(one_fault())
+    assert worst(grid[MODELS[0], "nnsight"][Stage.PREFLIGHT]) is Outcome.DIFFERS
+    assert worst(grid[MODELS[0], "nnsight"][Stage.STEERING]) is Outcome.ABSENT
+    assert worst(grid[MODELS[0], "hooks"][Stage.PREFLIGHT]) is Outcome.AGREES
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_the_worst_of_one_is_that_one(outcome: Outcome) -> None:
+def test_the_worst_of_one_record_is_its_outcome(outcome: Outcome) -> None:
     record = agreeing().records[0].model_copy(update={"outcome": outcome})
     assert worst([record]) is outcome
     assert worst([]) is Outcome.ABSENT

@@ -1,4 +1,4 @@
-"""The checklist of protocol section D says per model, tool and check what was found."""
+"""The checklist of protocol section D: the outcome per model, tool and check."""
 
 from reports.run.checklist import build_checklist
 from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, one_fault
@@ -26,14 +26,14 @@ def test_a_wrong_tensor_fails_its_tool_alone() -> None:
 
 def test_a_check_without_a_record_is_absent_not_passed() -> None:
     run = agreeing()
-    kept = tuple(record for record in run.records if record.cell.clause != "P5")
-    checklist = build_checklist(run.model_copy(update={"records": kept}))
+    others = tuple(record for record in run.records if record.cell.clause != "P5")
+    checklist = build_checklist(run.model_copy(update={"records": others}))
     timing = checklist.models[MODELS[0]]["hooks"].checks["timing"]
     assert (timing.outcome, timing.sentence) == (Outcome.ABSENT, "not measured")
     assert not checklist.passes
 
 
-def test_no_records_at_all_is_no_pass() -> None:
+def test_a_run_without_records_does_not_pass() -> None:
     empty = agreeing()
     empty = empty.model_copy(update={"records": (), "plan": empty.plan.model_copy(update={"models": ()})})
     assert not build_checklist(empty).passes

@@ -1,4 +1,4 @@
-"""`python -m reports`: help, exit statuses, and what it does not import."""
+"""`python -m reports`: help, exit statuses, and which libraries it does not import."""
 
 import json
 import subprocess
@@ -46,12 +46,12 @@ def test_an_unknown_outcome_is_bad_input(stored: str, capsys: pytest.CaptureFixt
     assert "known: 1 to 4" in error
 
 
-def test_a_mismatch_is_said(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mismatch_is_named_on_standard_error(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["verdict", stored, "--expect-outcome", "1"])
     assert capsys.readouterr().err == f"expected outcome 1, got OUTCOME_4: {stored}\n"
 
 
-def test_every_run_gets_its_own_verdict(stored: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_run_gets_a_verdict(stored: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "other", one_fault(), judge(one_fault()))
     assert main(["verdict", stored, str(tmp_path / "other" / "records.jsonl")]) == 0
     out = capsys.readouterr().out
@@ -61,18 +61,18 @@ def test_every_run_gets_its_own_verdict(stored: str, tmp_path: Path, capsys: pyt
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     schemas = json.loads(capsys.readouterr().out)
-    assert schemas["records.jsonl first line"]["properties"]["schema"]["const"] == 1
+    assert schemas["records.jsonl first line"]["properties"]["schema"]["const"] == 2
     assert schemas["records.jsonl line"]["title"] == "Record"
 
 
-def test_render_writes_the_page_again(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_render_rewrites_the_views(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["render", f"{stored}/records.jsonl"]) == 0
     written = [Path(name) for name in capsys.readouterr().out.splitlines()]
     assert [path.name for path in written] == ["report.html", "report.md", "badge.svg"]
     assert all("OUTCOME 4" in path.read_text().upper() for path in written)
 
 
-def test_nothing_heavy_is_imported() -> None:
+def test_no_heavy_library_is_imported() -> None:
     code = "import reports.__main__, sys; print(sys.modules.keys() & {'torch', 'transformers', 'jinja2', 'matplotlib'})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""What a cell is expected to take: the table until something is measured, then the measured mean."""
+"""Expected seconds per cell: from the table until something is measured, then the measured mean."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from reports.budget.estimate import (
     LOAD_SECONDS_PER_GB,
     SECONDS,
     SMALLEST,
+    CellKind,
     Estimate,
-    Kind,
     duration,
     kind_of,
     table,
@@ -36,9 +36,9 @@ def test_every_clause_has_a_prior() -> None:
     assert table("B1") > table("S1") > table("P1")
 
 
-def test_a_prior_is_the_table_times_size_tokens_and_machine() -> None:
+def test_the_prior_is_the_table_times_size_tokens_and_machine() -> None:
     on_gpu, on_cpu, short = estimate(), estimate(gpu=False), estimate(preset="as_run")
-    kind = Kind("qwen7b", "B1", "native")
+    kind = CellKind("qwen7b", "B1", "native")
 
     assert on_gpu.seconds(kind) == SECONDS["B1"]
     assert on_gpu.seconds(kind._replace(model="qwen32b")) == pytest.approx(SECONDS["B1"] * 64 / 14)
@@ -49,41 +49,41 @@ def test_a_prior_is_the_table_times_size_tokens_and_machine() -> None:
     assert short.seconds(kind._replace(clause="P1")) == table("P1")
 
 
-def test_a_measured_mean_replaces_the_prior_of_its_kind_without_the_first_that_loads() -> None:
-    found = estimate()
+def test_the_mean_without_the_loading_cell_replaces_the_prior() -> None:
+    times = estimate()
     for seconds in (900.0, 20.0, 40.0):
-        found.observe(took(seconds))
+        times.observe(took(seconds))
 
-    assert found.seconds(kind_of(took(0).cell)) == 30.0
+    assert times.seconds(kind_of(took(0).cell)) == 30.0
 
 
 def test_other_kinds_are_scaled_by_the_median_ratio() -> None:
-    found = estimate()
+    times = estimate()
     for factor in (70, 2, 2, 100):
-        found.observe(took(factor * SECONDS["B1"]))
+        times.observe(took(factor * SECONDS["B1"]))
 
-    assert found.seconds(Kind("qwen7b", "S4", None)) == 2 * SECONDS["S4"]
+    assert times.seconds(CellKind("qwen7b", "S4", None)) == 2 * SECONDS["S4"]
 
 
-def test_a_cell_that_did_not_run_teaches_nothing() -> None:
-    found = estimate()
+def test_a_cell_that_did_not_run_changes_no_estimate() -> None:
+    times = estimate()
     for _ in range(2):
-        found.observe(took(0.0, outcome=Outcome.ABSENT))
+        times.observe(took(0.0, outcome=Outcome.ABSENT))
 
-    assert found.seconds(kind_of(took(0).cell)) == SECONDS["B1"]
-    assert not found.loaded
+    assert times.seconds(kind_of(took(0).cell)) == SECONDS["B1"]
+    assert not times.loaded
 
 
-def test_a_total_counts_each_model_that_is_still_to_be_loaded() -> None:
-    found, cells = estimate(), [took(0).cell, took(0, clause="P1").cell]
+def test_a_total_includes_loading_each_model_not_loaded_yet() -> None:
+    times, cells = estimate(), [took(0).cell, took(0, clause="P1").cell]
 
     loading = LOAD_SECONDS + LOAD_SECONDS_PER_GB * 14
-    assert found.total(cells) == SECONDS["B1"] + table("P1") + loading
-    found.observe(took(SECONDS["B1"]))
-    assert found.total(cells) == SECONDS["B1"] + table("P1")
-    assert found.total([]) == 0
+    assert times.total(cells) == SECONDS["B1"] + table("P1") + loading
+    times.observe(took(SECONDS["B1"]))
+    assert times.total(cells) == SECONDS["B1"] + table("P1")
+    assert times.total([]) == 0
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (840, "14 min"), (7500, "2 h 5 min"), (3590, "1 h 0 min")])
-def test_a_duration_reads_well(seconds: float, text: str) -> None:
+def test_durations_are_formatted_in_one_or_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

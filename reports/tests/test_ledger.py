@@ -1,4 +1,4 @@
-"""The ledger: every record is on disk as it arrives, and what is on disk decides how the session ends."""
+"""The ledger: each record is on disk as it arrives, and the records on disk decide the exit status."""
 
 import errno
 import os
@@ -17,15 +17,14 @@ from steering_core.errors import ArtifactProblem
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.journal import PLAN, SessionStart, read_journal
 from steering_core.records.record import Cell, Outcome, Record
+from steering_core.records.wire import as_property
 
-DEFAULTS = {
-    "resume": None, "gpu": False, "numprocesses": None, "budget_usd": None, "gpu_hour_usd": None, "wandb": None,
-    "expect_outcome": None, "collectonly": False,
-}  # fmt: skip
+UNSET = ("resume", "numprocesses", "budget_usd", "gpu_hour_usd", "wandb", "expect_outcome")
+DEFAULTS = {**dict.fromkeys(UNSET), "gpu": False, "collectonly": False}
 
 
 class Config:
-    """The part of pytest's config that the ledger asks."""
+    """The part of pytest's config that the ledger uses."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.option = Namespace(**{**DEFAULTS, "run_dir": str(folder), **options})
@@ -37,7 +36,7 @@ class Config:
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages and the syncing of each line have tests of their own, and take seconds."""
+    """Pages and the syncing of each line have other tests, and take seconds."""
     monkeypatch.setattr("reports.ledger.write_views", lambda *_: None)
     monkeypatch.setattr(os, "fsync", lambda file: None)
 
@@ -50,7 +49,7 @@ def begin(folder: Path, **options: Any) -> Ledger:
 
 
 def arrive(ledger: Ledger, record: Record, when: str = "call") -> None:
-    properties = [("other", 1), ("parity_record", record.model_dump_json())]
+    properties = [("other", 1), as_property(record)]
     ledger.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, user_properties=properties)))
 
 
@@ -62,12 +61,12 @@ def end(ledger: Ledger, status: int = 0) -> int:
 
 
 def measured(folder: Path) -> list[Cell]:
-    """The stored cells, without those that the audit of the run adds."""
+    """The stored cells, without those that the audit adds."""
     cells = (record.cell for record in read_run(folder).records)
     return [cell for cell in cells if CLAUSES[cell.clause].stage is not Stage.EVIDENCE]
 
 
-def test_each_record_is_in_the_journal_when_it_has_arrived(tmp_path: Path) -> None:
+def test_each_record_is_in_the_journal_once_it_arrived(tmp_path: Path) -> None:
     ledger = begin(tmp_path)
     for count, record in enumerate(agreeing().records[:3], start=1):
         arrive(ledger, record)
@@ -78,7 +77,7 @@ def test_each_record_is_in_the_journal_when_it_has_arrived(tmp_path: Path) -> No
     ledger.journal.close()
 
 
-def test_records_are_written_in_the_plans_order(tmp_path: Path) -> None:
+def test_records_are_stored_in_the_order_of_the_plan(tmp_path: Path) -> None:
     ledger = begin(tmp_path)
     for record in reversed(agreeing().records):
         arrive(ledger, record)
@@ -90,7 +89,7 @@ def test_records_are_written_in_the_plans_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("problem", [ArtifactProblem("x", "the rules do not apply", "y"), RuntimeError("a bug")])
-def test_records_are_written_even_when_they_cannot_be_judged(
+def test_records_are_stored_when_they_cannot_be_judged(
     tmp_path: Path, problem: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(run: object) -> None:
@@ -141,7 +140,7 @@ CHANGES: dict[str, tuple[int, Callable[[Record], dict[str, Any]]]] = {
 
 @pytest.mark.parametrize(("status", "change"), CHANGES.values(), ids=list(CHANGES))
 @pytest.mark.parametrize("pytests", [0, 5])
-def test_a_resumed_session_ends_as_if_every_cell_had_run_in_it(
+def test_a_resumed_session_exits_as_if_every_cell_had_run_in_it(
     tmp_path: Path, status: int, change: Callable[[Record], dict[str, Any]], pytests: int
 ) -> None:
     first = begin(tmp_path)
@@ -153,6 +152,6 @@ def test_a_resumed_session_ends_as_if_every_cell_had_run_in_it(
     assert end(begin(tmp_path, resume=str(tmp_path)), pytests) == status
 
 
-def test_a_session_that_was_refused_leaves_the_run_alone(tmp_path: Path) -> None:
+def test_a_refused_session_leaves_the_run_unchanged(tmp_path: Path) -> None:
     assert end(begin(tmp_path), pytest.ExitCode.USAGE_ERROR) == pytest.ExitCode.USAGE_ERROR
     assert not (tmp_path / RECORDS).exists()

@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_artifact_is_one_clear_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_artifact_is_refused_in_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     build, code = BROKEN[name]
     status = main(["verdict", *map(str, build(tmp_path))])
     out, error = capsys.readouterr()
@@ -25,13 +27,13 @@ def test_a_broken_artifact_is_one_clear_line(name: str, tmp_path: Path, capsys: 
     assert f"({code}); " in error
 
 
-def test_an_unbroken_artifact_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_intact_artifact_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "records.jsonl").write_text(serialize_run(agreeing(), {}))
     assert main(["verdict", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("OUTCOME 4: ")
 
 
-def test_the_command_line_gives_the_exit_status(tmp_path: Path) -> None:
+def test_the_command_exits_with_status_2(tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_bytes(b"\x80\x04\x95")
     command = [sys.executable, "-m", "reports", "verdict", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

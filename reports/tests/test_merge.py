@@ -1,4 +1,4 @@
-"""Runs made apart become one; what contradicts is refused with both origins."""
+"""Separate runs become one; contradicting records are refused with both origins."""
 
 import json
 from pathlib import Path
@@ -17,12 +17,12 @@ from steering_core.records.record import Run
 
 
 def only(model: str) -> Run:
-    """The part of a complete run that one machine made."""
+    """The part of a complete run that one machine measured."""
     run = agreeing()
-    mine = [cell for cell in run.plan.planned if cell.model == model]
-    plan = run.plan.model_copy(update={"models": (model,), "required": tuple(mine), "planned": tuple(mine)})
-    kept = tuple(record for record in run.records if record.cell.model == model)
-    return run.model_copy(update={"plan": plan, "records": kept})
+    cells = tuple(cell for cell in run.plan.planned if cell.model == model)
+    plan = run.plan.model_copy(update={"models": (model,), "required": cells, "planned": cells})
+    records = tuple(record for record in run.records if record.cell.model == model)
+    return run.model_copy(update={"plan": plan, "records": records})
 
 
 def halves() -> list[tuple[str, Run]]:
@@ -38,12 +38,12 @@ def test_two_halves_make_the_whole_verdict() -> None:
     assert sorted(r.cell.id for r in merged.records) == sorted(r.cell.id for r in agreeing().records)
 
 
-def test_what_was_recorded_alike_twice_is_kept_once() -> None:
+def test_equal_records_of_a_cell_are_kept_once() -> None:
     again = replace(only(MODELS[0]), only(MODELS[0]).records[0].cell, wall_seconds=9.0, provenance={"gpu": "other"})
     assert len(merge_runs([("a", only(MODELS[0])), ("b", again)]).records) == len(only(MODELS[0]).records)
 
 
-def test_a_contradiction_names_both_origins() -> None:
+def test_a_conflict_names_both_origins() -> None:
     cell = only(MODELS[0]).records[0].cell
     other = replace(
         only(MODELS[0]), cell, measured={"max_abs": 1.0}, provenance={"gpu": "NVIDIA H200", "dtype": "bfloat16"}
@@ -64,7 +64,7 @@ def test_runs_with_other_settings_are_refused(setting: str, value: object) -> No
         merge_runs([("a", only(MODELS[0])), ("b", other)])
 
 
-def test_environments_keep_what_is_shared_and_name_what_differs() -> None:
+def test_environments_keep_shared_facts_and_list_the_others_by_run() -> None:
     (_, left), (_, right) = halves()
     right = right.model_copy(update={"environment": {**right.environment, "gpu": "NVIDIA H200"}})
     environment = merge_runs([("a", left), ("b", right)]).environment
@@ -73,7 +73,7 @@ def test_environments_keep_what_is_shared_and_name_what_differs() -> None:
     assert environment["merged_from"] == {"a": {"gpu": None}, "b": {"gpu": "NVIDIA H200"}}
 
 
-def test_tensor_files_that_contradict_are_refused(tmp_path: Path) -> None:
+def test_tensor_files_that_differ_are_refused(tmp_path: Path) -> None:
     for name, content in {"a": b"1", "b": b"2"}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.safetensors").write_bytes(content)

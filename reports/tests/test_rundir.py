@@ -1,4 +1,4 @@
-"""Which directory a run goes to, and which are refused."""
+"""Where a run is written, and which directories are refused."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any, cast
 
 import pytest
 
+from reports.plugin import pytest_configure, pytest_configure_node
 from reports.run.directory import choose_run_dir
-from reports.workers import listen, tell
 from steering_core.errors import UsageProblem
 
 
 class Config:
-    """The part of pytest's config that is asked for options."""
+    """The part of pytest's config that holds the options."""
 
     def __init__(self, **options: Any) -> None:
         self.option = Namespace(**{"run_dir": None, "resume": None, **options})
@@ -35,19 +35,19 @@ def begun(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_run_without_a_name_goes_under_runs_and_makes_nothing() -> None:
+def test_the_default_directory_is_below_runs_and_not_created_yet() -> None:
     folder = Path(chosen().run_dir)
     assert folder.parent.name == "runs"
     assert not folder.exists()
 
 
-def test_a_resumed_run_stays_where_it_is(begun: Path) -> None:
-    found = chosen(resume=str(begun))
-    assert (found.run_dir, found.resume) == (str(begun), str(begun))
+def test_a_resumed_run_keeps_its_directory(begun: Path) -> None:
+    options = chosen(resume=str(begun))
+    assert (options.run_dir, options.resume) == (str(begun), str(begun))
     assert chosen(resume=str(begun), run_dir=str(begun)).run_dir == str(begun)
 
 
-def test_a_directory_with_a_run_in_it_is_refused(begun: Path) -> None:
+def test_a_directory_that_holds_a_run_is_refused(begun: Path) -> None:
     with pytest.raises(UsageProblem, match="holds a run that did not end.*--resume it"):
         chosen(run_dir=str(begun))
     (begun / "records.jsonl").write_text("")
@@ -55,7 +55,7 @@ def test_a_directory_with_a_run_in_it_is_refused(begun: Path) -> None:
         chosen(run_dir=str(begun))
 
 
-def test_what_had_not_begun_cannot_be_resumed(tmp_path: Path, begun: Path) -> None:
+def test_only_a_run_with_plan_and_request_can_be_resumed(tmp_path: Path, begun: Path) -> None:
     with pytest.raises(UsageProblem, match=r"no plan.json there \(resume\)"):
         chosen(resume=str(tmp_path / "nowhere"))
     (begun / "request.json").unlink()
@@ -68,17 +68,17 @@ def test_two_directories_for_one_run_are_refused(tmp_path: Path, begun: Path) ->
         chosen(resume=str(begun), run_dir=str(tmp_path / "other"))
 
 
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
+def test_a_file_as_run_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageProblem, match="is not a directory"):
         chosen(run_dir=str(tmp_path / "file"))
 
 
-def test_workers_are_told_what_the_controller_completed() -> None:
+def test_workers_take_the_options_of_the_controller() -> None:
     controller, worker = Config(run_dir="/a", journal_lines=3), Config(resume="relative")
     node = Namespace(workerinput={}, config=controller)
-    tell(node)
+    pytest_configure_node(node)
     worker.workerinput = node.workerinput  # type: ignore[attr-defined]
-    listen(cast("pytest.Config", worker))
+    pytest_configure(worker)
 
     assert (worker.option.run_dir, worker.option.journal_lines, worker.option.resume) == ("/a", 3, None)

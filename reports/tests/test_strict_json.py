@@ -1,4 +1,4 @@
-"""JSON that another program could not have meant is refused; what is written can be read."""
+"""JSON outside the standard is refused; what is written can be read."""
 
 import json
 from datetime import UTC, datetime
@@ -15,12 +15,12 @@ def test_values_outside_the_standard_are_refused(text: str) -> None:
         parse(text, "line 3")
 
 
-def test_a_syntax_error_says_where() -> None:
+def test_a_syntax_error_names_line_and_column() -> None:
     with pytest.raises(ArtifactProblem, match="line 3 is not JSON: .* at column 6"):
         parse('{"a" 1}', "line 3")
 
 
-def test_good_json_is_itself() -> None:
+def test_standard_json_is_parsed() -> None:
     assert parse('{"a": [1, 2.5, null, "é"]}', "x") == {"a": [1, 2.5, None, "é"]}
 
 
@@ -37,10 +37,10 @@ def test_a_dump_is_one_line_of_ascii() -> None:
     assert json.loads(text)["when"] == "2026-02-20T00:00:00+00:00"
 
 
-def test_half_a_surrogate_pair_is_replaced_and_a_whole_one_kept() -> None:
+def test_a_lone_surrogate_is_replaced_and_a_pair_kept() -> None:
     assert parse(dump({"a": "x\ud800y 🙂 \\ud800"}, "x"), "x") == {"a": "x?y 🙂 \\ud800"}
 
 
-def test_only_utf8_is_text() -> None:
+def test_other_encodings_than_utf8_are_refused() -> None:
     with pytest.raises(ArtifactProblem, match="artifact-not-text"):
         decode(b"\xff", "x")

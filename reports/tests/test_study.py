@@ -1,4 +1,4 @@
-"""The study's published numbers through this suite's rules."""
+"""The study's published numbers, judged by this suite's rules."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from reports.inputs import Inputs, read_inputs
 from reports.rejudge import judge_published
 from reports.study.replay import CAVEATS, demand_real_tools, replay
 from reports.tests.broken_files import GEMMA, QWEN, study
-from reports.tests.study_like import full_file, published, put, summary_file
+from reports.tests.study_like import full_file, published, put, rates, summary_file
 from reports.verdicts import Conclusion, judge
 from steering_core.records.record import Cell, Outcome, Record
 
@@ -27,9 +27,9 @@ def inputs(tmp_path: Path) -> Any:
     return read
 
 
-def records(found: Inputs) -> dict[Cell, Record]:
+def records(inputs: Inputs) -> dict[Cell, Record]:
     """The replayed records by cell."""
-    return {record.cell: record for record in replay(found.published).records}
+    return {record.cell: record for record in replay(inputs.published).records}
 
 
 def test_the_published_artifacts_conclude_outcome_4() -> None:
@@ -52,13 +52,15 @@ def test_the_published_directions_are_compared_in_float64() -> None:
 
 def test_the_published_rates_are_whole_prompts() -> None:
     run = replay(read_inputs([published("study_phase1")]).published)
-    rates = [(r.cell.model, r.measured["coherent"], r.measured["normal"]) for r in run.records if r.cell.clause == "B1"]
-    assert sorted(rates) == [("gemma9b", 28, 2)] * 15 + [("qwen7b", 30, 0)] * 15
+    counts = [
+        (r.cell.model, r.measured["coherent"], r.measured["normal"]) for r in run.records if r.cell.clause == "B1"
+    ]
+    assert sorted(counts) == [("gemma9b", 28, 2)] * 15 + [("qwen7b", 30, 0)] * 15
     low = next(r.measured["low"] for r in run.records if r.cell.clause == "B1" and r.cell.model == "gemma9b")
     assert low == pytest.approx(0.787, abs=5e-4)
 
 
-def test_both_readings_and_the_caveats_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_verdicts_and_the_caveats_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verdict", str(published("study_phase1")), "--expect-outcome", "4"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("OUTCOME 4 (replayed): ")
@@ -67,15 +69,15 @@ def test_both_readings_and_the_caveats_are_printed(capsys: pytest.CaptureFixture
 
 
 def closeout() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tables of the closeout's section 4: cosines copied from one model to the other, some above 1."""
+    """The tables of the closeout's section 4: the same cosines for both models, some above 1."""
     tables = [summary_file(rate, within=1.0000000596, across=0.9999999844) for rate in (100.0, 280 / 3)]
     return tables[0], tables[1]
 
 
 def test_the_closeout_tables_conclude_outcome_4(tmp_path: Path) -> None:
     qwen, gemma = closeout()
-    found = read_inputs([*study(QWEN, qwen)(tmp_path), *study(GEMMA, gemma)(tmp_path)])
-    verdict = judge(replay(found.published))
+    published_like = read_inputs([*study(QWEN, qwen)(tmp_path), *study(GEMMA, gemma)(tmp_path)])
+    verdict = judge(replay(published_like.published))
     assert verdict.conclusion is Conclusion.OUTCOME_4
     assert verdict.ties == ("hooks", "nnsight", "pyvene")
     assert {numbers.model: numbers.rates["nnsight"] for numbers in verdict.numbers} == pytest.approx(
@@ -83,18 +85,18 @@ def test_the_closeout_tables_conclude_outcome_4(tmp_path: Path) -> None:
     )
 
 
-def test_cosines_are_recomputed_not_believed(inputs: Any) -> None:
+def test_cosines_are_recomputed_from_the_directions(inputs: Any) -> None:
     turned = put(full_file(), ("runs", 2, "methods", "pyvene", "direction"), [0.5, 0.5, 0.5, -0.5])
-    found = records(inputs(turned, summary_file()))
-    pair = found[Cell(clause="D2", model="gemma9b", tool="hooks", other="pyvene", repeat=2)]
+    replayed = records(inputs(turned, summary_file()))
+    pair = replayed[Cell(clause="D2", model="gemma9b", tool="hooks", other="pyvene", repeat=2)]
     assert pair.measured["one_minus_cosine"] == pytest.approx(0.5)
     assert (pair.measured["band"], pair.outcome) == ("diverges", Outcome.DIFFERS)
-    within = found[Cell(clause="D1", model="gemma9b", tool="pyvene")]
+    within = replayed[Cell(clause="D1", model="gemma9b", tool="pyvene")]
     assert within.measured["worst_pair"] in {"0-2", "1-2", "2-3", "2-4"}
     assert within.outcome is Outcome.DIFFERS
 
 
-def test_tiny_angles_survive(inputs: Any) -> None:
+def test_tiny_angles_are_not_rounded_away(inputs: Any) -> None:
     direction = (np.array([0.5, 0.5, 0.5, 0.5]) + 1e-9 * np.array([1, -1, 1, -1])).tolist()
     turned = put(full_file(), ("runs", 0, "methods", "hooks", "direction"), direction)
     pair = records(inputs(turned, summary_file()))[
@@ -104,11 +106,9 @@ def test_tiny_angles_survive(inputs: Any) -> None:
 
 
 def test_a_divergence_on_both_models_is_outcome_1(inputs: Any) -> None:
-    far = put(full_file(), ("runs",), [
-        put(put(run, ("methods", "hooks", "direction"), [0.5, -0.5, 0.5, -0.5]), ("methods", "hooks", "eval"),
-            run["methods"]["hooks"]["eval"] | {"coherent_rate": 10.0, "normal_rate": 90.0})
-        for run in full_file()["runs"]
-    ])  # fmt: skip
+    far = full_file()
+    for run in far["runs"]:
+        run["methods"]["hooks"] |= {"direction": [0.5, -0.5, 0.5, -0.5], "eval": rates(10.0)}
     summary = put(summary_file(), ("summary", "hooks"), summary_file(10.0)["summary"]["hooks"])
     summary = put(summary, ("tensor_site_parity", "pairwise_raw_cosine_mean", "hooks_vs_nnsight"), 0.3)
     assert judge(replay(inputs(far, summary).published)).conclusion is Conclusion.OUTCOME_1
@@ -136,17 +136,17 @@ def test_equal_rates_are_not_called_equal_answers(inputs: Any) -> None:
     assert verdict.strength.kind == "intervals"
 
 
-def test_every_record_says_which_file_it_is_from(inputs: Any) -> None:
+def test_each_record_names_its_published_file(inputs: Any) -> None:
     run = replay(inputs(full_file(), summary_file()).published)
     origins = {(r.cell.model, r.provenance["replayed_from"]) for r in run.records}
     assert origins == {("gemma9b", GEMMA), ("qwen7b", QWEN)}
     assert all(re.fullmatch("[0-9a-f]{64}", str(r.provenance["sha256"])) for r in run.records)
 
 
-def test_the_second_reading_asks_for_preflight_and_pyvene(inputs: Any) -> None:
+def test_the_second_verdict_requires_preflight_and_pyvene(inputs: Any) -> None:
     verdict = judge(demand_real_tools(replay(inputs(full_file(), summary_file()).published)))
     assert verdict.conclusion is Conclusion.INCOMPLETE
     assert not verdict.proceed
-    told = " ".join(verdict.missing)
-    assert "the pyvene arm is not known to be pyvene" in told
-    assert "P1 x6" in told
+    missing = " ".join(verdict.missing)
+    assert "the pyvene arm is not known to be pyvene" in missing
+    assert "P1 x6" in missing

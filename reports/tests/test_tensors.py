@@ -12,13 +12,13 @@ from reports.tests.synthetic_run import agreeing
 from steering_core.errors import ArtifactProblem
 
 
-def test_whole_tensors_are_accepted(tmp_path: Path) -> None:
+def test_intact_tensors_are_accepted(tmp_path: Path) -> None:
     tensors(lambda folder: None)(tmp_path)
     assert len(list_tensors(tmp_path)) == 2
     assert read_run(tmp_path) == agreeing()
 
 
-def test_a_records_file_by_itself_needs_no_tensors(tmp_path: Path) -> None:
+def test_a_records_file_alone_needs_no_tensors(tmp_path: Path) -> None:
     tensors(lambda folder: None)(tmp_path)
     alone = tmp_path / "alone"
     alone.mkdir()
@@ -28,7 +28,7 @@ def test_a_records_file_by_itself_needs_no_tensors(tmp_path: Path) -> None:
         read_run(alone)
 
 
-def test_a_changed_tensor_beside_the_records_is_seen(tmp_path: Path) -> None:
+def test_a_changed_tensor_beside_the_records_is_refused(tmp_path: Path) -> None:
     tensors(lambda folder: (folder / ROWS).write_bytes(b""))(tmp_path)
     with pytest.raises(ArtifactProblem, match="artifact-tensor-digest"):
         read_run(tmp_path / "records.jsonl")

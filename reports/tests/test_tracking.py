@@ -1,4 +1,4 @@
-"""Tracking: the plan's field names, offline too, and no trace of the library when it is not asked for."""
+"""Tracking: the plan's field names, offline too; the library is not imported unless it is requested."""
 
 import subprocess
 import sys
@@ -17,14 +17,12 @@ from steering_core.errors import UsageProblem
 from steering_core.records.record import Run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FIELDS = {
-    "model_id", "method", "layer_idx", "layer_pct", "multiplier", "quantization", "refusal_rate",
-    "coherent_refusal_rate", "garbled_refusal_rate", "direction_norm", "n_samples", "sample_outputs", "output_quality",
-}  # fmt: skip
+FIELDS = {"model_id", "method", "layer_idx", "layer_pct", "multiplier", "quantization", "direction_norm", "n_samples"}
+FIELDS |= {"refusal_rate", "coherent_refusal_rate", "garbled_refusal_rate", "sample_outputs", "output_quality"}
 
 
 def measured_run() -> Run:
-    """A run whose records say the strength, as real ones do."""
+    """A run whose records name the strength, as real ones do."""
     run = agreeing()
     records = tuple(
         record.model_copy(update={"provenance": {**record.provenance, "coefficient": 6.5}}) for record in run.records
@@ -33,7 +31,7 @@ def measured_run() -> Run:
 
 
 class Tracked:
-    """Stands for a run of wandb."""
+    """Stands in for a run of wandb."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -50,15 +48,15 @@ class Tracked:
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stand-in for wandb that remembers what it was told."""
+    """A stand-in for wandb that remembers its arguments."""
     module: Any = ModuleType("wandb")
-    module.tracked, module.asked = Tracked(), {}
+    module.tracked, module.arguments = Tracked(), {}
     module.Settings = lambda **settings: settings
     module.Table = lambda columns, data: {"columns": columns, "data": data}
 
-    def init(**asked: Any) -> Tracked:
+    def init(**arguments: Any) -> Tracked:
         warnings.warn("something old is used", DeprecationWarning, stacklevel=2)
-        module.asked.update(asked)
+        module.arguments.update(arguments)
         return module.tracked  # type: ignore[no-any-return]
 
     module.init = init
@@ -81,9 +79,7 @@ def test_rows_and_the_conclusion_are_logged_once(library: Any, tmp_path: Path) -
     run = measured_run()
     assert track("study", tmp_path, run, judge(run)) == ""
 
-    assert (library.asked["project"], library.asked["dir"], library.asked["name"]) == (
-        "study", str(tmp_path), tmp_path.name,
-    )  # fmt: skip
+    assert [library.arguments[name] for name in ("project", "dir", "name")] == ["study", str(tmp_path), tmp_path.name]
     assert len(library.tracked.rows) == len(list(tracked_rows(run)))
     assert library.tracked.rows[0]["sample_outputs"]["columns"] == ["prompt", "response", "quality"]
     assert library.tracked.summary == {"conclusion": "OUTCOME_4", "cells": len(run.records)}
@@ -95,12 +91,12 @@ def test_a_failure_of_the_library_is_one_line(library: Any, tmp_path: Path) -> N
 
     library.init = refuse
     run = measured_run()
-    said = track("study", tmp_path, run, judge(run)).strip()
-    assert said.startswith("not tracked by wandb: OSError: no route")
-    assert "\n" not in said
+    message = track("study", tmp_path, run, judge(run)).strip()
+    assert message.startswith("not tracked by wandb: OSError: no route")
+    assert "\n" not in message
 
 
-def test_a_missing_library_is_said_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.tracking.find_spec", lambda name: None)
     require_wandb(None)
 
@@ -108,7 +104,7 @@ def test_a_missing_library_is_said_before_anything_runs(monkeypatch: pytest.Monk
         require_wandb("study")
 
 
-def test_nothing_is_imported_when_it_is_off() -> None:
+def test_wandb_is_not_imported_by_default() -> None:
     program = "import sys, reports.plugin, reports.ledger; assert 'wandb' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
@@ -125,7 +121,7 @@ sys.exit(track("study", Path(sys.argv[1]), run, judge(run)) or 0)
 
 
 @pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed")
-def test_offline_leaves_every_field_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode_stores_every_field_locally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     subprocess.run([sys.executable, "-c", OFFLINE, str(tmp_path)], cwd=ROOT, check=True)
 

@@ -1,4 +1,4 @@
-"""Transfer efficiencies against the published files, and against the rules of the study."""
+"""Transfer efficiencies of the published files, and the study's rules for controls."""
 
 import pytest
 
@@ -14,15 +14,15 @@ PUBLISHED = {
     ("qwen-7b", "gemma-9b"): (5, 29, 0.172, 0.036, 0.321),
     ("gemma-9b", "qwen-7b"): (1, 30, 0.033, 0.000, 0.100),
 }
-"""The study's table: coherent of 30 transferred, of 30 by the target's own direction, efficiency, 95 % interval."""
+"""The study's table: coherent refusals of 30 with the source's direction and with the target's, efficiency, 95 % interval."""
 
 
-def test_the_four_published_intervals_come_out() -> None:
-    found = {
+def test_the_four_published_intervals_are_reproduced() -> None:
+    table = {
         (row.source, row.target): (row.coherent, row.own, *(round(number, 3) for number in row.efficiency))
         for row in transfers(read_inputs([published("study_phase2")]).transfers)
     }
-    assert found == PUBLISHED
+    assert table == PUBLISHED
 
 
 def test_the_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,5 +39,5 @@ def test_a_control_at_another_strength_does_not_count() -> None:
         transfers(files)
 
 
-def test_a_control_alone_is_no_transfer() -> None:
+def test_a_control_alone_is_not_a_transfer() -> None:
     assert transfers([TransferFile.model_validate(transfer_file("qwen-32b", "qwen-32b"))]) == []

@@ -17,7 +17,7 @@ MODELS = ("qwen7b", "unregistered")
 
 
 def measured() -> Run:
-    """A complete run of a registered and an unregistered model, whose records say their strength."""
+    """A complete run of a registered and an unregistered model, whose records name their strength."""
     run = agreeing()
     names = dict(zip(run.plan.models, MODELS, strict=True))
     more = {"coefficient": 15.0, "model_id": "somewhere/else", "gpu": "NVIDIA H200", "dtype": "torch.bfloat16"}
@@ -33,13 +33,16 @@ def test_one_condition_per_tool_and_arm() -> None:
     result = build_v3(measured(), MODELS[0])
     assert (result.model, result.model_id, result.family) == (MODELS[0], "somewhere/else", "qwen2")
     assert (result.quantization, result.gpu, result.timestamp) == ("bf16", "NVIDIA H200", "2026-02-20T12:00:00Z")
-    assert [(each.tool, each.arm) for each in result.conditions][:2] == [("hooks", "reference"), ("hooks", "native")]
+    assert [(condition.tool, condition.arm) for condition in result.conditions][:2] == [
+        ("hooks", "reference"),
+        ("hooks", "native"),
+    ]
     assert len(result.conditions) == 6
     other = build_v3(measured(), MODELS[1])
     assert (other.family, other.conditions[0].layer_pct) == ("unregistered", None)
 
 
-def test_rates_are_those_of_the_record() -> None:
+def test_rates_come_from_the_record() -> None:
     first = build_v3(measured(), MODELS[0]).conditions[0]
     assert (first.layer_idx, first.layer_pct, first.multiplier, first.direction_norm) == (4, 0.1429, 15.0, 12.5)
     assert (first.refusals, first.n_samples, first.output_quality) == (29, 30, "coherent")
@@ -57,14 +60,8 @@ def test_files_are_written_and_read_back(tmp_path: Path) -> None:
         f"v3_phase1_family_sweep_{model}_2026-02-20T120000Z.json" for model in MODELS
     ]
     assert V3Result.model_validate_json(paths[0].read_text()) == build_v3(measured(), MODELS[0])
-    assert list(json.loads(paths[0].read_text()))[:6] == [
-        "phase",
-        "model",
-        "model_id",
-        "family",
-        "method",
-        "quantization",
-    ]
+    fields = list(json.loads(paths[0].read_text()))
+    assert fields[:6] == ["phase", "model", "model_id", "family", "method", "quantization"]
 
 
 def test_a_run_without_rates_is_refused() -> None:
@@ -74,12 +71,12 @@ def test_a_run_without_rates_is_refused() -> None:
         build_v3(run.model_copy(update={"records": none}), MODELS[0])
 
 
-def test_a_record_that_does_not_say_its_strength_is_refused() -> None:
-    with pytest.raises(ArtifactProblem, match="does not say its coefficient"):
+def test_a_record_without_its_strength_is_refused() -> None:
+    with pytest.raises(ArtifactProblem, match="has no coefficient"):
         build_v3(agreeing(), "tiny_qwen2")
 
 
-def test_the_command_names_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_paths_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "run", measured(), judge(measured()))
     assert main(["export", str(tmp_path / "run"), "--v3", str(tmp_path / "v3")]) == 0
     assert capsys.readouterr().out.split() == [str(path) for path in sorted((tmp_path / "v3").iterdir())]

@@ -10,3 +10,8 @@ class Quality(StrEnum):
     GARBLED = "garbled"  # broken text, whatever words it holds
     NORMAL = "normal"  # readable, and not a refusal
     UNSCORED = "unscored"  # readable for all one can tell, in a language whose refusals are not known
+
+    @property
+    def letter(self) -> str:
+        """`C`, `G`, `N` or `U`: one character per text, where a record lists the classes of many."""
+        return self.value[0].upper()

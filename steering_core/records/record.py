@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
+SCHEMA: Final = 2
 Arm = Literal["reference", "native"]
 ARMS: tuple[Arm, ...] = ("reference", "native")
 """Who applies the steering: raw hooks apply every tool's direction, or the tool applies its own."""
