@@ -53,7 +53,7 @@ def show_judged(judged: JudgedRun, width: int, color: bool) -> str:
 
 def second_reading(verdict: Verdict, width: int, color: bool) -> str:
     """What the same numbers are worth to a suite that demands a preflight and real tool paths."""
-    demand = f"By this suite's own demands (full preflight, real pyvene) it is {verdict.conclusion.label}:"
+    demand = f"By this suite's own demands (full preflight, real pyvene) it is {verdict.label}:"
     return f"\n{plain(demand, width)}\n" + write_lines([("Missing", text) for text in verdict.missing], width, color)
 
 

@@ -10,7 +10,7 @@ from reports.page.exports import Table
 from reports.page.findings import Finding, count_blocked, list_findings
 from reports.page.grid import Grid, build_grids, outcome_table
 from reports.page.samples import Examples, list_examples
-from reports.page.words import DECLARED, MEANINGS, OUTCOMES, STAGES, STRENGTHS, tone_of
+from reports.page.words import DECLARED, OUTCOMES, STAGES, STRENGTHS
 from reports.verdicts import Verdict
 from steering_core.records.record import Outcome, Run
 
@@ -21,8 +21,6 @@ class PageView:
 
     run: Run
     verdict: Verdict
-    meaning: str
-    tone: str
     strength: str
     findings: list[Finding]
     blocked: int
@@ -70,8 +68,6 @@ def view_run(run: Run, verdict: Verdict) -> PageView:
     return PageView(
         run=run,
         verdict=verdict,
-        meaning=MEANINGS[verdict.conclusion],
-        tone=tone_of(verdict.conclusion),
         strength=STRENGTHS.get(verdict.strength.kind, verdict.strength.kind),
         findings=_order(list_findings(run), verdict),
         blocked=count_blocked(run),

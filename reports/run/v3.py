@@ -1,6 +1,7 @@
 """The result format of the V3 plan (section 4.3): one JSON per model, made from its B1 records."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +13,8 @@ from steering_core.errors import ArtifactProblem
 from steering_core.models.registry import ModelSpec, read_registry
 from steering_core.places import REGISTRY
 from steering_core.records.record import Frozen, Outcome, Record, Run
+from steering_core.records.thresholds import quality_band
 
-WORKS, BREAKS = 0.6, 0.4
 QUALITY = {"C": "coherent", "G": "garbled", "N": "normal", "U": "unscored"}
 PRECISION = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "int8": "int8", "nf4": "int4"}
 
@@ -108,18 +109,11 @@ def _condition(record: Record, own: Sequence[Record], spec: ModelSpec | None) ->
         refusals=coherent + garbled,
         n_samples=total,
         direction_norm=_norm(record, own),
-        output_quality=_quality(coherent / total, garbled / total),
+        output_quality=quality_band(Fraction(coherent, total), Fraction(garbled, total)),
         samples=tuple(_sample(sample) for sample in measured.get("samples", [])),
         tool=record.cell.tool or "",
         arm=record.cell.arm or "",
     )
-
-
-def _quality(coherent: float, garbled: float) -> Literal["coherent", "garbled", "mixed"]:
-    """The plan's bands: works at 60 % coherent; breaks down below 40 % coherent with 40 % garbled."""
-    if coherent >= WORKS:
-        return "coherent"
-    return "garbled" if coherent < BREAKS <= garbled else "mixed"
 
 
 def _sample(sample: dict[str, Any]) -> V3Sample:

@@ -10,9 +10,9 @@ from reports.study.files import FullArtifact, MethodResult, SiteParity, SummaryA
 from reports.study.rates import Stored, rate_cells, repeated_counts
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Cell, Value
-from steering_core.records.thresholds import STABLE, band_of_cosine, is_stable
+from steering_core.records.thresholds import ATOL, STABLE, band_of_cosine, is_stable
 
-ATOL, FLOAT32 = 1e-5, 1e-6
+FLOAT32 = 1e-6
 Unit = NDArray[np.float64]
 Rows = dict[str, dict[int, MethodResult]]
 """Per tool and repeat, its finished cycle."""

@@ -1,13 +1,14 @@
 """Published rates as cells: what steering did in each repeat (B1), and the gaps between tools (B2)."""
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
 
 from reports.study.files import Aggregate, Spread, count
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Cell, Value
-from steering_core.records.thresholds import AGREE_PP
+from steering_core.records.thresholds import band_of_gap, percent
 from steering_core.statistics import wilson_interval
 
 Counts = tuple[int, int, int]
@@ -54,13 +55,14 @@ def rate_cells(model: str, counts: Mapping[str, Mapping[int, Counts]]) -> Iterat
         shared = counts[tool].keys() & counts[other].keys()
         if gaps := [_points(counts[tool][repeat], counts[other][repeat]) for repeat in shared]:
             cell = Cell(clause="B2", model=model, tool=tool, other=other, arm="reference")
-            sentence = f"published coherent rates differ by {max(gaps):.1f} pp"
-            yield Stored(cell, max(gaps) <= AGREE_PP, sentence, {"gap_pp": max(gaps)})
+            widest = max(gaps)
+            sentence = f"published coherent rates differ by {float(widest):.1f} pp"
+            yield Stored(cell, band_of_gap(widest) == "agrees", sentence, {"gap_pp": float(widest)})
 
 
-def _points(left: Counts, right: Counts) -> float:
-    """Gap of the coherent rates in percentage points."""
-    return abs(left[0] / sum(left) - right[0] / sum(right)) * 100
+def _points(left: Counts, right: Counts) -> Fraction:
+    """The coherent-rate gap in percentage points."""
+    return abs(percent(left[0], sum(left)) - percent(right[0], sum(right)))
 
 
 def _rate(model: str, tool: str, repeat: int, counts: Counts) -> Stored:

@@ -101,8 +101,8 @@ def ended(run: Run, pattern: str, outcome: Outcome, sentence: str = "did not hol
 
 
 def blocked(run: Run, pattern: str, by: str) -> Run:
-    """The run with these cells held back by a failed preflight cell."""
-    return ended(run, pattern, Outcome.ABSENT, f"held back by {by}", blocked_by=by, measured={})
+    """The run with these cells skipped because of a failed preflight cell."""
+    return ended(run, pattern, Outcome.ABSENT, f"skipped because of {by}", blocked_by=by, measured={})
 
 
 def added(run: Run, record: Record) -> Run:
