@@ -4,8 +4,6 @@ import pytest
 
 from parity.plugin.assertions import assert_holds
 from parity.plugin.canonical import (
-    NORM_TOLERANCE,
-    TOLERANCES,
     CanonicalDirection,
     distance,
     machine_class,
@@ -14,6 +12,7 @@ from parity.plugin.canonical import (
     to_bytes,
 )
 from steering_core.places import snapshot_path
+from steering_core.records.thresholds import CANONICAL, CANONICAL_NORM, is_canonical
 
 
 @pytest.mark.clause("D5")
@@ -41,11 +40,12 @@ def judge(experiment, record, direction) -> None:
     """Within tolerance of the locked direction."""
     gap, ratio = distance(direction.numpy(), read_canonical(experiment))
     machine = machine_class(experiment)
-    tolerance = TOLERANCES[machine.split("-")[1]]
+    dtype = machine.split("-")[1]
+    tolerance = CANONICAL[dtype]
     name = snapshot_path(experiment.model.spec.key, machine).name
     record.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
     words = (
         f"against {machine}/{name}: 1 - cos = {gap:.3g} (allowed {tolerance:g}), "
-        f"norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
+        f"norm ratio {ratio:.6f} (allowed +-{CANONICAL_NORM:g})"
     )
-    assert_holds(record, gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE, words, words)
+    assert_holds(record, is_canonical(gap, ratio, dtype), words, words)

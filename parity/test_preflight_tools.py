@@ -2,13 +2,14 @@
 
 import pytest
 
-from parity.plugin.assertions import ATOL, assert_equal, assert_holds, assert_same
+from parity.plugin.assertions import assert_equal, assert_holds, assert_same
 from steering_core.compare import compare
+from steering_core.records.thresholds import ATOL
 
 
 @pytest.mark.clause("P6")
 def test_agreement(experiment, tools, record):
-    """P6: allclose(atol=1e-5, rtol=0) on the raw activations of every prompt; bit equality is reported too."""
+    """P6: allclose(atol=ATOL, rtol=0) on the raw activations of every prompt; bit equality is reported too."""
     batch = experiment.extraction
     first, second = (experiment.read(tool, batch)[experiment.site] for tool in tools)
     assert_equal(record, "shape", list(first.shape), list(second.shape))

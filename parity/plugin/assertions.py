@@ -9,9 +9,6 @@ from steering_core.records.draft import Draft
 if TYPE_CHECKING:
     from torch import Tensor
 
-ATOL = 1e-5
-"""Protocol section D: allclose(atol=1e-5, rtol=0) on raw activations."""
-
 
 def assert_same(
     record: Draft,

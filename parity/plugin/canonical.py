@@ -17,10 +17,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension
 from parity.plugin.gate import preflight_holds
 from steering_core.errors import UsageProblem
 from steering_core.places import ROOT, SNAPSHOTS, snapshot_path
-
-TOLERANCES = {"float32": 1e-6, "float16": 1e-4, "bfloat16": 2e-3}
-"""Allowed 1 - cos per dtype: far above what another CPU moves in float32; the floor in half precision."""
-NORM_TOLERANCE = 1e-3
+from steering_core.records.thresholds import is_canonical
 
 
 class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # syrupy has no types for mypy here
@@ -42,7 +39,7 @@ class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
         """Within tolerance: an agreeing file is left as it is, byte for byte."""
         gap, ratio = distance(load(serialized_data)["direction"], load(snapshot_data)["direction"])
-        return gap <= TOLERANCES[self.machine.split("-")[1]] and abs(ratio - 1) <= NORM_TOLERANCE
+        return is_canonical(gap, ratio, self.machine.split("-")[1])
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
         """Cosine, norm ratio and the components that moved most."""

@@ -21,6 +21,8 @@ class PageView:
 
     run: Run
     verdict: Verdict
+    meaning: str
+    tone: str
     strength: str
     findings: list[Finding]
     blocked: int
@@ -68,6 +70,8 @@ def view_run(run: Run, verdict: Verdict) -> PageView:
     return PageView(
         run=run,
         verdict=verdict,
+        meaning=verdict.meaning,
+        tone=verdict.tone,
         strength=STRENGTHS.get(verdict.strength.kind, verdict.strength.kind),
         findings=_order(list_findings(run), verdict),
         blocked=count_blocked(run),
