@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from reports.page.commands import repeat_command
+from reports.page.findings import list_findings
+from reports.terminal import screen
 from reports.terminal.screen import SCREEN, render
 from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, hostile, one_fault, replace
 from reports.verdicts import judge
@@ -133,3 +135,12 @@ def test_environment_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -
     for name, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
         monkeypatch.setenv(name, value)
     assert shown(diverging(), color=True) == before
+
+
+def test_findings_are_listed_once_however_much_has_to_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = crowded()
+    verdict = judge(run).model_copy(update={"likely_cause": None})
+    listed = []
+    monkeypatch.setattr(screen, "list_findings", lambda run: listed.append(run) or list_findings(run))
+    render(run, verdict, 80, color=False)
+    assert len(listed) == 1

@@ -1,7 +1,11 @@
 """The decision rules: every conclusion, their order, and what a failed clause does to each."""
 
+from pathlib import Path
+
 import pytest
 
+from reports.__main__ import main
+from reports.run.artifact import write_run
 from reports.tests.verdicts.verdict_runs import (
     MODELS,
     added,
@@ -14,7 +18,7 @@ from reports.tests.verdicts.verdict_runs import (
     preflight_run,
     rate,
 )
-from reports.verdicts import Verdict, judge, matches
+from reports.verdicts import Verdict, judge, judgment, matches
 from steering_core.errors import UsageProblem
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Record, Run
@@ -222,3 +226,15 @@ def test_verdict_has_a_label_and_survives_json() -> None:
     assert verdict.label == "INVALID"
     assert judge(full_run()).label == "OUTCOME 4"
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+@pytest.mark.parametrize("command", ["verdict", "render"])
+def test_each_command_gathers_the_evidence_once(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, full_run(), judge(full_run()))
+    gathered, gather = [], judgment.gather
+    monkeypatch.setattr(judgment, "gather", lambda run: gathered.append(run) or gather(run))
+
+    assert main([command, str(tmp_path)]) == 0
+    assert len(gathered) == 1

@@ -30,8 +30,8 @@ RULE = VerdictRule(
     conclusion="INCOMPLETE",
     precedence=30,
     tone=Tone.OPEN,
-    condition="cells are missing, a tool is absent or unsupported, a check crashed, there are too few repeats, or fewer "
-    "than two models or tools",
+    condition="cells are missing, a check crashed, a tool is absent or unsupported, or there are too few models, tools or "
+    "repeats",
     meaning="Something that the comparison needs was not measured, so nothing can be concluded yet.",
     decide=decide,
 )

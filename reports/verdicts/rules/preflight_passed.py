@@ -39,7 +39,7 @@ RULE = VerdictRule(
     conclusion="PREFLIGHT_PASSED",
     precedence=20,
     tone=Tone.GOOD,
-    condition="the run measures no behavior, and every planned check was measured and every preflight check holds",
+    condition="the run measures no behavior, every planned check was measured, and every preflight check holds",
     meaning="Every basic check that was selected holds. Behavior was not part of this run.",
     decide=decide,
 )
