@@ -65,7 +65,7 @@ def _parts(
     rows = 3 * detail - 1
     rates = rates_table(run, rows)
     items = [
-        *_trouble(verdict, failure, detail),
+        *_failures(verdict, failure, detail),
         *_next_steps(verdict),
         *_several("Note", verdict.notes, 2 * detail + 1),
         Item("Scope", verdict.scope.sentence, 3),
@@ -91,7 +91,7 @@ def _headline(run: Run, verdict: Verdict, width: int) -> Text:
     return Text(plain(f"{label}: {verdict.headline}", 3 * width), style=STYLES[verdict.tone])
 
 
-def _trouble(verdict: Verdict, failure: Record | None, detail: int) -> list[Item]:
+def _failures(verdict: Verdict, failure: Record | None, detail: int) -> list[Item]:
     """What failed first, what else failed, and what is missing."""
     items: list[Item] = []
     if failure is not None:

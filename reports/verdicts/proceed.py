@@ -30,10 +30,17 @@ def decide(
     Stricter than the letter in one point: a tool whose own steering is wrong (a failed steering clause) is not chosen,
     because the next phase steers with it. The verdict's notes name that failure.
     """
-    if obstacle := _find_obstacle(index, models, failures, missing):
-        return Proceed(None, (), obstacle)
-    if not (candidates := _list_candidates(index, models)):
-        return Proceed(None, (), "no tool passes every preflight and steering clause on every model")
+    candidates = _list_candidates(index, models)
+    obstacles = {
+        "this run measured no behavior, so no tool can be chosen": index.preflight_only,
+        "the evidence is incomplete": bool(missing),
+        "the failed check has to be fixed first": bool(failures) and index.plan.gated,
+        "the model itself fails a check, so its rates have no meaning": any(cause.tool is None for cause in failures),
+        "directions are not stable across repeats": not all(model.stable for model in models),
+        "no tool passes every preflight and steering clause on every model": not candidates,
+    }
+    if reason := next((reason for reason, applies in obstacles.items() if applies), None):
+        return Proceed(None, (), reason)
     percents = pool_percents(rate for model in models for rate in model.rates)
     best = max(percents[tool] for tool in candidates)
     leader, *others = (tool for tool in candidates if percents[tool] == best)
@@ -41,22 +48,6 @@ def decide(
     apart = ", apart from its known deviations," if declared else ""
     reason = f"{leader} passes every preflight check{apart} on every model, with a coherent rate of {float(best):.1f} %"
     return Proceed(leader, (leader, *others) if others else (), reason)
-
-
-def _find_obstacle(
-    index: RunIndex, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
-) -> str | None:
-    if index.preflight_only:
-        return "this run measured no behavior, so no tool can be chosen"
-    if missing:
-        return "the evidence is incomplete"
-    if failures and index.plan.gated:
-        return "the failed check has to be fixed first"
-    if any(cause.tool is None for cause in failures):
-        return "the model itself fails a check, so its rates have no meaning"
-    if not all(model.stable for model in models):
-        return "directions are not stable across repeats"
-    return None
 
 
 def _list_candidates(index: RunIndex, models: Sequence[ModelEvidence]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class TestStrength:
         assert "discordant prompts: 10 (10, 11, 12, 13, 14, 15, 16, 17, 18, 19), exact" in line
         assert line.endswith("at n = 20, 5 pp is 1 prompt and more than 20 pp is 5 prompts")
 
-    def test_repeated_prompts_are_counted_once(self) -> None:
+    def test_rate_names_its_number_of_different_prompts(self) -> None:
         run = measured(full_run(), f"B1 {QWEN} * r*", unique=10)
         line = judge(measured(run, f"B1 {QWEN} pyvene native r1", tokens_sha256="other")).strength.lines[0]
         assert "hooks 28/30 of 10 different prompts [25.0, 75.0] %" in line

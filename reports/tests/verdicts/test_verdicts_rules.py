@@ -89,7 +89,7 @@ def test_every_tone_has_its_colors() -> None:
     assert set(COLORS) == set(STYLES) == set(Tone)
 
 
-def test_precedence_is_unambiguous_and_only_the_last_rule_fires_always() -> None:
+def test_precedence_is_unambiguous_and_indeterminate_comes_last() -> None:
     assert len({rule.precedence for rule in RULES}) == len(RULES)
     assert RULES[-1].conclusion == "INDETERMINATE"
 
