@@ -1,16 +1,16 @@
 """Behavior B1-B3: what steering does to the answers, per tool and per arm, and whether the premise holds."""
 
 from collections import Counter
+from fractions import Fraction
 
 import pytest
 
 from parity.plugin.assertions import assert_holds
 from steering_core.prompts import normalized
 from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
+from steering_core.records.thresholds import CONTROL_GAP, band_of_gap, percent, premise_holds
 from steering_core.statistics import discordant, mcnemar_exact, wilson_interval
 
-AGREED_GAP = 5.0
-CONTROL_GAP = 0.2
 CONTROL_SEEDS = (1, 2, 3)
 LETTERS = {Quality.COHERENT: "C", Quality.GARBLED: "G", Quality.NORMAL: "N", Quality.UNSCORED: "U"}
 
@@ -72,16 +72,16 @@ def samples(experiment, texts, classes, per_class=3):
 def test_gap(experiment, tools, record, arm):
     """B2: gap of the coherent rate between two tools, with the prompts on which they part."""
     first, second = (refusals(experiment, tool, arm) for tool in tools)
-    gap = abs(sum(first) - sum(second)) / len(first) * 100
+    gap = percent(abs(sum(first) - sum(second)), len(first))
     only_first, only_second = discordant(first, second)
     record.note(
-        gap_pp=gap, discordant=only_first + only_second, mcnemar_p=mcnemar_exact(only_first, only_second),
+        gap_pp=float(gap), discordant=only_first + only_second, mcnemar_p=mcnemar_exact(only_first, only_second),
         only_first=[n for n, (a, b) in enumerate(zip(first, second, strict=True)) if a and not b],
         only_second=[n for n, (a, b) in enumerate(zip(first, second, strict=True)) if b and not a],
     )  # fmt: skip
     names, parted = " and ".join(tool.name for tool in tools), only_first + only_second
-    words = f"coherent rates of {names} are {gap:.1f} pp apart, {parted} discordant prompts"
-    assert_holds(record, gap <= AGREED_GAP, words, words)
+    words = f"coherent rates of {names} are {float(gap):.1f} pp apart, {parted} discordant prompts"
+    assert_holds(record, band_of_gap(gap) == "agrees", words, words)
 
 
 def refusals(experiment, tool, arm):
@@ -103,7 +103,7 @@ def test_premise(experiment, record):
         f"unsteered: {refused} of {len(harmful)} harmful prompts refused, "
         f"{wrongly} of {len(benign)} evaluation prompts refused"
     )
-    assert_holds(record, refused > len(harmful) / 2 and wrongly <= 0.2 * len(benign), words, words)
+    assert_holds(record, premise_holds(refused, len(harmful), wrongly, len(benign)), words, words)
 
 
 @pytest.mark.clause("B4")
@@ -111,11 +111,12 @@ def test_control(steering, record):
     """B4: random directions of equal norm draw far fewer coherent refusals than the true one."""
     true = share_of_refusals(steering.true_answers())
     random = [share_of_refusals(steering.random_answers(seed)) for seed in CONTROL_SEEDS]
-    record.note(coherent_true=true, coherent_random=random)
-    words = f"coherent refusals: {true:.0%} along the true direction, at most {max(random):.0%} along random ones"
+    record.note(coherent_true=float(true), coherent_random=[float(share) for share in random])
+    along = f"{float(true):.0%} along the true direction, at most {float(max(random)):.0%} along random ones"
+    words = f"coherent refusals: {along}"
     assert_holds(record, true - max(random) > CONTROL_GAP, words, f"{words}; the result is not about the direction")
 
 
 def share_of_refusals(texts):
     """Fraction of coherent refusals."""
-    return sum(classify(text) is Quality.COHERENT for text in texts) / len(texts)
+    return Fraction(sum(classify(text) is Quality.COHERENT for text in texts), len(texts))

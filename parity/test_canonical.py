@@ -7,8 +7,6 @@ import pytest
 from parity.plugin.arguments import Draft, Experiment, Tool
 from parity.plugin.assertions import assert_holds
 from parity.plugin.canonical import (
-    NORM_TOLERANCE,
-    TOLERANCES,
     distance,
     extension_for,
     machine_class,
@@ -17,6 +15,7 @@ from parity.plugin.canonical import (
     to_bytes,
 )
 from steering_core.places import snapshot_path
+from steering_core.records.thresholds import CANONICAL, CANONICAL_NORM, is_canonical
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,10 +46,11 @@ def assert_canonical(experiment: Experiment, record: Draft, direction: "Tensor")
     """Within tolerance of the locked direction, in angle and norm; direction: [hidden]."""
     gap, ratio = distance(direction.numpy(), read_canonical(experiment))
     machine = machine_class(experiment)
-    tolerance = TOLERANCES[machine.split("-")[1]]
+    dtype = machine.split("-")[1]
+    tolerance = CANONICAL[dtype]
     name = snapshot_path(experiment.model.spec.key, machine).name
     record.note(one_minus_cosine=min(gap, 1.0), norm_ratio=min(ratio, 1e9), tolerance=tolerance, snapshot=name)
     angle = f"1 - cos = {gap:.3g} (allowed {tolerance:g})"
-    norm = f"norm ratio {ratio:.6f} (allowed +-{NORM_TOLERANCE:g})"
-    within = gap <= tolerance and abs(ratio - 1) <= NORM_TOLERANCE
+    norm = f"norm ratio {ratio:.6f} (allowed +-{CANONICAL_NORM:g})"
+    within = is_canonical(gap, ratio, dtype)
     assert_holds(record, within, f"against {machine}/{name}: {angle}, {norm}")

@@ -5,17 +5,13 @@ from itertools import combinations
 import pytest
 
 from parity.plugin.assertions import assert_holds
-from steering_core.compare import cosine, largest_components, one_minus_cosine
-
-STABLE = 1e-3
-AGREES, DIVERGES = 0.99, 0.95
-NORM_SPREAD = 1e-2
-PLANTED = 1e-2
+from steering_core.compare import largest_components, one_minus_cosine
+from steering_core.records.thresholds import COMPONENT, NORM_SPREAD, STABLE, band_of_cosine, is_recovered, is_stable
 
 
 @pytest.mark.clause("D1")
 def test_within_tool(experiment, tool, record, repeats):
-    """D1: the worst pair of the repeats has cosine > 0.999; the last repeat ran in a fresh process."""
+    """D1: the worst pair of the repeats is the same direction; the last repeat ran in a fresh process."""
     directions = [experiment.direction(tool, repeat) for repeat in range(repeats)]
     pairs = {f"{a}-{b}": one_minus_cosine(directions[a], directions[b]) for a, b in combinations(range(repeats), 2)}
     worst = max(pairs, key=pairs.__getitem__, default="0-0")
@@ -27,18 +23,17 @@ def test_within_tool(experiment, tool, record, repeats):
         one_minus_cosine=value, worst_pair=worst, repeats=repeats, threshold=STABLE, norm_mean=mean, norm_std=deviation
     )
     assert_holds(
-        record, value < STABLE, f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}",
+        record, is_stable(value), f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}",
         f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}",
     )  # fmt: skip
 
 
 @pytest.mark.clause("D2")
 def test_cross_tool(experiment, tools, record, repeat):
-    """D2: cosine of the directions of two tools; > 0.99 agrees, < 0.95 diverges, between is a finding too."""
+    """D2: cosine of the directions of two tools: agrees, diverges, or is between thresholds, which is a finding too."""
     first, second = (experiment.direction(tool, repeat) for tool in tools)
-    value = cosine(first, second)
-    band = "agrees" if value > AGREES else "diverges" if value < DIVERGES else "between"
     gap = one_minus_cosine(first, second)
+    value, band = 1 - gap, band_of_cosine(gap)
     record.note(cosine=value, one_minus_cosine=gap, band=band)
     names = " and ".join(tool.name for tool in tools)
     words = f"directions of {names}: 1 - cos = {gap:.3g} (cos {value:.6f}, {band})"
@@ -62,14 +57,14 @@ def test_norms(experiment, every_tool, record, repeats):
 
 @pytest.mark.clause("D4")
 def test_components(experiment, tools, record):
-    """D4: the components in which the directions of two tools differ most; a largest difference above 1 % of the norm
-    of the direction is a finding."""
+    """D4: the components in which the directions of two tools differ most; a difference above COMPONENT of the norm of
+    the direction is a finding."""
     first, second = (experiment.direction(tool, 0) for tool in tools)
     top = largest_components(first, second)
     worst, scale = abs(top[0][1]), float(first.double().norm())
     record.note(top=top, max_abs=worst)
     words = f"largest component difference {worst:.3g} at index {int(top[0][0])} (norm {scale:.4g})"
-    assert_holds(record, worst <= 0.01 * scale, words, words)
+    assert_holds(record, worst <= COMPONENT * scale, words, words)
 
 
 @pytest.mark.clause("D6")
@@ -84,4 +79,4 @@ def test_ground_truth(steering, tool, record):
     words += (
         "" if ratio else "; nothing of it is there: the rows come from before that block, or from an earlier forward"
     )
-    assert_holds(record, gap < PLANTED and abs(ratio - 1) < 0.05, words, f"{words}; a difference of means recovers it")
+    assert_holds(record, is_recovered(gap, ratio), words, f"{words}; a difference of means recovers it")

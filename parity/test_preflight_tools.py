@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from parity.plugin.arguments import Draft, Experiment, SteeringMeasurements, Tool
-from parity.plugin.assertions import ATOL, assert_equal, assert_holds, assert_same
+from parity.plugin.assertions import assert_equal, assert_holds, assert_same
 from steering_core.compare import compare
+from steering_core.records.thresholds import ATOL
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -30,7 +30,7 @@ class JudgedRun:
         text = render(self.run, self.verdict, width, color, self.place)
         if self.second is None:
             return text
-        label = self.second.conclusion.label
+        label = self.second.label
         words = plain(f"By this suite's own demands (full preflight, real pyvene) it is {label}:", width)
         return f"{text}\n{words}\n" + write_lines([("Missing", line) for line in self.second.missing], width, color)
 

@@ -59,5 +59,5 @@ def _log(project: str, folder: Path, run: Run, verdict: Verdict) -> None:
         for row in tracked_rows(run):
             samples = wandb.Table(columns=["prompt", "response", "quality"], data=row["sample_outputs"])
             tracked.log({**row, "sample_outputs": samples})
-        tracked.summary["conclusion"] = verdict.conclusion.value
+        tracked.summary["conclusion"] = verdict.conclusion
         tracked.summary["cells"] = len(run.records)

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.faults import FAULTS
 from parity.meta.forked_runs import ForkedRuns
-from reports.verdicts.verdict import Conclusion
+from reports.verdicts.judgment import RULES
 from steering_core.places import FIXTURES
 
 SPECS = {fault.name: fault.spec for fault in FAULTS}
@@ -136,4 +136,4 @@ def test_a_failed_preflight_is_invalid_and_what_follows_blocked_with_the_reason(
 
 def test_every_conclusion_is_asked_for() -> None:
     elsewhere = {"INVALID", "OUTCOME_4", "PREFLIGHT_PASSED"}  # the last of every tiny model, in test_families
-    assert {ask.conclusion for ask in ASKS} | elsewhere == {conclusion.value for conclusion in Conclusion}
+    assert {ask.conclusion for ask in ASKS} | elsewhere == {rule.conclusion for rule in RULES}

@@ -12,8 +12,6 @@ from steering_core.compare import compare
 if TYPE_CHECKING:
     from torch import Tensor
 
-ATOL = 1e-5
-"""Protocol section D: allclose(atol=1e-5, rtol=0) on raw activations."""
 Explain = Callable[[], str]
 """Names the tensor that was returned; called only when a comparison fails."""
 

@@ -19,13 +19,11 @@ from parity.plugin.gate import preflight_passed
 from steering_core.directions import DEFAULT_METHOD
 from steering_core.errors import UsageProblem
 from steering_core.places import ROOT, SNAPSHOTS, snapshot_path
+from steering_core.records.thresholds import is_canonical
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TOLERANCES = {"float32": 1e-6, "float16": 1e-4, "bfloat16": 2e-3}
-"""Allowed 1 - cos per dtype: far above what another CPU moves in float32; the noise floor in half precision."""
-NORM_TOLERANCE = 1e-3
 METADATA = (
     *("model_id", "weights", "site", "position", "preset"),
     *("torch", "transformers", "commit", "prompts", "token_ids"),
@@ -52,7 +50,7 @@ class CanonicalDirection(SingleFileSnapshotExtension):  # type: ignore[misc]  # 
     def matches(self, *, serialized_data: Any, snapshot_data: Any) -> bool:
         """Within tolerance: a file that agrees is left unchanged, byte for byte."""
         gap, ratio = distance(load(serialized_data)["direction"], load(snapshot_data)["direction"])
-        return gap <= TOLERANCES[self.machine.split("-")[1]] and abs(ratio - 1) <= NORM_TOLERANCE
+        return is_canonical(gap, ratio, self.machine.split("-")[1])
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
         """Cosine, norm ratio and the components that moved most."""

@@ -2,11 +2,11 @@
 
 from markupsafe import escape
 
-from reports.page.words import tone_of
 from reports.verdicts import Verdict
 
 NAME = "steering parity"
 COLORS = {"good": "#0a6b4f", "bad": "#b3261e", "open": "#7a5000"}
+"""By the tone of the verdict."""
 PER_CHARACTER, PADDING = 7, 12
 SHAPE = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{title}">
@@ -15,7 +15,7 @@ SHAPE = """\
 <path d="M3 0h{inner}v20H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="#39434d"/>
 <g fill="#ffffff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
 <text x="{left}" y="14" textLength="{name_length}">{name}</text>
-<text x="{right}" y="14" textLength="{word_length}">{word}</text>
+<text x="{right}" y="14" textLength="{label_length}">{label}</text>
 </g>
 </svg>
 """
@@ -23,11 +23,10 @@ SHAPE = """\
 
 def render_badge(verdict: Verdict) -> str:
     """The badge as SVG text; widths follow the number of characters, so no font has to be measured."""
-    word = verdict.conclusion.label.lower()
-    name_length, word_length = len(NAME) * PER_CHARACTER, len(word) * PER_CHARACTER
-    split = name_length + PADDING
-    return SHAPE.format(
-        width=split + word_length + PADDING, inner=split - 3, left=split / 2, right=split + (word_length + PADDING) / 2,
-        name_length=name_length, word_length=word_length, color=COLORS[tone_of(verdict.conclusion)],
-        title=escape(f"{NAME}: {word}"), name=NAME, word=escape(word),
-    )  # fmt: skip
+    label = verdict.label.lower()
+    name_length, label_length = len(NAME) * PER_CHARACTER, len(label) * PER_CHARACTER
+    split, right = name_length + PADDING, label_length + PADDING
+    widths = {"width": split + right, "inner": split - 3, "left": split / 2, "right": split + right / 2}
+    lengths = {"name_length": name_length, "label_length": label_length}
+    texts = {"name": NAME, "label": escape(label), "title": escape(f"{NAME}: {label}"), "color": COLORS[verdict.tone]}
+    return SHAPE.format(**widths, **lengths, **texts)

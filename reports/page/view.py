@@ -9,7 +9,7 @@ from reports.page.commands import repeat_command, run_command
 from reports.page.findings import list_findings
 from reports.page.grid import build_grids, outcome_table
 from reports.page.samples import list_examples
-from reports.page.words import DECLARED, MEANINGS, OUTCOMES, STRENGTHS, tone_of
+from reports.page.words import DECLARED, OUTCOMES, STRENGTHS
 from reports.verdicts import Verdict
 from steering_core.records.record import Outcome, Run
 from steering_core.records.thresholds import AGREE, DIVERGE
@@ -25,8 +25,8 @@ def view_run(run: Run, verdict: Verdict) -> dict[str, Any]:
     return {
         "run": run,
         "verdict": verdict,
-        "meaning": MEANINGS[verdict.conclusion],
-        "tone": tone_of(verdict.conclusion),
+        "meaning": verdict.meaning,
+        "tone": verdict.tone,
         "headline": verdict.headline[:1].upper() + verdict.headline[1:],
         "strength": STRENGTHS.get(verdict.strength.kind, verdict.strength.kind),
         "first": first,

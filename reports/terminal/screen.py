@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from io import StringIO
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -13,18 +13,11 @@ from reports.page.findings import list_findings
 from reports.run.layout import CHECKLIST, RECORDS, VERDICT
 from reports.terminal.tables import legend, numbers_table, rates_table
 from reports.untrusted import plain
-from reports.verdicts import Conclusion, Verdict
+from reports.verdicts import Verdict
 from steering_core.records.record import Outcome, Record, Run
 
-STYLES = {
-    Conclusion.OUTCOME_4: "bold green",
-    Conclusion.OUTCOME_3: "bold green",
-    Conclusion.PREFLIGHT_PASSED: "bold green",
-    Conclusion.OUTCOME_1: "bold red",
-    Conclusion.OUTCOME_2: "bold red",
-    Conclusion.INVALID: "bold red",
-    Conclusion.PREFLIGHT_FAILED: "bold red",
-}
+STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow"}
+"""By the tone of the verdict."""
 SCREEN = 40
 LABEL = 9
 FILES = f"{RECORDS}, {VERDICT}, {CHECKLIST} in the run directory"
@@ -39,13 +32,14 @@ class Item(NamedTuple):
 
 
 def render(run: Run, verdict: Verdict, width: int, color: bool, files: str = FILES) -> str:
-    """The whole text, at most `width` columns wide but for the command to paste; `files` says where the files are.
+    """The whole text, at most `width` columns wide except for the command to paste; `files` says where the files are.
 
     With more to say than fits one screen, texts are cut and rows are counted instead of listed. Texts that came from a
     model or a stored file are escaped: nothing in them reaches the terminal as a command.
     """
+    failure = _first_failure(run, verdict)
     for detail in (3, 2, 1):
-        text = _print(_parts(run, verdict, width, files, detail), width, color)
+        text = _print(_parts(run, verdict, failure, width, files, detail), width, color)
         if text.count("\n") <= SCREEN:
             break
     return text
@@ -58,71 +52,67 @@ def write_lines(items: Sequence[tuple[str, str]], width: int, color: bool) -> st
 
 def _print(parts: Sequence[RenderableType], width: int, color: bool) -> str:
     out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None,
-        markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
-    )  # fmt: skip
+    system: Literal["standard"] | None = "standard" if color else None
+    console = Console(file=out, width=width, force_terminal=color, color_system=system, _environ={})
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().split("\n")[:-1])
 
 
-def _parts(run: Run, verdict: Verdict, width: int, files: str, detail: int) -> list[RenderableType]:
+def _parts(
+    run: Run, verdict: Verdict, failure: Record | None, width: int, files: str, detail: int
+) -> list[RenderableType]:
     rows = 3 * detail - 1
     rates = rates_table(run, rows)
     items = [
-        *_trouble(run, verdict, detail),
-        *_what_now(verdict),
+        *_failures(verdict, failure, detail),
+        *_next_steps(verdict),
         *_several("Note", verdict.notes, 2 * detail + 1),
         Item("Scope", verdict.scope.sentence, 3),
         Item("Files", files, 2),
     ]
-    again = _again(run, verdict)
+    # The command stays in one line so that it can be pasted.
+    command = plain(repeat_command(run.plan, failure), 2000) if failure and failure.nodeid else ""
     return [
         _headline(run, verdict, width),
         _grid([Item("Rule", verdict.rule, 2)], width, detail),
-        "",
+        Text(),
         numbers_table(run, verdict, rows),
         *([rates] if rates else []),
         legend(rates is not None),
-        "",
+        Text(),
         _grid(items, width, detail),
-        *([Text(f"Again     {again}", no_wrap=True)] if again else []),
+        *([Text(f"Repeat    {command}", no_wrap=True)] if command else []),
     ]
 
 
 def _headline(run: Run, verdict: Verdict, width: int) -> Text:
-    label = f"{verdict.conclusion.label}{' (replayed)' if run.environment.get('replayed') else ''}"
-    return Text(plain(f"{label}: {verdict.headline}", 3 * width), style=STYLES.get(verdict.conclusion, "bold yellow"))
+    label = f"{verdict.label}{' (replayed)' if run.environment.get('replayed') else ''}"
+    return Text(plain(f"{label}: {verdict.headline}", 3 * width), style=STYLES[verdict.tone])
 
 
-def _trouble(run: Run, verdict: Verdict, detail: int) -> list[Item]:
-    """What failed first and how to see it again, what else failed, and what is missing."""
+def _failures(verdict: Verdict, failure: Record | None, detail: int) -> list[Item]:
+    """What failed first, what else failed, and what is missing."""
     items: list[Item] = []
-    if (first := _first_failure(run, verdict)) is not None:
+    if failure is not None:
         cause = verdict.likely_cause
-        words = cause.text if cause else f"{first.cell.id}: {first.sentence}"
-        items += [Item("Failed", words, 3)] if words not in verdict.headline else []
-        where = str(first.measured.get("localized") or "")
-        items += [Item("Found", where, 2)] if where and where not in words else []
-    also = tuple(cause.text for cause in verdict.failures[1:])
-    return [*items, *_several("Also", also, detail), *_several("Missing", verdict.missing, detail)]
-
-
-def _again(run: Run, verdict: Verdict) -> str:
-    """The command that repeats what failed first, whole and in one line, so that it can be pasted."""
-    first = _first_failure(run, verdict)
-    return plain(repeat_command(run.plan, first), 2000) if first is not None and first.nodeid else ""
+        text = cause.text if cause else f"{failure.cell.id}: {failure.sentence}"
+        items += [Item("Failed", text, 3)] if text not in verdict.headline else []
+        site = str(failure.measured.get("localized") or "")
+        items += [Item("Found", site, 2)] if site and site not in text else []
+    others = tuple(cause.text for cause in verdict.failures[1:])
+    return [*items, *_several("Also", others, detail), *_several("Missing", verdict.missing, detail)]
 
 
 def _first_failure(run: Run, verdict: Verdict) -> Record | None:
+    """The record of the likely cause, else of the first finding that has failed or crashed."""
     if verdict.likely_cause is not None:
         return next((record for record in run.records if record.cell.id == verdict.likely_cause.cell), None)
-    found = (finding.record for finding in list_findings(run))
-    return next((record for record in found if record.outcome in (Outcome.DIFFERS, Outcome.ERRORED)), None)
+    records = (finding.record for finding in list_findings(run))
+    return next((record for record in records if record.outcome in (Outcome.DIFFERS, Outcome.ERRORED)), None)
 
 
-def _what_now(verdict: Verdict) -> list[Item]:
+def _next_steps(verdict: Verdict) -> list[Item]:
     ties = f"; tied: {', '.join(verdict.ties)} ({verdict.tie_break})" if verdict.ties else ""
     proceed = f"yes, with {verdict.proceed_tool}{ties}" if verdict.proceed else f"no: {verdict.proceed_reason}"
     strength = "; ".join((verdict.strength.kind, *verdict.strength.lines))

@@ -1,21 +1,22 @@
-"""The two small tables of the terminal: what each model's numbers and cells say, and what the steered models did."""
+"""The two small tables of the terminal: each model's numbers and checks, and what the steered models answered."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
+from reports.page.measured import count_in, number_in
 from reports.run.cell_grid import DECLARED, SYMBOLS, build_cell_grid, worst
 from reports.untrusted import plain
-from reports.verdicts import Verdict
-from reports.verdicts.verdict import ModelNumbers, Quantity
+from reports.verdicts import ModelNumbers, Quantity, Verdict
 from steering_core.records.clauses import Stage
 from steering_core.records.record import Outcome, Record, Run
 
+NUMBERS = ("model", "1 − cos\nwithin-tool", "1 − cos\ncross-tool", "rate\ngap", "counts as")
 STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOR)
 SIGNS = (
-    "= holds  d differs as declared  x differs  ! crashed  - unsupported  ? not measured; "
-    "of preflight, directions, steering, behavior"
+    "= holds  d known deviation  x differs  ! crashed  - unsupported  ? not measured; "
+    "in preflight, directions, steering, behavior"
 )
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
 STYLES = {Outcome.AGREES: "green", Outcome.DIFFERS: "red", Outcome.ERRORED: "magenta", Outcome.UNSUPPORTED: "yellow"}
@@ -27,75 +28,53 @@ def legend(with_rates: bool) -> Text:
 
 
 def numbers_table(run: Run, verdict: Verdict, rows: int) -> Table:
-    """One row per model: w and c as 1 - cos, g in points, how it counts, and four signs per tool.
+    """One row per model: cosines as 1 - cos, the gap in points, the relation, and four signs per tool.
 
     Models that do not agree come first; what exceeds `rows` is counted.
     """
-    table = _table("model", "1-w within", "1-c between", "gap", "counts as", *run.plan.tools)
-    matrix = build_cell_grid(run)
-    shown = sorted(verdict.numbers, key=lambda numbers: numbers.relation == "agrees")[:rows]
-    for numbers in shown:
-        signs = [_signs(matrix[numbers.model, tool]) for tool in run.plan.tools]
-        table.add_row(*_numbers(numbers), *signs)
-    _add_rest(table, len(verdict.numbers) - len(shown))
-    return table
+    grid = build_cell_grid(run)
+    ordered = sorted(verdict.numbers, key=lambda numbers: numbers.relation == "agrees")
+    cells = [
+        [*_numbers(numbers), *(_signs(grid[numbers.model, tool]) for tool in run.plan.tools)] for numbers in ordered
+    ]
+    return _table((*NUMBERS, *run.plan.tools), cells, rows)
 
 
 def rates_table(run: Run, rows: int) -> Table | None:
     """Coherent / garbled / normal in percent with the Wilson interval of coherent; arms that agree share a row."""
-    every = [row for model in run.plan.models for row in _rate_rows(run, model)]
-    if not every:
-        return None
-    table = _table("rates", "arm", *run.plan.tools)
-    for row in every[:rows]:
-        table.add_row(*row)
-    _add_rest(table, len(every) - rows)
-    return table
+    cells = [row for model in run.plan.models for row in _rate_rows(run, model)]
+    return _table(("rates", "arm", *run.plan.tools), cells, rows) if cells else None
 
 
-def _rate_rows(run: Run, model: str) -> list[list[str]]:
+def _rate_rows(run: Run, model: str) -> list[list[Text]]:
     records = [record for record in run.records if record.cell.clause == "B1" and record.cell.model == model]
-    arms = {arm: [_rate(records, tool, arm) for tool in run.plan.tools] for arm in _arms(records)}
+    names = dict.fromkeys(record.cell.arm for record in records)
+    arms = {arm or "": [_rate(records, tool, arm) for tool in run.plan.tools] for arm in names}
     if len(arms) > 1 and len({tuple(row) for row in arms.values()}) == 1:
-        return [[plain(model, 24), "both" if len(arms) == 2 else "all", *next(iter(arms.values()))]]
-    return [[plain(model, 24), arm, *row] for arm, row in arms.items()]
+        arms = {"both" if len(arms) == 2 else "all": next(iter(arms.values()))}
+    return [[_text(model), _text(arm, 12), *map(Text, rates)] for arm, rates in arms.items()]
 
 
-def _arms(records: Iterable[Record]) -> list[str]:
-    return list(dict.fromkeys(plain(record.cell.arm or "", 12) for record in records))
-
-
-def _rate(records: Iterable[Record], tool: str, arm: str) -> str:
-    """The repeat with the fewest coherent refusals stands for the cell; a spread over repeats is said."""
-    own = [record for record in records if (record.cell.tool, record.cell.arm) == (tool, arm) and _measured(record)]
-    if not own:
+def _rate(records: Sequence[Record], tool: str, arm: str | None) -> str:
+    """The repeat with the fewest coherent refusals stands for all of them; `varies` when they differ."""
+    repeats = [record for record in records if (record.cell.tool, record.cell.arm) == (tool, arm)]
+    repeats = [record for record in repeats if record.outcome is Outcome.AGREES and count_in(record, "total")]
+    if not repeats:
         return "not measured"
-    low = min(own, key=lambda record: _number(record, "coherent"))
-    shares = "/".join(_percent(low, name) for name in ("coherent", "garbled", "normal"))
-    limits = f"[{100 * _number(low, 'low'):.0f}, {100 * _number(low, 'high'):.0f}]"
-    varies = " varies" if len({record.measured.get("coherent") for record in own}) > 1 else ""
-    return f"{shares} {limits}{varies}"
+    lowest = min(repeats, key=lambda record: count_in(record, "coherent"))
+    shares = (100 * count_in(lowest, name) / count_in(lowest, "total") for name in ("coherent", "garbled", "normal"))
+    low, high = (100 * (number_in(lowest, name) or 0) for name in ("low", "high"))
+    varies = " varies" if len({count_in(record, "coherent") for record in repeats}) > 1 else ""
+    return f"{'/'.join(f'{share:.1f}'.removesuffix('.0') for share in shares)} [{low:.0f}, {high:.0f}]{varies}"
 
 
-def _measured(record: Record) -> bool:
-    return record.outcome is Outcome.AGREES and _number(record, "total") > 0
+def _numbers(numbers: ModelNumbers) -> list[Text]:
+    cosines = map(_one_minus_cosine, (numbers.within_cosine, numbers.cross_cosine))
+    gap = f"{numbers.rate_gap_pp.value:.1f} pp" if numbers.rate_gap_pp else "–"
+    return [_text(numbers.model), *map(Text, (*cosines, gap, numbers.relation))]
 
 
-def _number(record: Record, name: str) -> float:
-    found = record.measured.get(name)
-    return float(found) if isinstance(found, int | float) else 0.0
-
-
-def _percent(record: Record, name: str) -> str:
-    return f"{100 * _number(record, name) / _number(record, 'total'):.1f}".removesuffix(".0")
-
-
-def _numbers(numbers: ModelNumbers) -> list[str]:
-    gap = f"{numbers.g.value:.1f} pp" if numbers.g else "–"
-    return [plain(numbers.model, 24), _angle(numbers.w), _angle(numbers.c), gap, numbers.relation]
-
-
-def _angle(quantity: Quantity | None) -> str:
+def _one_minus_cosine(quantity: Quantity | None) -> str:
     if quantity is None or quantity.one_minus_cosine is None:
         return "–"
     return f"{quantity.one_minus_cosine:.1e}" if quantity.one_minus_cosine else "0"
@@ -114,13 +93,17 @@ def _signs(stages: dict[Stage, list[Record]]) -> Text:
     return signs
 
 
-def _table(*columns: str) -> Table:
+def _table(columns: Sequence[str], cells: Sequence[Sequence[Text]], rows: int) -> Table:
+    """A table of the first rows; the rest is counted."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(Text(plain(column, 30)), overflow="fold")
+        table.add_column(Text(column) if column in NUMBERS else _text(column, 30), overflow="fold")
+    for row in cells[:rows]:
+        table.add_row(*row)
+    if (rest := len(cells) - rows) > 0:
+        table.add_row(f"and {rest} more")
     return table
 
 
-def _add_rest(table: Table, rest: int) -> None:
-    if rest > 0:
-        table.add_row(f"and {rest} more")
+def _text(text: str, limit: int = 24) -> Text:
+    return Text(plain(text, limit))

@@ -10,7 +10,7 @@ from reports.budget.estimate import CellKind, Estimate
 from reports.budget.meter import BudgetGuard, Meter, cost_of, gpus, meter_of, reason, settle_budget, usd
 from reports.budget.outlook import Outlook, cost_line
 from reports.tests.synthetic_run import agreeing, replace
-from reports.verdicts import Conclusion, judge
+from reports.verdicts import judge
 from steering_core.errors import UsageProblem
 from steering_core.records.journal import SessionStart
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
@@ -132,7 +132,7 @@ def test_cells_that_the_budget_stopped_make_the_run_incomplete() -> None:
     last = [cell for cell in run.plan.planned if cell.clause == "B1" and cell.repeat == 4]
     verdict = judge(replace(run, *last, outcome=Outcome.ABSENT, sentence=reason(15.0), measured={}))
 
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert any("not run: the budget of $15.00 is spent" in line for line in verdict.missing)
 
 

@@ -6,9 +6,9 @@ from reports.page.advice import OTHER, advise, read_advice
 from reports.page.commands import repeat_command, run_command
 from reports.page.findings import list_findings
 from reports.page.view import view_run
-from reports.page.words import MEANINGS, OUTCOMES, STAGES
+from reports.page.words import OUTCOMES, STAGES
 from reports.tests.synthetic_run import MODELS, agreeing, diverging, one_fault, replace
-from reports.verdicts import Conclusion, judge
+from reports.verdicts import judge
 from steering_core.records.clauses import CLAUSES, Clause, Stage
 from steering_core.records.record import Cell, Outcome
 
@@ -61,7 +61,6 @@ def test_clause_without_advice_is_described_by_its_name_and_rule() -> None:
 
 
 def test_every_term_is_explained() -> None:
-    assert set(MEANINGS) == set(Conclusion)
     assert set(OUTCOMES) == set(Outcome)
     assert set(STAGES) == set(Stage)
 

@@ -13,7 +13,7 @@ from reports.rejudge import judge_published
 from reports.study.replay import CAVEATS, demand_real_tools, replay
 from reports.tests.broken_files import GEMMA, QWEN, study
 from reports.tests.study_like import full_file, published, put, rates, summary_file
-from reports.verdicts import Conclusion, judge
+from reports.verdicts import judge
 from steering_core.records.record import Cell, Outcome, Record
 
 
@@ -34,11 +34,11 @@ def records(inputs: Inputs) -> dict[Cell, Record]:
 
 def test_the_published_artifacts_conclude_outcome_4() -> None:
     judged = judge_published(read_inputs([published("study_phase1")]))
-    assert judged.verdict.conclusion is Conclusion.OUTCOME_4
+    assert judged.verdict.conclusion == "OUTCOME_4"
     assert (judged.verdict.proceed, judged.verdict.ties) == (True, ("hooks", "nnsight", "pyvene"))
     assert set(CAVEATS) < set(judged.verdict.notes)
     assert judged.second is not None
-    assert judged.second.conclusion is Conclusion.INCOMPLETE
+    assert judged.second.conclusion == "INCOMPLETE"
 
 
 def test_the_published_directions_are_compared_in_float64() -> None:
@@ -78,7 +78,7 @@ def test_the_closeout_tables_conclude_outcome_4(tmp_path: Path) -> None:
     qwen, gemma = closeout()
     published_like = read_inputs([*study(QWEN, qwen)(tmp_path), *study(GEMMA, gemma)(tmp_path)])
     verdict = judge(replay(published_like.published))
-    assert verdict.conclusion is Conclusion.OUTCOME_4
+    assert verdict.conclusion == "OUTCOME_4"
     assert verdict.ties == ("hooks", "nnsight", "pyvene")
     assert {numbers.model: numbers.rates["nnsight"] for numbers in verdict.numbers} == pytest.approx(
         {"qwen7b": 100.0, "gemma9b": 93.333333}
@@ -111,7 +111,7 @@ def test_a_divergence_on_both_models_is_outcome_1(inputs: Any) -> None:
         run["methods"]["hooks"] |= {"direction": [0.5, -0.5, 0.5, -0.5], "eval": rates(10.0)}
     summary = put(summary_file(), ("summary", "hooks"), summary_file(10.0)["summary"]["hooks"])
     summary = put(summary, ("tensor_site_parity", "pairwise_raw_cosine_mean", "hooks_vs_nnsight"), 0.3)
-    assert judge(replay(inputs(far, summary).published)).conclusion is Conclusion.OUTCOME_1
+    assert judge(replay(inputs(far, summary).published)).conclusion == "OUTCOME_1"
 
 
 def test_a_failed_tool_leaves_the_run_incomplete(inputs: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_failed_tool_leaves_the_run_incomplete(inputs: Any) -> None:
     for run in failed["runs"]:
         run["methods"]["pyvene"] = {"ok": False, "error": "not installed"}
     verdict = judge(replay(inputs(failed, summary_file()).published))
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert any("pyvene" in line for line in verdict.missing)
 
 
@@ -145,7 +145,7 @@ def test_each_record_names_its_published_file(inputs: Any) -> None:
 
 def test_the_second_verdict_requires_preflight_and_pyvene(inputs: Any) -> None:
     verdict = judge(demand_real_tools(replay(inputs(full_file(), summary_file()).published)))
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert not verdict.proceed
     missing = " ".join(verdict.missing)
     assert "the pyvene arm is not known to be pyvene" in missing

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from reports.page.commands import repeat_command
+from reports.page.findings import list_findings
+from reports.terminal import screen
 from reports.terminal.screen import SCREEN, render
 from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, hostile, one_fault, replace
 from reports.verdicts import judge
@@ -15,17 +17,19 @@ HOSTILE = "\x1b[2J\x1b]8;;http://x\x07\r\n\u202e\u2066\x00[bold]:bomb:" + "w" * 
 
 
 def shown(run: Run, width: int = 100, color: bool = False, **more: Any) -> str:
-    """The text of a run under its own verdict."""
+    """The text of a run with its verdict."""
     return render(run, judge(run), width, color, **more)
 
 
 def crowded() -> Run:
-    """Nine models, one of them faulty, with much to say."""
+    """Nine models, one of them faulty, and many missing cells."""
     run = one_fault()
+    second = [record for record in agreeing().records if record.cell.model == MODELS[1]]
     copies = [
         record.model_copy(update={"cell": record.cell.model_copy(update={"model": f"model_number_{n}"})})
-        for record in agreeing().records if record.cell.model == MODELS[1] for n in range(7)
-    ]  # fmt: skip
+        for record in second
+        for n in range(7)
+    ]
     cells = tuple(record.cell for record in copies) + tuple(
         Cell(clause="P5", model=MODELS[1], tool="hooks", variant=f"extra {n}") for n in range(40)
     )
@@ -44,22 +48,22 @@ RUNS = {
 
 @pytest.mark.parametrize("width", [80, 100, 160])
 @pytest.mark.parametrize("name", RUNS)
-def test_it_fits_one_screen(name: str, width: int) -> None:
+def test_text_fits_one_screen(name: str, width: int) -> None:
     lines = shown(RUNS[name], width).splitlines()
     assert len(lines) <= SCREEN
-    assert max(len(line) for line in lines if not line.startswith("Again")) <= width
+    assert max(len(line) for line in lines if not line.startswith("Repeat")) <= width
 
 
-def test_it_begins_with_the_conclusion() -> None:
+def test_text_begins_with_the_conclusion() -> None:
     assert shown(agreeing()).startswith("OUTCOME 4: ")
     assert shown(one_fault()).startswith("INVALID: P1 location fails for nnsight on tiny_qwen2")
     assert "the tooling issue is real and" in shown(diverging())
 
 
-def test_every_part_of_a_verdict_is_there() -> None:
+def test_every_part_of_a_verdict_is_shown() -> None:
     run = diverging()
     text = shown(run, files="in the folder runs/7")
-    for label in ("Rule", "Again", "Action", "Proceed", "Strength", "Scope", "Files"):
+    for label in ("Rule", "Repeat", "Action", "Proceed", "Strength", "Scope", "Files"):
         assert re.search(rf"^{label} ", text, re.MULTILINE), label
     assert "yes, with hooks; tied: hooks, pyvene" in text
     joined = " ".join(text.split())
@@ -69,22 +73,22 @@ def test_every_part_of_a_verdict_is_there() -> None:
     assert "in the folder runs/7" in text
 
 
-def test_the_command_to_paste_is_one_line() -> None:
-    lines = [line for line in shown(one_fault(), 80).splitlines() if line.startswith("Again ")]
+def test_command_to_paste_stays_in_one_line() -> None:
+    lines = [line for line in shown(one_fault(), 80).splitlines() if line.startswith("Repeat ")]
     command = next(
         repeat_command(one_fault().plan, record) for record in one_fault().records if "localized" in record.measured
     )
-    assert lines == [f"Again     {command}"]
+    assert lines == [f"Repeat    {command}"]
     assert len(lines[0]) > 80
 
 
-def test_numbers_and_rates_are_those_of_the_run() -> None:
+def test_tables_show_the_numbers_and_rates_of_the_run() -> None:
     text = shown(diverging())
     assert re.search(r"tiny_qwen2 +0 +2\.7e-01 +86\.7 pp +diverges +==== +xx=x +====", text)
     assert re.search(r"tiny_gemma2 +both +10/30/60 \[3, 26\] +96\.7/0/3\.3 \[83, 99\] +10/30/60", text)
 
 
-def test_arms_that_differ_have_their_own_row() -> None:
+def test_arms_that_differ_have_a_row_each() -> None:
     cell = Cell(clause="B1", model=MODELS[0], tool="pyvene", arm="native", repeat=0)
     record = next(record for record in agreeing().records if record.cell == cell)
     fewer = {**record.measured, "coherent": 27, "normal": 2, "classes": "C" * 27 + "GNN"}
@@ -93,25 +97,25 @@ def test_arms_that_differ_have_their_own_row() -> None:
     assert re.search(r"tiny_qwen2 +native .* 90/3\.3/6\.7 \[79, 98\] varies", text)
 
 
-def test_further_failures_are_listed_below_the_first() -> None:
+def test_further_failures_follow_the_first() -> None:
     assert f"Also      P1 location fails for nnsight on {MODELS[1]}" in shown(diverging())
 
 
-def test_what_is_missing_is_said() -> None:
+def test_missing_cells_are_listed() -> None:
     run = agreeing()
-    kept = tuple(record for record in run.records if record.cell.clause != "D2")
-    text = shown(run.model_copy(update={"records": kept}))
+    records = tuple(record for record in run.records if record.cell.clause != "D2")
+    text = shown(run.model_copy(update={"records": records}))
     assert text.startswith("INCOMPLETE: ")
     assert "Missing   planned, but left no record: 30 cells (D2 x30)" in text
 
 
-def test_a_failure_that_is_no_gate_is_shown_too() -> None:
+def test_failure_that_is_not_a_gate_is_shown() -> None:
     cell = Cell(clause="S4", model=MODELS[0], tool="pyvene")
     text = shown(replace(agreeing(), cell, outcome=Outcome.DIFFERS, sentence="token 3 of row 1 differs"))
     assert "Failed    S4 tiny_qwen2 pyvene: token 3 of row 1 differs" in text
 
 
-def test_color_adds_nothing_but_color() -> None:
+def test_color_changes_no_text() -> None:
     colored = shown(diverging(), color=True)
     assert "\x1b[1;31m" in colored
     bare = re.sub(r"\x1b\[[0-9;]*m", "", colored)
@@ -119,14 +123,24 @@ def test_color_adds_nothing_but_color() -> None:
 
 
 @pytest.mark.parametrize("color", [True, False])
-def test_no_text_of_a_model_reaches_the_terminal_as_a_command(color: bool) -> None:
+def test_text_of_a_model_never_reaches_the_terminal_as_a_command(color: bool) -> None:
     text = re.sub(r"\x1b\[[0-9;]*m", "", shown(hostile(HOSTILE), color=color))
     assert not set(text) & set("\x1b\x07\r\x00\u202e\u2066")
     assert "\\x1b[2J" in text
+    assert "[bold]:bomb:" in text
 
 
-def test_the_environment_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = shown(diverging(), color=True)
     for name, value in {"NO_COLOR": "1", "COLUMNS": "20", "TERM": "dumb"}.items():
         monkeypatch.setenv(name, value)
     assert shown(diverging(), color=True) == before
+
+
+def test_findings_are_listed_once_however_much_has_to_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = crowded()
+    verdict = judge(run).model_copy(update={"likely_cause": None})
+    listed = []
+    monkeypatch.setattr(screen, "list_findings", lambda run: listed.append(run) or list_findings(run))
+    render(run, verdict, 80, color=False)
+    assert len(listed) == 1

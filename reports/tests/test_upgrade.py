@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reports.__main__ import main
 from reports.run.artifact import read_run, write_run
-from reports.verdicts import Conclusion, judge
+from reports.verdicts import judge
 from steering_core.records.record import SCHEMA, Cell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +17,7 @@ def test_an_old_run_is_judged_as_before() -> None:
     assert json.loads((OLD / "records.jsonl").read_text().partition("\n")[0])["schema"] == 1
     verdict = judge(read_run(OLD))
 
-    assert verdict.conclusion is Conclusion.PREFLIGHT_FAILED
+    assert verdict.conclusion == "PREFLIGHT_FAILED"
     assert verdict.likely_cause is not None
     assert verdict.likely_cause.cell == "P1 tiny_qwen2 OneBlockEarly tested"
     assert verdict.likely_cause.sentence.startswith("returned resid_post@3 [last token]; asked resid_post@4")

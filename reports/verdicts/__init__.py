@@ -1,10 +1,6 @@
-"""Verdicts: what the stored records of a run show, by the protocol's decision rules. One rule per file."""
+"""Verdicts: what the stored records of a run show, by the protocol's decision rules. One rule is one file in rules/."""
 
-from reports.verdicts.expect import conclusion_named, matches
-from reports.verdicts.order import judge
-from reports.verdicts.verdict import Cause, Conclusion, ModelNumbers, Quantity, Reach, Scope, Strength, Verdict
+from reports.verdicts.judgment import conclusion_named, judge, matches
+from reports.verdicts.verdict import ModelNumbers, Quantity, Tone, Verdict
 
-__all__ = [
-    "Cause", "Conclusion", "ModelNumbers", "Quantity", "Reach", "Scope", "Strength", "Verdict",
-    "conclusion_named", "judge", "matches",
-]  # fmt: skip
+__all__ = ["ModelNumbers", "Quantity", "Tone", "Verdict", "conclusion_named", "judge", "matches"]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
-from reports.verdicts.failures import list_failures, say_where
+from reports.verdicts.failures import list_failures, place_of
 from reports.verdicts.missing import list_missing
 from reports.verdicts.model_evidence import ModelEvidence, weigh
 from reports.verdicts.proceed import Proceed, decide
-from reports.verdicts.run_index import RunIndex, index_run, presets_of
+from reports.verdicts.run_index import GATES, RunIndex, index_run, is_preflight, presets_of
 from reports.verdicts.verdict import Cause
-from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome, Plan, Run
 
 WEIGHED = ("D1", "D2", "B1", "B2", "B3")
@@ -18,14 +18,12 @@ WEIGHED = ("D1", "D2", "B1", "B2", "B3")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that a rule may look at."""
+    """Everything that a rule may look at. failures: gates that do not hold or crashed, the likely cause first."""
 
     index: RunIndex
     models: tuple[ModelEvidence, ...]
     failures: tuple[Cause, ...]
     missing: tuple[str, ...]
-    notes: tuple[str, ...]
-    proceed: Proceed
 
     @property
     def plan(self) -> Plan:
@@ -34,51 +32,63 @@ class Evidence:
 
     @property
     def failed(self) -> tuple[Cause, ...]:
-        """Gates that were measured and do not hold; a crash is missing evidence instead."""
-        return tuple(cause for cause in self.failures if cause.outcome is Outcome.DIFFERS)
+        """Gates that were measured and do not hold: not those that crashed, and the premise only in a behavior run."""
+        failed = (cause for cause in self.failures if cause.outcome is Outcome.DIFFERS)
+        return tuple(cause for cause in failed if cause.clause != GATES or not self.index.preflight_only)
 
     @property
     def diverging(self) -> tuple[str, ...]:
         """Names of the models that diverge."""
         return tuple(model.model for model in self.models if model.diverges)
 
+    @property
+    def agreeing(self) -> tuple[str, ...]:
+        """Names of the models that agree."""
+        return tuple(model.model for model in self.models if model.agrees)
+
+    @property
+    def between_thresholds(self) -> str:
+        """What keeps each model from both agreeing and diverging."""
+        return "; ".join(text for model in self.models for text in model.numbers.between_thresholds)
+
+    @cached_property
+    def proceed(self) -> Proceed:
+        """The recommended tool."""
+        return decide(self.index, self.models, self.failures, self.missing)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Findings beside the conclusion."""
+        return tuple(_list_notes(self.index, self.models))
+
 
 def gather(run: Run) -> Evidence:
-    """The evidence in a run's records; see `lay_out` for what is refused."""
+    """The evidence in a run's records; see `index_run` for what is refused."""
     index = index_run(run)
     models = tuple(weigh(index, model) for model in dict.fromkeys(run.plan.models))
-    failures, missing = list_failures(index), list_missing(index)
-    return Evidence(
-        index=index,
-        models=models,
-        failures=failures,
-        missing=missing,
-        notes=tuple(_list_notes(index, models)),
-        proceed=decide(index, models, failures, missing),
-    )
+    return Evidence(index, models, list_failures(index), list_missing(index))
 
 
 def _list_notes(index: RunIndex, models: tuple[ModelEvidence, ...]) -> Iterable[str]:
     for cell, record in index.records.items():
-        weighed = cell.clause in WEIGHED or CLAUSES[cell.clause].stage is Stage.PREFLIGHT
+        weighed = cell.clause in WEIGHED or is_preflight(cell)
         if record.outcome is Outcome.DIFFERS and not weighed and not record.declared:
-            yield f"{cell.clause} fails for {say_where(cell)}: {record.sentence}"
+            yield f"{cell.clause} fails for {place_of(cell)}: {record.sentence}"
     if len(presets := presets_of(index.plan)) > 1:
-        yield f"the models ran under different presets ({', '.join(presets)}); compare each model with itself alone"
+        yield f"the models ran under different presets ({', '.join(presets)}); compare each model only with itself"
     for model in models:
         if unscored := sum(rate.unscored for rate in model.rates):
             total = sum(rate.total for rate in model.rates)
-            yield f"{unscored} of {total} answers of {model.model} could not be classed; they count as not coherent"
+            yield f"{unscored} of {total} answers of {model.model} could not be classified; they count as not coherent"
     yield from _list_deviations(index)
 
 
 def _list_deviations(index: RunIndex) -> Iterable[str]:
-    """One line per declared deviation, with the models that show it."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """One line per known deviation, with the models that show it."""
+    models: dict[tuple[str, str, str], dict[str, None]] = {}
     for cell, record in index.records.items():
         if record.declared:
-            of = f"{cell.clause} of {cell.tools}"
-            models = found.setdefault((of, str(record.measured["declared_deviation"])), [])
-            models += [cell.model] if cell.model not in models else []
-    for (of, words), models in found.items():
-        yield f"declared deviation, {of} on {', '.join(models)}: {words}"
+            reason = str(record.measured["declared_deviation"])
+            models.setdefault((cell.clause, cell.tools, reason), {})[cell.model] = None
+    for (clause, tools, reason), names in models.items():
+        yield f"known deviation, {clause} of {tools} on {', '.join(names)}: {reason}"

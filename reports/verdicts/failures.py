@@ -1,4 +1,4 @@
-"""Failed gates: preflight clauses and the premise that do not hold, first cause first; and who passes."""
+"""Failed gates: preflight clauses and the premise that do not hold, first cause first; and which tools pass."""
 
 from reports.verdicts.run_index import RunIndex, is_gate, is_preflight
 from reports.verdicts.verdict import Cause
@@ -11,13 +11,10 @@ VERBS = {Outcome.DIFFERS: "fails", Outcome.ERRORED: "crashed"}
 def list_failures(index: RunIndex) -> tuple[Cause, ...]:
     """Every gate that was measured and does not hold, then every one that crashed; in the protocol's clause order.
 
-    A missing library or an unsupported family is no cause of anything: those are missing evidence.
+    A missing library or an unsupported family does not cause anything: those are missing evidence.
     """
-    failed = [
-        record
-        for cell, record in index.records.items()
-        if is_gate(cell) and record.outcome in VERBS and not record.declared
-    ]
+    records = [index.records[cell] for cell in index.records if is_gate(cell)]
+    failed = [record for record in records if record.outcome in VERBS and not record.declared]
     return tuple(_cause(record) for record in sorted(failed, key=lambda record: _rank(index, record)))
 
 
@@ -31,43 +28,36 @@ def list_passing(index: RunIndex, model: str) -> tuple[str, ...]:
     failed = [cell for cell in cells if not index.stands(cell)]
     alone = {cell.tool for cell in failed if cell.other is None}
     charged = {name for cell in failed for name in charge(cell, alone)}
-    named = {name for cell in cells for name in (cell.tool, cell.other)}
-    return tuple(tool for tool in index.plan.tools if tool in named and tool not in charged and None not in charged)
+    checked = {name for cell in cells for name in (cell.tool, cell.other)}
+    return tuple(tool for tool in index.plan.tools if tool in checked and tool not in charged and None not in charged)
 
 
-def say_where(cell: Cell) -> str:
+def charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
+    """Which tools a failed cell counts against; `alone` are the tools that fail without a partner."""
+    return {cell.tool, cell.other} & alone or {cell.tool, cell.other}
+
+
+def place_of(cell: Cell) -> str:
     """`pyvene on tiny_qwen2`, `hooks~pyvene on tiny_qwen2`, or only the model."""
     return f"{cell.tools} on {cell.model}" if cell.tools else cell.model
 
 
-def charge(cell: Cell, alone: set[str | None]) -> set[str | None]:
-    """Whom a failed cell counts against; `alone` are the tools that fail without a partner."""
-    return {cell.tool, cell.other} & alone or {cell.tool, cell.other}
-
-
 def _rank(index: RunIndex, record: Record) -> tuple[bool, int, int, int]:
-    cell = record.cell
-    tool = index.plan.tools.index(cell.tool) if cell.tool else -1
-    return (
-        record.outcome is Outcome.ERRORED,
-        list(CLAUSES).index(cell.clause),
-        index.plan.models.index(cell.model),
-        tool,
-    )
+    cell, plan = record.cell, index.plan
+    tool = plan.tools.index(cell.tool) if cell.tool else -1
+    crashed = record.outcome is Outcome.ERRORED
+    return crashed, list(CLAUSES).index(cell.clause), plan.models.index(cell.model), tool
 
 
 def _cause(record: Record) -> Cause:
-    cell = record.cell
+    cell, outcome = record.cell, record.outcome
     name = CLAUSES[cell.clause].name
     sentence = str(record.measured.get("localized") or record.sentence)
     return Cause(
-        clause=cell.clause,
+        **cell.model_dump(include={"clause", "model", "tool", "other"}),
         name=name,
-        model=cell.model,
-        tool=cell.tool,
-        other=cell.other,
-        outcome=record.outcome,
+        outcome=outcome,
         sentence=sentence,
         cell=cell.id,
-        text=f"{cell.clause} {name} {VERBS[record.outcome]} for {say_where(cell)}: {sentence}",
+        text=f"{cell.clause} {name} {VERBS[outcome]} for {place_of(cell)}: {sentence}",
     )

@@ -5,77 +5,67 @@ from dataclasses import dataclass
 
 from reports.verdicts.failures import list_passing
 from reports.verdicts.measured import read_one_minus_cosine
-from reports.verdicts.rates import Gap, Rate, read_rate, same_tokens, widest_gap
+from reports.verdicts.numbers import WorstCosine, cross_cosine, rate_gap, relate, within_cosine
+from reports.verdicts.rates import Gap, Rate, pool_percents, read_rate, same_tokens, widest_gap
 from reports.verdicts.run_index import RunIndex
+from reports.verdicts.verdict import ModelNumbers
 from steering_core.records.record import Record
-from steering_core.records.thresholds import band_of_cosine, band_of_gap, is_stable
-
-
-@dataclass(frozen=True)
-class WorstCosine:
-    """A worst cosine as 1 - cos, the cell that gave it, and that cell's own words."""
-
-    one_minus_cosine: float
-    where: str
-    sentence: str
 
 
 @dataclass(frozen=True)
 class ModelEvidence:
-    """What the rules know of one model: w, c and g as `within`, `across`, `gap`; None where nothing was measured."""
+    """What the rules know of one model. gap: the two rates that are furthest apart; None where nothing was compared.
+
+    within_sentence: the sentence of the worst within-tool check.
+    """
 
     model: str
-    within: WorstCosine | None
-    across: WorstCosine | None
-    gap: Gap | None
+    numbers: ModelNumbers
     rates: tuple[Rate, ...]
-    passing: tuple[str, ...]
+    gap: Gap | None
+    within_sentence: str
 
     @property
     def stable(self) -> bool:
-        """w > 0.999."""
-        return self.within is not None and is_stable(self.within.one_minus_cosine)
-
-    @property
-    def bands(self) -> tuple[str, str] | None:
-        """agrees | between | diverges, of the directions and of the behavior."""
-        if self.across is None or self.gap is None:
-            return None
-        return band_of_cosine(self.across.one_minus_cosine), band_of_gap(self.gap.points)
+        """Whether every tool repeats its direction."""
+        return self.numbers.within_cosine is not None and self.numbers.within_cosine.band == "stable"
 
     @property
     def diverges(self) -> bool:
-        """c < 0.95 and g > 20 pp."""
-        return self.bands == ("diverges", "diverges")
+        """Whether directions and behavior both diverge."""
+        return self.numbers.relation == "diverges"
 
     @property
     def agrees(self) -> bool:
-        """c > 0.99 and g <= 5 pp."""
-        return self.bands == ("agrees", "agrees")
-
-    @property
-    def token_identical(self) -> bool:
-        """Within each arm every tool generated the same ids: the gap is 0 by construction."""
-        return same_tokens(self.rates)
+        """Whether directions and behavior both agree."""
+        return self.numbers.relation == "agrees"
 
 
 def weigh(index: RunIndex, model: str) -> ModelEvidence:
-    """w, c and g of one model from its measured D1, D2 and B1 cells."""
+    """The evidence on one model, from its measured D1, D2 and B1 cells and its preflight."""
     rates = tuple(read_rate(record) for record in index.measured("B1", model))
-    return ModelEvidence(
+    within, cross = _worst(index.measured("D1", model)), _worst(index.measured("D2", model))
+    gap = widest_gap(rates)
+    cosine, points = cross_cosine(cross) if cross else None, rate_gap(gap) if gap else None
+    relation, between = relate(model, cosine, points)
+    numbers = ModelNumbers(
         model=model,
-        within=_worst(index.measured("D1", model)),
-        across=_worst(index.measured("D2", model)),
-        gap=widest_gap(rates),
-        rates=rates,
+        within_cosine=within_cosine(within) if within else None,
+        cross_cosine=cosine,
+        rate_gap_pp=points,
+        relation=relation,
+        between_thresholds=between,
+        rates={tool: float(rate) for tool, rate in pool_percents(rates).items()},
         passing=list_passing(index, model),
+        token_identical=same_tokens(rates),
     )
+    return ModelEvidence(model, numbers, rates, gap, within.sentence if within else "")
 
 
 def _worst(records: Iterable[Record]) -> WorstCosine | None:
-    angles = [WorstCosine(read_one_minus_cosine(record), _say_cell(record), record.sentence) for record in records]
-    return max(angles, key=lambda angle: angle.one_minus_cosine, default=None)
+    cosines = [WorstCosine(read_one_minus_cosine(record), _place(record), record.sentence) for record in records]
+    return max(cosines, key=lambda cosine: cosine.one_minus_cosine, default=None)
 
 
-def _say_cell(record: Record) -> str:
+def _place(record: Record) -> str:
     return record.cell.tools if record.cell.repeat is None else f"{record.cell.tools}, repeat {record.cell.repeat}"

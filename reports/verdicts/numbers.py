@@ -1,93 +1,76 @@
-"""The rules' inputs as printed: every number with its band, where it comes from, and how far it is from each line."""
+"""The rules' inputs as printed: each number with its band, where it comes from, and its distance from each threshold."""
 
-from reports.verdicts.model_evidence import ModelEvidence, WorstCosine
-from reports.verdicts.rates import Gap, pool_percents
-from reports.verdicts.verdict import ModelNumbers, Quantity, Reach
-from steering_core.records.thresholds import (
-    AGREE,
-    AGREE_PP,
-    DIVERGE,
-    DIVERGE_PP,
-    STABLE,
-    band_of_cosine,
-    band_of_gap,
-    is_stable,
-)
+from dataclasses import dataclass
+
+from reports.verdicts.rates import Gap
+from reports.verdicts.verdict import Quantity, Reach
+from steering_core.records import thresholds
+from steering_core.records.thresholds import AGREE, AGREE_PP, DIVERGE, DIVERGE_PP, STABLE
 
 
-def number_model(model: ModelEvidence) -> ModelNumbers:
-    """All numbers of one model."""
-    return ModelNumbers(
-        model=model.model,
-        w=_number_within(model.within) if model.within else None,
-        c=_number_across(model.across) if model.across else None,
-        g=_number_gap(model.gap) if model.gap else None,
-        relation=_relate(model),
-        holes=list_holes(model),
-        rates={tool: float(percent) for tool, percent in pool_percents(model.rates).items()},
-        passing=model.passing,
-        token_identical=model.token_identical,
-    )
+@dataclass(frozen=True)
+class WorstCosine:
+    """A worst cosine as 1 - cosine, the tools and repeat that gave it, and the sentence of its record."""
+
+    one_minus_cosine: float
+    where: str
+    sentence: str
 
 
-def list_holes(model: ModelEvidence) -> tuple[str, ...]:
-    """What keeps a model from both agreeing and diverging, in words; empty when it does either."""
-    if model.across is None or model.gap is None or model.agrees or model.diverges:
-        return ()
-    c, g = _number_across(model.across), _number_gap(model.gap)
-    between = tuple(number.text for number in (c, g) if number.band == "between")
-    if {c.band, g.band} != {"agrees", "diverges"}:
-        return tuple(f"{model.model}: {text}" for text in between)
-    kind = "direction gap without a behavior gap" if c.band == "diverges" else "behavior gap without a direction gap"
-    return (f"{model.model}: a {kind}: {c.text}; {g.text}",)
+def within_cosine(worst: WorstCosine) -> Quantity:
+    """The worst within-tool cosine."""
+    stable, distance = thresholds.is_stable(worst.one_minus_cosine), worst.one_minus_cosine - STABLE
+    reach = Reach(rule=f"stable: {thresholds.STABLE_COSINE}", holds=stable, distance=distance)
+    return _cosine("within_cosine", "within-tool cosine", worst, "stable" if stable else "unstable", (reach,))
 
 
-def _relate(model: ModelEvidence) -> str:
-    if model.bands is None:
-        return "not measured"
-    if model.agrees:
-        return "agrees"
-    return "diverges" if model.diverges else "in a hole"
-
-
-def _number_within(angle: WorstCosine) -> Quantity:
-    found = angle.one_minus_cosine
-    reach = Reach(rule="stable: w > 0.999", holds=is_stable(found), distance=found - STABLE)
-    return _quantity("w", angle, "stable" if reach.holds else "unstable", (reach,))
-
-
-def _number_across(angle: WorstCosine) -> Quantity:
-    found, band = angle.one_minus_cosine, band_of_cosine(angle.one_minus_cosine)
-    agree = Reach(rule="agrees: c > 0.99", holds=band == "agrees", distance=found - AGREE)
-    diverge = Reach(rule="diverges: c < 0.95", holds=band == "diverges", distance=DIVERGE - found)
-    return _quantity("c", angle, band, (agree, diverge))
-
-
-def _number_gap(gap: Gap) -> Quantity:
-    points, band = gap.points, band_of_gap(gap.points)
+def cross_cosine(worst: WorstCosine) -> Quantity:
+    """The worst cross-tool cosine."""
+    value, band = worst.one_minus_cosine, thresholds.band_of_cosine(worst.one_minus_cosine)
     reaches = (
-        Reach(rule="agrees: g <= 5 pp", holds=band == "agrees", distance=float(points - AGREE_PP)),
-        Reach(rule="diverges: g > 20 pp", holds=band == "diverges", distance=float(DIVERGE_PP - points)),
+        Reach(rule=f"agrees: {thresholds.AGREEING_COSINE}", holds=band == "agrees", distance=value - AGREE),
+        Reach(rule=f"diverges: {thresholds.DIVERGING_COSINE}", holds=band == "diverges", distance=DIVERGE - value),
     )
-    text = f"g = {float(points):.1f} pp ({gap.where}) {_judge_band(band, reaches, ' pp')}"
-    return Quantity(name="g", value=float(points), unit="pp", band=band, where=gap.where, reaches=reaches, text=text)
+    return _cosine("cross_cosine", "cross-tool cosine", worst, band, reaches)
 
 
-def _quantity(name: str, angle: WorstCosine, band: str, reaches: tuple[Reach, ...]) -> Quantity:
-    found = angle.one_minus_cosine
-    cosine = min(1.0, 1 - found)
-    # A cosine this close to 1 prints as 1.000000, which would hide the difference: hence 1 - cos beside it.
-    text = f"{name} = {cosine:.6f} (1 - cos = {found:.2e}; {angle.where}) {_judge_band(band, reaches, '')}"
+def rate_gap(gap: Gap) -> Quantity:
+    """The largest coherent-rate gap."""
+    points, band = float(gap.points), thresholds.band_of_gap(gap.points)
+    short, past = float(gap.points - AGREE_PP), float(DIVERGE_PP - gap.points)
+    reaches = (
+        Reach(rule=f"agrees: {thresholds.AGREEING_GAP}", holds=band == "agrees", distance=short),
+        Reach(rule=f"diverges: {thresholds.DIVERGING_GAP}", holds=band == "diverges", distance=past),
+    )
+    text = f"coherent-rate gap = {points:.1f} pp ({gap.where}) {_describe_band(band, reaches, ' pp')}"
+    return Quantity(name="rate_gap_pp", value=points, unit="pp", band=band, where=gap.where, reaches=reaches, text=text)
+
+
+def relate(model: str, cosine: Quantity | None, gap: Quantity | None) -> tuple[str, tuple[str, ...]]:
+    """`ModelNumbers.relation`, and what keeps the model from both agreeing and diverging."""
+    if cosine is None or gap is None:
+        return "not measured", ()
+    if cosine.band == gap.band != "between":
+        return cosine.band, ()
+    if "between" in (cosine.band, gap.band):
+        between = tuple(f"{model}: {number.text}" for number in (cosine, gap) if number.band == "between")
+    else:
+        one, other = ("direction", "behavior") if cosine.band == "diverges" else ("behavior", "direction")
+        between = (f"{model}: a {one} gap without a {other} gap: {cosine.text}; {gap.text}",)
+    return "between thresholds", between
+
+
+def _cosine(name: str, title: str, worst: WorstCosine, band: str, reaches: tuple[Reach, ...]) -> Quantity:
+    gap, cosine, where = worst.one_minus_cosine, min(1.0, 1 - worst.one_minus_cosine), worst.where
+    # A cosine this close to 1 prints as 1.000000, which would hide the difference: hence 1 - cosine beside it.
+    text = f"{title} = {cosine:.6f} (1 − cos = {gap:.2e}; {where}) {_describe_band(band, reaches, '')}"
     return Quantity(
-        name=name, value=cosine, unit="cosine", band=band, where=angle.where, reaches=reaches, text=text,
-        one_minus_cosine=found,
-    )  # fmt: skip
+        name=name, value=cosine, unit="cosine", band=band, where=where, reaches=reaches, text=text, one_minus_cosine=gap
+    )
 
 
-def _judge_band(band: str, reaches: tuple[Reach, ...], unit: str) -> str:
+def _describe_band(band: str, reaches: tuple[Reach, ...], unit: str) -> str:
     if band != "between":
         return band
-    agree, diverge = reaches
-    return (
-        f"is in no rule: {agree.distance:.3g}{unit} short of agreeing, {diverge.distance:.3g}{unit} short of diverging"
-    )
+    agree, diverge = (f"{reach.distance:.3g}{unit}" for reach in reaches)
+    return f"is between thresholds: {agree} short of agreeing, {diverge} short of diverging"

@@ -1,4 +1,4 @@
-"""The proceed flag: Outcome 3's condition, evaluated for every conclusion."""
+"""The recommended tool: Outcome 3's condition, evaluated for every conclusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TIE_BREAK = "highest coherent rate over all models, arms and repeats; among equa
 
 @dataclass(frozen=True)
 class Proceed:
-    """The tool to go on with, or None; the tools that share the highest rate with it; and why."""
+    """The recommended tool, or None; the tools that share its rate, itself included; and why."""
 
     tool: str | None
     ties: tuple[str, ...]
@@ -25,40 +25,29 @@ class Proceed:
 def decide(
     index: RunIndex, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
 ) -> Proceed:
-    """Go on only with complete, valid and stable evidence, and with a tool that passes on every model.
+    """Proceed only with complete, valid and stable evidence, and with a tool that passes on every model.
 
     Stricter than the letter in one point: a tool whose own steering is wrong (a failed steering clause) is not chosen,
-    because the next phase steers with it. What fails and is left out is named in the verdict's notes.
+    because the next phase steers with it. The verdict's notes name that failure.
     """
-    if obstacle := _find_obstacle(index, models, failures, missing):
-        return Proceed(None, (), obstacle)
-    if not (candidates := _list_candidates(index, models)):
-        return Proceed(None, (), "no tool passes every preflight and steering clause on every model")
+    candidates = _list_candidates(index, models)
+    obstacles = {
+        "this run measured no behavior, so no tool can be chosen": index.preflight_only,
+        "the evidence is incomplete": bool(missing),
+        "the failed check has to be fixed first": bool(failures) and index.plan.gated,
+        "the model itself fails a check, so its rates have no meaning": any(cause.tool is None for cause in failures),
+        "directions are not stable across repeats": not all(model.stable for model in models),
+        "no tool passes every preflight and steering clause on every model": not candidates,
+    }
+    if reason := next((reason for reason, applies in obstacles.items() if applies), None):
+        return Proceed(None, (), reason)
     percents = pool_percents(rate for model in models for rate in model.rates)
     best = max(percents[tool] for tool in candidates)
-    leaders = tuple(tool for tool in candidates if percents[tool] == best)
-    declared = any(record.declared for cell, record in index.records.items() if leaders[0] in (cell.tool, cell.other))
-    but = " but its declared deviations" if declared else ""
-    reason = (
-        f"{leaders[0]} passes every preflight check{but} on every model, with a coherent rate of {float(best):.1f} %"
-    )
-    return Proceed(leaders[0], leaders if len(leaders) > 1 else (), reason)
-
-
-def _find_obstacle(
-    index: RunIndex, models: Sequence[ModelEvidence], failures: Sequence[Cause], missing: Sequence[str]
-) -> str | None:
-    if index.preflight_only:
-        return "no behavior was asked for, so no tool can be chosen"
-    if missing:
-        return "the evidence is incomplete"
-    if failures and index.plan.gated:
-        return "the failed check has to be put right first"
-    if any(cause.tool is None for cause in failures):
-        return "a failure of the model itself leaves its rates without meaning"
-    if not all(model.stable for model in models):
-        return "directions are not stable over repeats"
-    return None
+    leader, *others = (tool for tool in candidates if percents[tool] == best)
+    declared = any(record.declared for cell, record in index.records.items() if leader in (cell.tool, cell.other))
+    apart = ", apart from its known deviations," if declared else ""
+    reason = f"{leader} passes every preflight check{apart} on every model, with a coherent rate of {float(best):.1f} %"
+    return Proceed(leader, (leader, *others) if others else (), reason)
 
 
 def _list_candidates(index: RunIndex, models: Sequence[ModelEvidence]) -> tuple[str, ...]:
@@ -67,5 +56,5 @@ def _list_candidates(index: RunIndex, models: Sequence[ModelEvidence]) -> tuple[
         for cell, record in index.records.items()
         if CLAUSES[cell.clause].stage is Stage.STEERING and record.outcome is Outcome.DIFFERS
     }
-    passing = [tool for tool in index.plan.tools if all(tool in model.passing for model in models)]
+    passing = [tool for tool in index.plan.tools if all(tool in model.numbers.passing for model in models)]
     return tuple(tool for tool in passing if tool not in missteering)

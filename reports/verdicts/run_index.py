@@ -1,4 +1,4 @@
-"""A run laid out by cell: what was asked, what answered, and what an earlier failure excuses."""
+"""The records of a run by cell: what was planned, what was measured, and what an earlier failure excuses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ GATES = "B3"
 
 @dataclass(frozen=True)
 class RunIndex:
-    """Every cell that a verdict about this run has to account for, with its record or None."""
+    """A run's plan, and its records by cell."""
 
     plan: Plan
     records: dict[Cell, Record]
 
     @cached_property
     def preflight_only(self) -> bool:
-        """Whether no behavior was asked for, or could mean anything: such a run never gives an Outcome."""
+        """Whether behavior was not planned, or can mean nothing: such a run never gives an Outcome."""
         return self.plan.random_weights or not any(cell.clause == "B1" for cell in self.plan.planned)
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Asked or answered, in order; a preflight-only run answers for what was planned, not for the full matrix."""
-        asked = self.plan.planned if self.preflight_only else (*self.plan.required, *self.plan.planned)
-        return tuple(dict.fromkeys((*asked, *self.records)))
+        """Every cell that the verdict accounts for: required (except in a preflight-only run), planned or recorded."""
+        required = () if self.preflight_only else self.plan.required
+        return tuple(dict.fromkeys((*required, *self.plan.planned, *self.records)))
 
     @cached_property
     def planned(self) -> frozenset[Cell]:
@@ -38,9 +38,8 @@ class RunIndex:
 
     def measured(self, clause: str, model: str) -> Iterator[Record]:
         """The records of one clause on one model that carry numbers."""
-        for cell, record in self.records.items():
-            if cell.clause == clause and cell.model == model and was_measured(record):
-                yield record
+        named = (record for cell, record in self.records.items() if (cell.clause, cell.model) == (clause, model))
+        return filter(was_measured, named)
 
     def stands(self, cell: Cell) -> bool:
         """Whether the cell was measured and holds, or differs as declared; a cell without a record does not."""
@@ -53,15 +52,10 @@ class RunIndex:
 
     def is_excused(self, record: Record) -> bool:
         """Whether a failed gate explains why this cell was not measured. In an ungated run nothing does."""
-        # The blocker is named by its id, alone or followed by what it found.
+        # blocked_by is the blocker's id, alone or followed by its sentence.
         blocker = self._by_id.get((record.blocked_by or "").partition(": ")[0])
-        return (
-            self.plan.gated
-            and record.outcome is Outcome.ABSENT
-            and blocker is not None
-            and is_gate(blocker.cell)
-            and not self.stands(blocker.cell)
-        )
+        closed = blocker is not None and is_gate(blocker.cell) and not self.stands(blocker.cell)
+        return self.plan.gated and record.outcome is Outcome.ABSENT and closed
 
 
 def is_preflight(cell: Cell) -> bool:
@@ -98,16 +92,12 @@ def _check_belongs(plan: Plan, record: Record) -> None:
     cell = record.cell
     _check_clause(cell)
     if cell.model not in plan.models or (cell.tool is not None and cell.tool not in plan.tools):
-        raise ArtifactProblem(
-            "foreign-record",
-            f"{cell.id} is not of this run",
-            f"models: {', '.join(plan.models)}; tools: {', '.join(plan.tools)}",
-        )
+        hint = f"models: {', '.join(plan.models)}; tools: {', '.join(plan.tools)}"
+        raise ArtifactProblem("foreign-record", f"{cell.id} is not of this run", hint)
     preset = record.provenance.get("preset")
     if isinstance(preset, str) and preset not in presets_of(plan):
-        raise ArtifactProblem(
-            "mixed-presets", f"{cell.id} was measured under preset {preset}", f"the run uses {plan.preset}"
-        )
+        sentence = f"{cell.id} was measured under preset {preset}"
+        raise ArtifactProblem("mixed-presets", sentence, f"the run uses {plan.preset}")
 
 
 def _check_clause(cell: Cell) -> None:

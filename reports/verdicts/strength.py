@@ -1,4 +1,4 @@
-"""How much the rates can carry: tokens equal by construction, or intervals and the prompts the tools disagree on."""
+"""How much the rates can carry: tokens equal by construction, or intervals and the prompts on which the tools differ."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from steering_core.records.thresholds import AGREE_PP, DIVERGE_PP
 from steering_core.statistics import mcnemar_exact
 
 SHOWN = 10
-"""Discordant prompts that are named; the B2 records hold all of them."""
+"""Discordant prompts that are listed; the B2 records hold all of them."""
 
 
 def weigh_strength(models: Sequence[ModelEvidence]) -> Strength:
@@ -17,32 +17,28 @@ def weigh_strength(models: Sequence[ModelEvidence]) -> Strength:
     compared = [(model, model.gap) for model in models if model.gap is not None]
     if not compared:
         return Strength(kind="not measured")
-    identical = len(compared) == len(models) and all(model.token_identical for model, _ in compared)
+    identical = len(compared) == len(models) and all(model.numbers.token_identical for model in models)
     lines = tuple(f"{model.model}: {_describe(model, gap)}" for model, gap in compared)
     return Strength(kind="token-identical" if identical else "intervals", lines=lines)
 
 
 def _describe(model: ModelEvidence, gap: Gap) -> str:
-    if model.token_identical:
+    if model.numbers.token_identical:
         return "within each arm all answers are equal token for token; the gap is 0 by construction"
-    prompts = gap.discordant
+    prompts, n = gap.discordant, gap.more.total
     only_more = sum(gap.more.classes[index] == "C" for index in prompts)
     p = mcnemar_exact(only_more, len(prompts) - only_more)
-    n = gap.more.total
-    few, many = AGREE_PP * n // 100, DIVERGE_PP * n // 100 + 1
+    agreeing, diverging = _count(AGREE_PP * n // 100), _count(DIVERGE_PP * n // 100 + 1)
     return (
         f"widest gap {gap.more.text} against {gap.less.text} ({gap.where}); "
         f"discordant prompts: {_list_prompts(prompts)}, exact McNemar p = {p:.3g}; "
-        f"at n = {n}, {AGREE_PP} pp is {_count(few)} "
-        f"and more than {DIVERGE_PP} pp is {_count(many)}"
+        f"at n = {n}, {AGREE_PP} pp is {agreeing} and more than {DIVERGE_PP} pp is {diverging}"
     )
 
 
 def _list_prompts(prompts: tuple[int, ...]) -> str:
-    if not prompts:
-        return "0"
-    shown = ", ".join(str(index) for index in prompts[:SHOWN])
-    return f"{len(prompts)} ({shown}{', ...' if len(prompts) > SHOWN else ''})"
+    listed = ", ".join(map(str, prompts[:SHOWN])) + (", ..." if len(prompts) > SHOWN else "")
+    return f"{len(prompts)} ({listed})" if prompts else "0"
 
 
 def _count(prompts: int) -> str:

@@ -5,35 +5,23 @@ from enum import StrEnum
 from pydantic import Field
 
 from steering_core.records.record import Frozen, Outcome
-from steering_core.records.thresholds import LINES
+from steering_core.records.thresholds import DECISION_THRESHOLDS
 
-VERDICT_SCHEMA = 1
+VERDICT_SCHEMA = 2
 
 
-class Conclusion(StrEnum):
-    """What a run shows. Outcomes 1 to 4 are those of the phase 1 protocol, section E."""
+class Tone(StrEnum):
+    """The color of a conclusion; its words always say the same."""
 
-    INCOMPLETE = "INCOMPLETE"
-    INVALID = "INVALID"
-    UNSTABLE = "UNSTABLE"
-    OUTCOME_1 = "OUTCOME_1"
-    OUTCOME_2 = "OUTCOME_2"
-    OUTCOME_4 = "OUTCOME_4"
-    OUTCOME_3 = "OUTCOME_3"
-    INDETERMINATE = "INDETERMINATE"
-    PREFLIGHT_PASSED = "PREFLIGHT_PASSED"
-    PREFLIGHT_FAILED = "PREFLIGHT_FAILED"
-
-    @property
-    def label(self) -> str:
-        """`OUTCOME 4`, for people."""
-        return self.value.replace("_", " ")
+    GOOD = "good"
+    BAD = "bad"
+    OPEN = "open"
 
 
 class Cause(Frozen):
     """A preflight clause, or the premise B3, that does not hold (DIFFERS) or crashed (ERRORED).
 
-    sentence: the localized site where there is one, else the check's own words. text: all of it in one line.
+    sentence: the localized site if there is one, else the check's own sentence. text: all of it in one line.
     """
 
     clause: str
@@ -48,7 +36,7 @@ class Cause(Frozen):
 
 
 class Reach(Frozen):
-    """How far a number is from a line: positive is short of it, negative is past it, in the number's own unit."""
+    """How far a number is from a threshold, in its own unit: positive is short of it, negative is past it."""
 
     rule: str
     holds: bool
@@ -74,17 +62,18 @@ class Quantity(Frozen):
 class ModelNumbers(Frozen):
     """The rules' inputs for one model; a quantity is None where nothing was measured.
 
-    w: worst within-tool cosine. c: worst cross-tool cosine. g: largest gap of coherent rate between two tools.
-    relation: agrees | diverges | in a hole | not measured. holes: each quantity that no rule covers, in words.
-    rates: coherent rate per tool over its arms and repeats, percent. passing: tools with every preflight clause.
+    within_cosine: worst within-tool cosine. cross_cosine: worst cross-tool cosine. rate_gap_pp: largest coherent-rate
+    gap between two tools. relation: agrees | diverges | between thresholds | not measured. between_thresholds: what
+    keeps the model from both agreeing and diverging. rates: coherent rate per tool over its arms and repeats, percent.
+    passing: tools that pass every preflight clause.
     """
 
     model: str
-    w: Quantity | None
-    c: Quantity | None
-    g: Quantity | None
+    within_cosine: Quantity | None
+    cross_cosine: Quantity | None
+    rate_gap_pp: Quantity | None
     relation: str
-    holes: tuple[str, ...]
+    between_thresholds: tuple[str, ...]
     rates: dict[str, float]
     passing: tuple[str, ...]
     token_identical: bool
@@ -111,18 +100,21 @@ class Scope(Frozen):
 class Verdict(Frozen):
     """The conclusion of a run.
 
-    headline: one sentence. rule: the rule that fired. action: what the protocol asks for now. likely_cause: the first
-    of `failures`. missing: what was not measured, grouped. notes: findings beside the conclusion.
-    proceed_tool, ties, proceed_reason: which tool goes on and why, or why none does; ties are listed with the winner.
+    tone, meaning: for people, from the rule that fired. headline: one sentence. rule: when that rule fires. action:
+    what the protocol asks for now. likely_cause: the first of `failures`. missing: what was not measured, grouped.
+    notes: findings beside the conclusion. proceed_tool, ties, proceed_reason: the recommended tool and why, or why there
+    is none; ties include the winner.
     """
 
     schema_version: int = VERDICT_SCHEMA
-    conclusion: Conclusion
+    conclusion: str
+    tone: Tone
+    meaning: str
     headline: str
     rule: str
     action: str
     numbers: tuple[ModelNumbers, ...]
-    thresholds: dict[str, float] = Field(default_factory=lambda: dict(LINES))
+    thresholds: dict[str, float] = Field(default_factory=lambda: dict(DECISION_THRESHOLDS))
     strength: Strength
     proceed: bool
     proceed_tool: str | None
@@ -134,3 +126,8 @@ class Verdict(Frozen):
     missing: tuple[str, ...]
     notes: tuple[str, ...]
     scope: Scope
+
+    @property
+    def label(self) -> str:
+        """`OUTCOME 4`: the conclusion for people."""
+        return self.conclusion.replace("_", " ")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from steering_core.records.thresholds import AGREE, ATOL, DIVERGE, STABLE
+
 
 class Stage(StrEnum):
     """Stages run in this order; a failed preflight blocks what follows it."""
@@ -36,7 +38,7 @@ CLAUSES: dict[str, Clause] = {
         ("P3", "dtype", "the model's own dtype is returned; float32 only after the suite's cast"),
         ("P4", "token position", "last real token, either padding side; ids equal the chat template's"),
         ("P5", "timing", "resid_pre + attn_contrib + mlp_contrib = resid_post in the tool's own captures"),
-        ("P6", "agreement", "every pair of tools, every prompt: allclose(atol=1e-5, rtol=0) on raw activations"),
+        ("P6", "agreement", f"every pair of tools, every prompt: allclose(atol={ATOL:g}, rtol=0) on raw activations"),
         ("P7", "liveness", "the tool's own library code ran inside the model's forward"),
         ("P8", "ownership", "the value survives in-place writes and later forwards: a copy, not an alias"),
         ("P9", "borrow", "the model is handed back as found: hooks, forward, weights, flags, RNG, config, inputs"),
@@ -49,9 +51,9 @@ CLAUSES: dict[str, Clause] = {
         (
             "D1",
             "within-tool cosine",
-            "worst pair of the repeats has cosine > 0.999; the last repeat is a fresh process",
+            f"worst pair of the repeats has cosine > {1 - STABLE:g}; the last repeat is a fresh process",
         ),
-        ("D2", "cross-tool cosine", "per pair of tools: > 0.99 agrees, < 0.95 diverges"),
+        ("D2", "cross-tool cosine", f"per pair of tools: > {1 - AGREE:g} agrees, < {1 - DIVERGE:g} diverges"),
         ("D3", "norm", "norm of the raw difference: relative spread over tools and repeats"),
         ("D4", "components", "largest per-component differences between tools, and where"),
         ("D5", "canonical", "the direction equals the locked canonical snapshot"),

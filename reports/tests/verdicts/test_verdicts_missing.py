@@ -1,4 +1,4 @@
-"""INCOMPLETE: what is missing is told apart by why, grouped, and never hides a failed preflight."""
+"""INCOMPLETE: what is missing is listed by reason, grouped, and never hides a failed preflight."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from reports.tests.verdicts.verdict_runs import (
     plan,
     without,
 )
-from reports.verdicts import Conclusion, judge
+from reports.verdicts import judge
 from steering_core.records.record import Outcome
 
 QWEN, GEMMA = MODELS
@@ -24,35 +24,35 @@ QWEN, GEMMA = MODELS
     [(Outcome.ERRORED, "crashed"), (Outcome.ABSENT, "absent"), (Outcome.UNSUPPORTED, "unsupported")],
 )
 @pytest.mark.parametrize("cell", [f"P3 {QWEN} pyvene", f"D1 {QWEN} hooks", f"S2 {GEMMA} nnsight", f"B3 {GEMMA}"])
-def test_each_kind_of_missing_measurement_has_its_own_word(cell: str, outcome: Outcome, word: str) -> None:
+def test_each_reason_for_a_missing_measurement_has_its_own_word(cell: str, outcome: Outcome, word: str) -> None:
     verdict = judge(ended(full_run(), cell, outcome, "as the record says", measured={}))
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert verdict.missing == (f"{word}: as the record says: {cell}",)
     assert not verdict.proceed
 
 
-def test_a_planned_cell_without_a_record_is_told_from_one_that_was_not_selected() -> None:
+def test_unrecorded_cell_reads_differently_from_an_unselected_one() -> None:
     run = without(full_run(), f"S1 {QWEN} hooks")
     assert judge(run).missing == (f"planned, but left no record: S1 {QWEN} hooks",)
     run = plan(run, planned=tuple(record.cell for record in run.records))
     assert judge(run).missing == (f"required, but not selected: S1 {QWEN} hooks",)
 
 
-def test_a_planned_cell_outside_the_required_matrix_is_missing_too() -> None:
+def test_planned_cell_outside_the_required_matrix_counts_as_missing() -> None:
     run = full_run()
     required = tuple(cell for cell in run.plan.required if cell.clause != "D3")
     verdict = judge(without(plan(run, required=required), "D3 *"))
     assert verdict.missing == ("planned, but left no record: 2 cells (D3 x2) on tiny_qwen2, tiny_gemma2",)
 
 
-def test_a_missing_library_is_one_line_not_hundreds() -> None:
+def test_missing_library_takes_one_line() -> None:
     run = ended(full_run(), "* *pyvene*", Outcome.ABSENT, "pyvene is not installed", measured={})
     (line,) = judge(run).missing
     assert line.startswith("absent: pyvene is not installed: 62 cells (P1 x2, P2 x2,")
     assert line.endswith("of pyvene, hooks, nnsight on tiny_qwen2, tiny_gemma2")
 
 
-def test_many_different_crashes_are_cut_short_and_counted() -> None:
+def test_many_different_crashes_are_counted_beyond_the_first_four() -> None:
     run = full_run()
     for repeat in range(5):
         for tool in TOOLS:
@@ -62,7 +62,7 @@ def test_many_different_crashes_are_cut_short_and_counted() -> None:
     assert missing[-1] == "crashed, with 11 other messages: 11 cells (B1 x11) of hooks, nnsight, pyvene on tiny_qwen2"
 
 
-def test_the_larger_group_comes_first() -> None:
+def test_larger_group_comes_first() -> None:
     run = ended(full_run(), f"P1 {QWEN} hooks", Outcome.ERRORED, "rare", measured={})
     run = ended(run, f"S1 {QWEN} *", Outcome.ERRORED, "frequent", measured={})
     verdict = judge(run)
@@ -72,21 +72,21 @@ def test_the_larger_group_comes_first() -> None:
 
 def test_fewer_than_two_models_is_incomplete() -> None:
     verdict = judge(full_run((QWEN,)))
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert verdict.missing == ("only one model (tiny_qwen2); a comparison takes at least two",)
     assert not verdict.proceed
 
 
 def test_a_single_tool_is_incomplete() -> None:
     verdict = judge(full_run(tools=("hooks",)))
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert verdict.missing == ("only one tool (hooks); a comparison takes at least two",)
 
 
 def test_fewer_repeats_than_the_protocol_is_incomplete() -> None:
     run = measured(full_run(repeats=4), "D1 *", repeats=4)
-    assert judge(run).missing == ("only 4 of the protocol's 5 repeats were asked for",)
-    assert judge(plan(run, protocol_repeats=4)).conclusion is Conclusion.OUTCOME_4
+    assert judge(run).missing == ("only 4 of the protocol's 5 repeats were planned",)
+    assert judge(plan(run, protocol_repeats=4)).conclusion == "OUTCOME_4"
 
 
 def test_a_within_tool_cosine_over_fewer_repeats_is_incomplete() -> None:
@@ -96,88 +96,88 @@ def test_a_within_tool_cosine_over_fewer_repeats_is_incomplete() -> None:
 
 @pytest.mark.parametrize("clause", ["D1", "D2", "B1"])
 @pytest.mark.parametrize("tools", [TOOLS, ("hooks", "pyvene")])
-def test_a_matrix_that_never_asks_a_tool_is_not_complete(clause: str, tools: tuple[str, ...]) -> None:
+def test_run_is_incomplete_when_a_compared_clause_leaves_out_a_tool(clause: str, tools: tuple[str, ...]) -> None:
     run = full_run(tools=tools)
-    assert judge(run).conclusion is Conclusion.OUTCOME_4
+    assert judge(run).conclusion == "OUTCOME_4"
     cells = tuple(cell for cell in run.plan.required if not (cell.clause == clause and "pyvene" in cell.id))
     run = plan(without(run, f"{clause} *pyvene*"), required=cells, planned=cells)
     verdict = judge(run)
-    assert verdict.conclusion is Conclusion.INCOMPLETE
+    assert verdict.conclusion == "INCOMPLETE"
     assert verdict.missing[0].startswith(f"{clause} ")
-    assert verdict.missing[0].split(": never asked of ")[0].endswith("on tiny_qwen2")
+    assert verdict.missing[0].split(": not planned for ")[0].endswith("on tiny_qwen2")
     assert "pyvene" in verdict.missing[0]
 
 
 class TestFailedPreflight:
-    """A missing cell comes first, and does not hide what is already known to fail."""
+    """A missing cell comes first, and does not hide a known failure."""
 
     def test_the_headline_names_both(self) -> None:
         run = ended(full_run(), f"P1 {GEMMA} pyvene", Outcome.DIFFERS, "one block off")
         verdict = judge(without(run, f"S1 {QWEN} hooks"))
-        assert verdict.conclusion is Conclusion.INCOMPLETE
+        assert verdict.conclusion == "INCOMPLETE"
         assert "left no record: S1 tiny_qwen2 hooks" in verdict.headline
         assert "already known: P1 location fails for pyvene on tiny_gemma2: one block off" in verdict.headline
         assert verdict.likely_cause is not None
         assert verdict.likely_cause.clause == "P1"
 
-    def test_a_crashed_preflight_cell_is_missing_not_invalid_and_is_named(self) -> None:
+    def test_crashed_preflight_cell_is_missing_and_named(self) -> None:
         verdict = judge(ended(full_run(), f"P5 {GEMMA} nnsight", Outcome.ERRORED, "KeyError: 'norm'", measured={}))
-        assert verdict.conclusion is Conclusion.INCOMPLETE
+        assert verdict.conclusion == "INCOMPLETE"
         assert "already known: P5 timing crashed for nnsight on tiny_gemma2: KeyError: 'norm'" in verdict.headline
 
-    def test_a_measured_failure_is_a_likelier_cause_than_an_earlier_crash(self) -> None:
+    def test_measured_failure_precedes_an_earlier_crash_as_likely_cause(self) -> None:
         run = ended(full_run(), f"P1 {GEMMA} hooks", Outcome.ERRORED, "KeyError", measured={})
         verdict = judge(ended(run, f"P6 {GEMMA} hooks~nnsight", Outcome.DIFFERS))
         assert verdict.likely_cause is not None
         assert verdict.likely_cause.clause == "P6"
 
     @pytest.mark.parametrize("outcome", [Outcome.ABSENT, Outcome.UNSUPPORTED])
-    def test_what_was_not_measured_is_no_cause(self, outcome: Outcome) -> None:
+    def test_unmeasured_cell_is_not_a_cause(self, outcome: Outcome) -> None:
         assert judge(ended(full_run(), f"P1 {GEMMA} hooks", outcome, measured={})).likely_cause is None
 
 
-class TestHeldBack:
-    """Cells that a failed check held back are not missing; nothing else excuses a cell."""
+class TestSkipped:
+    """Cells skipped because of a failed check are not missing; nothing else excuses a cell."""
 
-    def test_by_a_failed_preflight_cell(self) -> None:
+    def test_failed_preflight_cell_excuses(self) -> None:
         run = ended(full_run(), f"P1 {QWEN} pyvene", Outcome.DIFFERS)
         verdict = judge(blocked(run, "[DSB]*", by=f"P1 {QWEN} pyvene"))
-        assert verdict.conclusion is Conclusion.INVALID
+        assert verdict.conclusion == "INVALID"
         assert verdict.missing == ()
         assert verdict.strength.kind == "not measured"
-        assert [found.relation for found in verdict.numbers] == ["not measured"] * 2
+        assert [entry.relation for entry in verdict.numbers] == ["not measured"] * 2
 
-    def test_by_a_failed_cell_named_with_its_words(self) -> None:
+    def test_blocker_may_be_named_with_its_sentence(self) -> None:
         run = ended(full_run(), f"P1 {QWEN} pyvene", Outcome.DIFFERS)
         assert judge(blocked(run, "[DSB]*", by=f"P1 {QWEN} pyvene: one block off: why")).missing == ()
 
-    def test_by_a_failed_premise(self) -> None:
+    def test_failed_premise_excuses(self) -> None:
         run = ended(full_run(), f"B3 {QWEN}", Outcome.DIFFERS)
         assert judge(blocked(run, "B1 *", by=f"B3 {QWEN}")).missing == ()
 
-    def test_by_a_crash_only_the_crash_is_missing(self) -> None:
+    def test_crashed_blocker_is_the_only_missing_cell(self) -> None:
         run = ended(full_run(), f"P1 {QWEN} pyvene", Outcome.ERRORED, "KeyError", measured={})
         verdict = judge(blocked(run, "[DSB]*", by=f"P1 {QWEN} pyvene"))
-        assert verdict.conclusion is Conclusion.INCOMPLETE
+        assert verdict.conclusion == "INCOMPLETE"
         assert verdict.missing == (f"crashed: KeyError: P1 {QWEN} pyvene",)
 
     @pytest.mark.parametrize("by", [f"P1 {QWEN} pyvene", f"D2 {QWEN} hooks~nnsight r0", "P9 nobody"])
-    def test_not_by_a_cell_that_holds_or_does_not_gate_or_does_not_exist(self, by: str) -> None:
+    def test_passing_ungating_or_unknown_blocker_does_not_excuse(self, by: str) -> None:
         run = ended(full_run(), f"D2 {QWEN} hooks~nnsight r0", Outcome.DIFFERS)
         verdict = judge(blocked(run, f"S1 {QWEN} hooks", by=by))
-        assert verdict.conclusion is Conclusion.INCOMPLETE
-        assert verdict.missing[0].startswith("held back, though no failed check explains it")
+        assert verdict.conclusion == "INCOMPLETE"
+        assert verdict.missing[0].startswith("skipped, though no failed check explains it")
 
-    def test_not_in_an_ungated_run(self) -> None:
+    def test_nothing_excuses_in_an_ungated_run(self) -> None:
         run = ended(plan(full_run(), gated=False), f"P1 {QWEN} pyvene", Outcome.DIFFERS)
         verdict = judge(blocked(run, f"S1 {QWEN} hooks", by=f"P1 {QWEN} pyvene"))
-        assert verdict.conclusion is Conclusion.INCOMPLETE
+        assert verdict.conclusion == "INCOMPLETE"
 
-    def test_not_a_crash_that_names_a_failed_cell(self) -> None:
+    def test_crash_is_missing_even_if_it_names_a_blocker(self) -> None:
         run = ended(full_run(), f"P1 {QWEN} pyvene", Outcome.DIFFERS)
         run = ended(run, f"S1 {QWEN} hooks", Outcome.ERRORED, "KeyError", blocked_by=f"P1 {QWEN} pyvene")
         assert judge(run).missing == (f"crashed: KeyError: S1 {QWEN} hooks",)
 
 
-def test_the_matrix_of_these_tests_is_the_one_described() -> None:
+def test_full_run_has_every_cell_of_the_matrix() -> None:
     assert len(list_cells(MODELS, TOOLS, 5)) == len(full_run().records) == 154

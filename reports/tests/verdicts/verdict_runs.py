@@ -1,6 +1,6 @@
-"""Runs made by hand for the tests of the decision rules: a complete one in which everything agrees, and changes to it.
+"""Synthetic runs for the tests of the decision rules: a complete one in which everything agrees, and changes to it.
 
-Cells are named by shell patterns over their ids, such as `D2 tiny_qwen2 *`; a pattern that names nothing is an error.
+Cells are named by shell patterns of their ids, such as `D2 tiny_qwen2 *`; a pattern without a match is an error.
 """
 
 from collections.abc import Callable
@@ -42,13 +42,11 @@ def _list_cells(model: str, tools: tuple[str, ...], repeats: int) -> list[Cell]:
 
 
 def rate(coherent: int, total: int = N, tokens: str = "", unscored: int = 0) -> dict[str, Value]:
-    """What a B1 cell measures when the first `coherent` prompts are refused and the rest is answered normally."""
+    """The numbers of a B1 cell in which the first `coherent` prompts are refused and the rest is answered normally."""
     normal = total - coherent - unscored
-    return {
-        "coherent": coherent, "garbled": 0, "normal": normal, "unscored": unscored, "total": total, "unique": total,
-        "classes": "C" * coherent + "N" * normal + "U" * unscored, "tokens_sha256": tokens or f"tokens-{coherent}",
-        "low": 0.25, "high": 0.75,
-    }  # fmt: skip
+    counts = {"coherent": coherent, "garbled": 0, "normal": normal, "unscored": unscored}
+    texts = {"classes": "C" * coherent + "N" * normal + "U" * unscored, "tokens_sha256": tokens or f"tokens-{coherent}"}
+    return {**counts, **texts, "total": total, "unique": total, "low": 0.25, "high": 0.75}
 
 
 def _measure(clause: str) -> dict[str, Value]:
@@ -101,8 +99,8 @@ def ended(run: Run, pattern: str, outcome: Outcome, sentence: str = "did not hol
 
 
 def blocked(run: Run, pattern: str, by: str) -> Run:
-    """The run with these cells held back by a failed preflight cell."""
-    return ended(run, pattern, Outcome.ABSENT, f"held back by {by}", blocked_by=by, measured={})
+    """The run with these cells skipped because of a failed preflight cell."""
+    return ended(run, pattern, Outcome.ABSENT, f"skipped because of {by}", blocked_by=by, measured={})
 
 
 def added(run: Run, record: Record) -> Run:
@@ -123,7 +121,7 @@ def _change(run: Run, pattern: str, update: Callable[[Record], dict[str, Any]]) 
 
 
 def _named(run: Run, pattern: str) -> frozenset[Cell]:
-    found = frozenset(record.cell for record in run.records if fnmatchcase(record.cell.id, pattern))
-    if not found:
+    cells = frozenset(record.cell for record in run.records if fnmatchcase(record.cell.id, pattern))
+    if not cells:
         raise LookupError(f"no cell is named {pattern!r}")
-    return found
+    return cells

@@ -1,0 +1,124 @@
+"""The direction and behavior checks and the verdict read the same thresholds: they agree at every float around each."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from math import nextafter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from parity import test_behavior, test_directions
+from reports.tests.verdicts.verdict_runs import MODELS, full_run, measured, rate
+from reports.verdicts import ModelNumbers, judge
+from steering_core.quality import Quality
+from steering_core.records.draft import Draft
+from steering_core.records.record import Cell, Outcome, Record
+from steering_core.records.thresholds import AGREE, AGREE_PP, DIVERGE, DIVERGE_PP, STABLE
+
+MODEL = MODELS[0]
+TOOLS = (SimpleNamespace(name="hooks"), SimpleNamespace(name="nnsight"))
+EXPERIMENT = SimpleNamespace(direction=lambda tool, repeat: torch.ones(4))
+STEPS = 8
+"""Floats on either side of a threshold."""
+
+
+def around(threshold: float) -> list[float]:
+    """The threshold and the floats next to it."""
+    return [*islice(floats(threshold, 0.0), STEPS), threshold, *islice(floats(threshold, 1.0), STEPS)]
+
+
+def floats(start: float, toward: float) -> Iterator[float]:
+    """One float after the other."""
+    while True:
+        start = nextafter(start, toward)
+        yield start
+
+
+def ended(check: Any, cell: Cell, **arguments: Any) -> Record:
+    """The record that a check leaves."""
+    draft = Draft(cell)
+    try:
+        check(record=draft, **arguments)
+    except AssertionError:
+        assert draft.outcome is Outcome.DIFFERS
+    return draft.finish("")
+
+
+def judged(record: Record) -> ModelNumbers:
+    """The numbers of the verdict on a run in which this cell measured this."""
+    return judge(measured(full_run(), record.cell.id, **record.measured)).numbers[0]
+
+
+@pytest.mark.parametrize("gap", [*around(AGREE), *around(DIVERGE)])
+def test_cross_tool_check_and_verdict_agree_at_every_float(gap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_directions, "one_minus_cosine", lambda left, right: gap)
+    cell = Cell(clause="D2", model=MODEL, tool="hooks", other="nnsight", repeat=0)
+    record = ended(test_directions.test_cross_tool, cell, experiment=EXPERIMENT, tools=TOOLS, repeat=0)
+    number = judged(record).cross_cosine
+
+    assert number is not None
+    assert number.one_minus_cosine == gap
+    assert number.band == record.measured["band"]
+    assert (number.band == "agrees") is (record.outcome is Outcome.AGREES)
+
+
+@pytest.mark.parametrize("gap", around(STABLE))
+def test_within_tool_check_and_verdict_agree_at_every_float(gap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_directions, "one_minus_cosine", lambda left, right: gap)
+    cell = Cell(clause="D1", model=MODEL, tool="hooks")
+    record = ended(test_directions.test_within_tool, cell, experiment=EXPERIMENT, tool=TOOLS[0], repeats=5)
+    number = judged(record).within_cosine
+
+    assert number is not None
+    assert number.one_minus_cosine == gap
+    assert (number.band == "stable") is (record.outcome is Outcome.AGREES)
+
+
+def near(points: int) -> list[tuple[int, int, int]]:
+    """Pairs of coherent counts, of up to 60 answers, whose gap is `points` percent or the next larger or smaller."""
+    cases = []
+    for total in range(2, 61):
+        apart = points * total // 100
+        cases += [(total, total, total - less) for less in (apart, apart + 1)]
+        cases += [(total, total - 1, total - 1 - less) for less in (apart, apart + 1) if less < total]
+    return cases
+
+
+@pytest.mark.parametrize("points", [AGREE_PP, DIVERGE_PP])
+def test_rate_gap_check_and_verdict_agree_at_every_count(points: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for total, more, less in near(points):
+        answers = {
+            "hooks": [True] * more + [False] * (total - more),
+            "nnsight": [True] * less + [False] * (total - less),
+        }
+        monkeypatch.setattr(test_behavior, "refusals", lambda _, tool, arm, answers=answers: answers[tool.name])
+        cell = Cell(clause="B2", model=MODEL, tool="hooks", other="nnsight", arm="native")
+        record = ended(test_behavior.test_gap, cell, experiment=EXPERIMENT, tools=TOOLS, arm="native")
+        run = measured(full_run(), f"B1 {MODEL} *", **rate(more, total))
+        number = judge(measured(run, f"B1 {MODEL} nnsight *", **rate(less, total))).numbers[0].rate_gap_pp
+
+        assert number is not None
+        assert number.value == record.measured["gap_pp"]
+        assert (number.band == "agrees") is (record.outcome is Outcome.AGREES), (total, more, less)
+
+
+def coherent(count: int, total: int) -> list[Quality]:
+    return [Quality.COHERENT] * count + [Quality.NORMAL] * (total - count)
+
+
+@pytest.mark.parametrize("total", range(5, 101, 5))
+def test_control_needs_more_than_its_gap_exactly(total: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(test_behavior, "classify", lambda text: text)
+    for random in range(total - total // 5):
+        for more, outcome in ((0, Outcome.DIFFERS), (1, Outcome.AGREES)):
+            true = random + total // 5 + more
+            steering = SimpleNamespace(
+                true_answers=lambda true=true: coherent(true, total),
+                random_answers=lambda seed, random=random: coherent(random, total),
+            )
+            record = ended(test_behavior.test_control, Cell(clause="B4", model=MODEL), steering=steering)
+            assert record.outcome is outcome, (random, true, total)
+            assert record.measured["coherent_true"] == float(Fraction(true, total))
