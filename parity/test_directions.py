@@ -1,82 +1,76 @@
 """Directions D1-D4, D6: the same tool again, the tools against each other, norms, components, a planted truth."""
 
 from itertools import combinations
+from statistics import fmean, stdev
 
 import pytest
 
+from parity.plugin.arguments import Draft, Experiment, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_holds
 from steering_core.compare import largest_components, one_minus_cosine
 from steering_core.records.thresholds import COMPONENT, NORM_SPREAD, STABLE, band_of_cosine, is_recovered, is_stable
 
 
 @pytest.mark.clause("D1")
-def test_within_tool(experiment, tool, record, repeats):
+def test_within_tool(experiment: Experiment, tool: Tool, record: Draft, repeats: int) -> None:
     """D1: the worst pair of the repeats is the same direction; the last repeat ran in a fresh process."""
     directions = [experiment.direction(tool, repeat) for repeat in range(repeats)]
     pairs = {f"{a}-{b}": one_minus_cosine(directions[a], directions[b]) for a, b in combinations(range(repeats), 2)}
-    worst = max(pairs, key=pairs.__getitem__, default="0-0")
-    value = pairs.get(worst, 0.0)
+    worst, value = max(pairs.items(), key=lambda pair: pair[1], default=("0-0", 0.0))
     norms = [float(direction.double().norm()) for direction in directions]
-    mean = sum(norms) / len(norms)
-    deviation = (sum((norm - mean) ** 2 for norm in norms) / max(len(norms) - 1, 1)) ** 0.5
-    record.note(
-        one_minus_cosine=value, worst_pair=worst, repeats=repeats, threshold=STABLE, norm_mean=mean, norm_std=deviation
-    )
-    assert_holds(
-        record, is_stable(value), f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}",
-        f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}",
-    )  # fmt: skip
+    deviation = stdev(norms) if len(norms) > 1 else 0.0
+    record.note(one_minus_cosine=value, worst_pair=worst, repeats=repeats, threshold=STABLE)
+    record.note(norm_mean=fmean(norms), norm_std=deviation)
+    sentence = f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}"
+    otherwise = f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}"
+    assert_holds(record, is_stable(value), sentence, otherwise)
 
 
 @pytest.mark.clause("D2")
-def test_cross_tool(experiment, tools, record, repeat):
+def test_cross_tool(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, repeat: int) -> None:
     """D2: cosine of the directions of two tools: agrees, diverges, or is between thresholds, which is a finding too."""
     first, second = (experiment.direction(tool, repeat) for tool in tools)
     gap = one_minus_cosine(first, second)
     value, band = 1 - gap, band_of_cosine(gap)
     record.note(cosine=value, one_minus_cosine=gap, band=band)
     names = " and ".join(tool.name for tool in tools)
-    words = f"directions of {names}: 1 - cos = {gap:.3g} (cos {value:.6f}, {band})"
-    assert_holds(record, band == "agrees", words, words)
+    assert_holds(record, band == "agrees", f"directions of {names}: 1 - cos = {gap:.3g} (cos {value:.6f}, {band})")
 
 
 @pytest.mark.clause("D3")
-def test_norms(experiment, every_tool, record, repeats):
+def test_norms(experiment: Experiment, every_tool: list[Tool], record: Draft, repeats: int) -> None:
     """D3: norm of the raw difference, relative spread over tools and repeats."""
-    norms = {
-        tool.name: [float(experiment.direction(tool, n).double().norm()) for n in range(repeats)] for tool in every_tool
-    }
+    directions = {tool.name: [experiment.direction(tool, n) for n in range(repeats)] for tool in every_tool}
+    norms = {name: [float(direction.double().norm()) for direction in row] for name, row in directions.items()}
     flat = [norm for row in norms.values() for norm in row]
-    spread = (max(flat) - min(flat)) / (sum(flat) / len(flat))
+    spread = (max(flat) - min(flat)) / fmean(flat)
     record.note(norms=norms, relative_spread=spread)
-    assert_holds(
-        record, spread <= NORM_SPREAD, f"norms spread by {spread:.3g} of {flat[0]:.4g}",
-        f"norms spread by {spread:.3g} of their mean, allowed {NORM_SPREAD:g}: {norms}",
-    )  # fmt: skip
+    otherwise = f"norms spread by {spread:.3g} of their mean, allowed {NORM_SPREAD:g}: {norms}"
+    assert_holds(record, spread <= NORM_SPREAD, f"norms spread by {spread:.3g} of {flat[0]:.4g}", otherwise)
 
 
 @pytest.mark.clause("D4")
-def test_components(experiment, tools, record):
+def test_components(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft) -> None:
     """D4: the components in which the directions of two tools differ most; a difference above COMPONENT of the norm of
     the direction is a finding."""
     first, second = (experiment.direction(tool, 0) for tool in tools)
     top = largest_components(first, second)
-    worst, scale = abs(top[0][1]), float(first.double().norm())
+    worst, norm = abs(top[0][1]), float(first.double().norm())
     record.note(top=top, max_abs=worst)
-    words = f"largest component difference {worst:.3g} at index {int(top[0][0])} (norm {scale:.4g})"
-    assert_holds(record, worst <= COMPONENT * scale, words, words)
+    sentence = f"largest component difference {worst:.3g} at index {int(top[0][0])} (norm {norm:.4g})"
+    assert_holds(record, worst <= COMPONENT * norm, sentence)
 
 
 @pytest.mark.clause("D6")
-def test_ground_truth(steering, tool, record):
+def test_ground_truth(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains."""
     planted, gained = steering.planted(tool)
     ratio = float(gained.double().norm() / planted.double().norm())
     # A tool that reads nothing of the plant gains a zero vector: a wrong number, though it has no cosine.
     gap = one_minus_cosine(gained, planted) if ratio else 1.0
     record.note(one_minus_cosine=gap, norm_ratio=ratio)
-    words = f"planted against recovered: 1 - cos = {gap:.3g}, norm ratio {ratio:.4f}"
-    words += (
-        "" if ratio else "; nothing of it is there: the rows come from before that block, or from an earlier forward"
+    sentence = f"planted against recovered: 1 - cos = {gap:.3g}, norm ratio {ratio:.4f}"
+    cause = (
+        "the method should recover it" if ratio else "the rows come from before that block, or an earlier forward pass"
     )
-    assert_holds(record, is_recovered(gap, ratio), words, f"{words}; a difference of means recovers it")
+    assert_holds(record, is_recovered(gap, ratio), sentence, f"{sentence}; {cause}")

@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m reports", description=__doc__, epilog=EPILOG, formatter_class=shape)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m reports", description=__doc__, epilog=EPILOG, formatter_class=raw)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     def command(run: Callable[[argparse.Namespace], int], text: str) -> Callable[..., argparse.Action]:

@@ -1,4 +1,4 @@
-"""What a path on the command line is: a stored run, a published phase 1 file, or a published transfer."""
+"""What the paths on the command line hold: stored runs, published phase 1 files, published transfers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ ACCEPTED = f"expected a run directory, its {RECORDS}, or a published artifact of
 
 @dataclass
 class Inputs:
-    """Everything that was named, sorted by kind, in the order in which it was named."""
+    """Everything that was named, by kind, in the order of the command line."""
 
     runs: list[tuple[Path, Run]] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)

@@ -47,7 +47,7 @@ class Ledger:
 
     @property
     def plan(self) -> Plan | None:
-        """The plan of the run; None until something was collected."""
+        """The plan of the run; None until checks were collected."""
         return self._plan if (self.folder / PLAN).exists() else None
 
     @cached_property
@@ -65,7 +65,7 @@ class Ledger:
         return [line] if self.config.getoption("resume") else []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Called per phase of each test, on the controller for workers too: keep its record, in the journal too."""
+        """Called per phase of each test, on the controller for workers too: keep and journal its record."""
         try:
             for record in records_in(report):
                 self._keep(record)

@@ -68,7 +68,7 @@ def start_ledger(config: pytest.Config) -> None:
     if expected := config.getoption("expect_outcome"):
         conclusion_named(expected)
     require_wandb(config.getoption("wandb"))
-    # No other process can hold a directory named after the present moment; without workers, it is created with the plan.
+    # A directory named after the current time belongs to no other process: without workers, the plan creates it.
     shared = config.getoption("run_dir") or config.getoption("resume") or config.getoption("numprocesses", None)
     choose_run_dir(config)
     ledger = Ledger(config)

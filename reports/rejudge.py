@@ -1,4 +1,4 @@
-"""`python -m reports verdict`: stored and published runs through the rules again, and the table of transfers."""
+"""`python -m reports verdict`: applies the rules to stored and published runs, and tabulates transfers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from steering_core.records.record import Run
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A run, its verdict, and where it came from; `second`: a replayed run by this suite's own requirements."""
+    """A run, its verdict, and where it came from; `second`: the verdict on a replayed run under this suite's rules."""
 
     place: str
     run: Run
@@ -26,13 +26,13 @@ class JudgedRun:
     second: Verdict | None = None
 
     def show(self, width: int, color: bool) -> str:
-        """The verdict on one screen; that of a replayed run is followed by the second one."""
+        """The verdict on one screen; for a replayed run, the second one follows."""
         text = render(self.run, self.verdict, width, color, self.place)
         if self.second is None:
             return text
-        label = self.second.label
-        words = plain(f"By this suite's own demands (full preflight, real pyvene) it is {label}:", width)
-        return f"{text}\n{words}\n" + write_lines([("Missing", line) for line in self.second.missing], width, color)
+        requirement = "Under this suite's own requirements (full preflight, real pyvene) the verdict is"
+        line = plain(f"{requirement} {self.second.label}:", width)
+        return f"{text}\n{line}\n" + write_lines([("Missing", cells) for cells in self.second.missing], width, color)
 
 
 def judge_inputs(inputs: Inputs) -> Iterator[JudgedRun]:
@@ -44,7 +44,7 @@ def judge_inputs(inputs: Inputs) -> Iterator[JudgedRun]:
 
 
 def judge_published(inputs: Inputs) -> JudgedRun:
-    """The study's numbers as published, with their caveats as notes; and by this suite's own requirements."""
+    """The study's numbers as published, with their caveats as notes; and under this suite's own requirements."""
     run = replay(inputs.published)
     verdict = judge(run)
     notes = tuple(str(note) for note in run.environment["notes"])  # type: ignore[union-attr]
@@ -55,12 +55,12 @@ def judge_published(inputs: Inputs) -> JudgedRun:
 
 def transfer_table(inputs: Inputs, width: int) -> str:
     """Transfer efficiencies with their 95 % intervals, as the study computed them."""
-    columns = ("source", "target", "transferred", "own", "efficiency [95 %]", "cosine")
+    columns = ("source", "target", "transferred", "self-control", "efficiency [95 %]", "cosine")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for row in transfers(inputs.transfers):
         point, low, high = row.efficiency
         ends = (plain(row.source, 20), plain(row.target, 20))
-        counts = (f"{row.coherent}/{row.prompts}", f"{row.own}/{row.prompts}")
+        counts = (f"{row.coherent}/{row.prompts}", f"{row.control}/{row.prompts}")
         cosine = "–" if row.cosine is None else f"{row.cosine:.4f}"
         table.add_row(*ends, *counts, f"{point:.3f} [{low:.3f}, {high:.3f}]", cosine)
     out = StringIO()

@@ -14,7 +14,7 @@ from steering_core.records.record import Run
 
 RESULT = {"model_id", "method", "quantization"}
 UNTRACKED = {"samples", "refusals"}
-"""Fields of a condition that a row does not take as they are: samples become a table, refusals are in the rates."""
+"""Fields of a condition that are not logged as such: samples become a table, refusals follow from the rates."""
 
 
 def require_wandb(project: str | None) -> None:

@@ -26,7 +26,7 @@ class Meter:
     clock: Callable[[], float] = time.time
 
     def price(self, seconds: float) -> float:
-        """USD of so much wall time."""
+        """USD for that much wall time."""
         return seconds * self.usd_per_hour / 3600
 
     def spent(self, ahead: float = 0.0) -> float:
@@ -35,7 +35,7 @@ class Meter:
 
 
 class BudgetGuard:
-    """A pytest plugin object in each process that runs checks: the first cell that would exceed the budget stops it."""
+    """A pytest plugin object in each process that runs checks: the first cell that would exceed the budget ends it."""
 
     def __init__(self, limit: float, meter: Meter, estimate: Estimate) -> None:
         self.limit, self.meter, self.estimate = limit, meter, estimate
@@ -100,7 +100,7 @@ def meter_of(config: pytest.Config, plan: Plan) -> Meter:
 
 
 def gpus(config: pytest.Config) -> int:
-    """How many GPUs are paid for: one per worker, as far as the machine has them; without --gpu one, the machine."""
+    """How many GPUs the run pays for: one per worker, at most those of the machine; 1 without --gpu."""
     if not config.getoption("gpu"):
         return 1
     import torch

@@ -11,7 +11,7 @@ from steering_core.records.record import Cell, Plan, Record, Run
 
 
 class Outlook:
-    """Reads the ledger's own dictionary of records, so that it always knows what is done."""
+    """What is left of one run; shares the ledger's dictionary of records, so that it is always up to date."""
 
     def __init__(self, config: pytest.Config, plan: Plan, records: dict[Cell, Record]) -> None:
         self.config, self.plan, self.records = config, plan, records
@@ -28,7 +28,7 @@ class Outlook:
         return [cell for cell in self.plan.planned if cell not in done]
 
     def seconds_left(self) -> float:
-        """Until all are done; workers share no model."""
+        """Until all are done; each model runs on one worker."""
         left = self.cells_left()
         workers = min(self.config.getoption("numprocesses", None) or 1, len({cell.model for cell in left}))
         return self.estimate.total(left) / max(workers, 1)
@@ -55,7 +55,7 @@ class Outlook:
 
 
 def cost_line(run: Run) -> str:
-    """The same in words, from the environment of a priced run; empty for another."""
+    """The costs in words, from the environment of a priced run; empty for another."""
     costs: dict[str, Any] = run.environment
     if "cost_usd" not in costs:
         return ""

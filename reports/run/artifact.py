@@ -1,4 +1,4 @@
-"""A run on disk: written all at once or not at all, and read back only if it is whole."""
+"""A run on disk: written all at once or not at all, and read only if it is complete."""
 
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ def read_run(path: Path) -> Run:
     A directory is verified completely, tensor files included; a records file together with those of its tensor files
     that lie beside it.
     """
-    whole = path.is_dir()
-    file = path / RECORDS if whole else path
+    complete = path.is_dir()
+    file = path / RECORDS if complete else path
     header, records, footer = parse_run(read_bytes(file), file.name)
-    check_tensors(file.parent, footer.tensors, complete=whole)
+    check_tensors(file.parent, footer.tensors, complete=complete)
     return Run(plan=header.plan, records=tuple(records), environment=header.environment)
 
 

@@ -1,4 +1,4 @@
-"""The cells of a run laid out for people: model x tool x stage, each place with its records."""
+"""The cells of a run as a grid for display: model x tool x stage, each place with its records."""
 
 from collections.abc import Iterable
 

@@ -4,8 +4,8 @@ from reports.run.cell_grid import build_cell_grid, worst
 from steering_core.records.clauses import CLAUSES, Clause, Stage
 from steering_core.records.record import Cell, Frozen, Outcome, Record, Run, Value
 
-CLAUSES_LISTED = tuple(CLAUSES[clause] for clause in ("P1", "P2", "P3", "P4", "P5", "P6"))
-"""location, shape, dtype, token position, timing, agreement: what the protocol's section D lists."""
+SECTION_D = tuple(CLAUSES[clause] for clause in ("P1", "P2", "P3", "P4", "P5", "P6"))
+"""location, shape, dtype, token position, timing, agreement."""
 
 
 class ChecklistEntry(Frozen):
@@ -46,7 +46,7 @@ def build_checklist(run: Run) -> Checklist:
     """The checklist of a run; a check without a record is absent, never passed."""
     models: dict[str, dict[str, ToolChecklist]] = {model: {} for model in run.plan.models}
     for (model, tool), stages in build_cell_grid(run).items():
-        checks = {clause.name: _check(clause, stages.get(Stage.PREFLIGHT, [])) for clause in CLAUSES_LISTED}
+        checks = {clause.name: _check(clause, stages.get(Stage.PREFLIGHT, [])) for clause in SECTION_D}
         passes = all(check.outcome is Outcome.AGREES for check in checks.values())
         models.setdefault(model, {})[tool] = ToolChecklist(passes=passes, checks=checks)
     tools = [tool for model in models.values() for tool in model.values()]

@@ -31,5 +31,5 @@ def _check_resumed(folder: Path, requested: str | None) -> None:
     if requested and Path(requested).resolve() != folder:
         raise UsageProblem("resume", f"--resume {folder} and --run-dir {requested} differ", "give --resume alone")
     if missing := [name for name in (PLAN, REQUEST) if not (folder / name).is_file()]:
-        hint = "the directory of a run that had begun; or --run-dir"
+        hint = "expected the directory of a run that had started; or give --run-dir"
         raise UsageProblem("resume", f"--resume {folder}: no {missing[0]} there", hint)

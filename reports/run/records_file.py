@@ -1,4 +1,4 @@
-"""The records file: a header, one record per line, a footer that seals them; and each way in which it can be broken."""
+"""The records file: a header, one record per line, and a footer that seals them; each defect is refused by name."""
 
 from collections import Counter
 from hashlib import sha256
@@ -29,7 +29,7 @@ def serialize_run(run: Run, tensors: dict[str, str]) -> str:
 
 
 def parse_run(content: bytes, name: str) -> tuple[Header, list[Record], Footer]:
-    """Header, records and footer of a records file of any schema; its defects are told apart in this order."""
+    """Header, records and footer of a records file of any schema; ArtifactProblem names its first defect."""
     lines = decode(content, name).removesuffix("\n").split("\n")
     first = parse(lines[0], f"{name} line 1")
     if not isinstance(first, dict) or first.get("kind") != "header":
@@ -49,7 +49,7 @@ def parse_run(content: bytes, name: str) -> tuple[Header, list[Record], Footer]:
 
 
 def _validated(model: type[Line], value: Any, where: str) -> Line:
-    """A line as its model. Through JSON, because only there does pydantic's strict mode take dates and enums as text."""
+    """A line as its model; through JSON, because pydantic's strict mode accepts dates and enums as text only there."""
     with refusing("artifact-fields", where, "see schema.json", ValidationError):
         return model.model_validate_json(dump(value, where), strict=True)
 
@@ -57,13 +57,13 @@ def _validated(model: type[Line], value: Any, where: str) -> Line:
 def _check_kinds(values: list[Any], places: list[str]) -> None:
     for value, place in zip(values, places, strict=True):
         if isinstance(value, dict) and "kind" in value:
-            sentence = f"{place} is another {plain(str(value['kind']), 20)}: runs were mixed"
+            sentence = f"{place} is a second {plain(str(value['kind']), 20)}: runs were mixed"
             raise ArtifactProblem("artifact-mixed", sentence, "join runs with: python -m reports merge A B --into C")
 
 
 def _check_footer(footer: Footer, content: bytes, lines: list[str], name: str) -> None:
     if footer.records != (count := len(lines) - 2):
-        sentence = f"{name} holds {count} records, its footer says {footer.records}"
+        sentence = f"{name} holds {count} records, but its footer counts {footer.records}"
         raise ArtifactProblem("artifact-count", sentence, "copy the file again")
     body = content[: len(content.rstrip(b"\n")) - len(lines[-1].encode())]
     if sha256(body).hexdigest() != footer.sha256:
@@ -81,4 +81,4 @@ def _check_cells(records: list[Record], header: Header, name: str) -> None:
     for defect, cells in defects.items():
         if cells:
             sentence = f"{name}: {plain(cells[0].id, 100)} {defect}"
-            raise ArtifactProblem("artifact-cell", sentence, "one run has one record per cell")
+            raise ArtifactProblem("artifact-cell", sentence, "expected one record per cell of the plan")

@@ -1,4 +1,4 @@
-"""Files that are read only if they can hold a run, and that appear whole or not at all."""
+"""Reading files that may hold a run, and writing files that appear whole or not at all."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ def read_bytes(file: Path) -> bytes:
 
 
 def replace_files(directory: Path, texts: dict[str, str]) -> None:
-    """Write every text under a temporary name, and only when all are on disk give them their names.
+    """Write every text under a temporary name, and rename them only when all are on disk.
 
     A full disk or an unwritable directory is one ArtifactProblem and leaves the earlier files unchanged.
     """

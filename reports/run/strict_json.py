@@ -1,4 +1,4 @@
-"""JSON as the standard defines it: no NaN or Infinity, no duplicate keys, no numbers too large to hold."""
+"""JSON as the standard defines it: no NaN or Infinity, no duplicate keys, no numbers beyond float64."""
 
 import json
 from collections.abc import Iterable

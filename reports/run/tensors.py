@@ -10,7 +10,7 @@ from reports.run.strict_json import parse
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 
-AGAIN = "copy the whole run directory again from the machine that wrote it"
+AGAIN = "copy the whole run directory again"
 
 
 def list_tensors(directory: Path) -> dict[str, str]:

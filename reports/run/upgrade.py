@@ -1,4 +1,4 @@
-"""Runs that an earlier version wrote, in today's terms: applied while they are read; their files stay unchanged."""
+"""Upgrades runs of earlier versions while they are read; their files stay unchanged."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from steering_core.errors import ArtifactProblem
 from steering_core.records.record import SCHEMA, Record
 
 RENAMED_KEYS = {"localised": "localized"}
-"""Schema 1 -> 2, of `measured`."""
+"""Keys of `measured` in schema 1, and in schema 2."""
 RENAMED_CHECKS = {
     "parity/test_behaviour.py": "parity/test_behavior.py",
     "parity/test_preflight_purity.py::test_borrow": "parity/test_preflight_side_effects.py::test_side_effects",
     "parity/test_preflight_purity.py": "parity/test_preflight_side_effects.py",
 }
-"""Schema 1 -> 2, how a node id begins: commands to repeat a check must name one that exists."""
+"""How node ids begin in schema 1, and in schema 2: a command to repeat a check must name one that exists."""
 
 
 def schema_of(header: dict[str, Any], name: str) -> int:
@@ -27,7 +27,7 @@ def schema_of(header: dict[str, Any], name: str) -> int:
 
 
 def upgrade_record(record: Record, schema: int) -> Record:
-    """A record of that schema, in the names of today's."""
+    """A record of that schema, with the names of the present one."""
     if schema == SCHEMA:
         return record
     measured = {RENAMED_KEYS.get(key, key): value for key, value in record.measured.items()}

@@ -1,4 +1,4 @@
-"""The cells that a published phase 1 file can fill, recomputed from what it stores wherever it stores enough."""
+"""The cells that a published phase 1 file can fill, recomputed wherever it stores enough."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -101,8 +101,8 @@ def _across(model: str, tool: str, other: str, repeat: int, gap: float, what: st
 
 def _norms(model: str, results: Mapping[str, Repeats]) -> Record:
     norms = {tool: [result.direction_norm_prenorm for result in repeats.values()] for tool, repeats in results.items()}
-    every = [norm for row in norms.values() for norm in row]
-    spread = (max(every) - min(every)) / float(np.mean(every))
+    pooled = [norm for row in norms.values() for norm in row]
+    spread = (max(pooled) - min(pooled)) / float(np.mean(pooled))
     sentence = f"relative spread of the published norms {spread:.1e}"
     return _record(Cell(clause="D3", model=model), True, sentence, norms=dict(norms), relative_spread=spread)
 
@@ -121,8 +121,8 @@ def _behavior(model: str, counts: Mapping[str, Mapping[int, Counts]]) -> Iterato
 
 
 def _rate(model: str, tool: str, repeat: int, counts: Counts) -> Record:
-    """classes lists the counts, sorted: which prompt got which class is not stored. No two digests are alike, because
-    whether two tools' answers were equal is not stored either."""
+    """`classes` is sorted, because which prompt got which class is not stored; every `tokens_sha256` is different,
+    because whether two tools gave equal answers is not stored either."""
     total, classes = sum(counts), counts._asdict()
     low, high = wilson_interval(counts.coherent, total)
     measured: dict[str, Value] = {**classes, "unscored": 0, "total": total, "unique": total}

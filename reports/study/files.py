@@ -1,4 +1,4 @@
-"""The published phase 1 artifacts of the study, as data: the file with every direction, and the summary without."""
+"""The published phase 1 artifacts of the study, as data: the full file with every direction, and the summary."""
 
 import re
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ from steering_core.records.record import Frozen, Value
 FLOAT32 = 1e-6
 """Rounding carried some published cosines just above 1."""
 SUMMARY_CAVEATS = (
-    "{model}: a summary; no directions, layer, strength or commit; the model's name is in the file name alone",
-    "{model}: the cosine between tools is a published mean over raw harmful activations, not between directions",
+    "{model}: a summary without directions, layer, strength or commit; only the file name names the model",
+    "{model}: the cosine between tools is the published mean over raw harmful activations, not that of directions",
 )
 ToolPair = Annotated[str, Field(pattern=r"^[a-z]+_vs_[a-z]+$")]
 """Two tools, as the study names them: `hooks_vs_nnsight`."""

@@ -13,10 +13,10 @@ from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 TOOLS = ("hooks", "nnsight", "pyvene")
 
 CAVEATS = (
-    "of the preflight only shapes and agreement on one prompt are stored: location, dtype, token, timing are unchecked",
-    "the pyvene arm is not known to be pyvene: the study's code reads with a plain forward hook there",
-    "raw hooks applied every tool's direction; no tool's own steering was measured",
-    "classes per prompt are not stored: the discordant prompts given are the fewest possible",
+    "only shapes and agreement on one prompt are stored: location, dtype, token position and timing are unchecked",
+    "the pyvene arm may not have run pyvene: the study's code reads with a plain forward hook there",
+    "raw hooks applied every direction; no tool's own steering was measured",
+    "classes per prompt are not stored: the number of discordant prompts is the smallest possible",
 )
 
 
@@ -42,10 +42,11 @@ def replay(files: Sequence[Published]) -> Run:
             raise ArtifactProblem("artifact-mixed", f"two files are about {origin.model}", "name one file per model")
         records[origin.model] = _records(file, origin)
         notes += origin.caveats
-    models, every = tuple(records), tuple(record for replayed in records.values() for record in replayed)
-    cells = tuple(record.cell for record in every)
+    replayed = tuple(record for model in records.values() for record in model)
+    cells = tuple(record.cell for record in replayed)
+    models = tuple(records)
     plan = Plan(models=models, tools=TOOLS, repeats=5, preset="as_run", gated=False, required=cells, planned=cells)
-    return Run(plan=plan, records=every, environment={"replayed": True, "notes": list(notes)})
+    return Run(plan=plan, records=replayed, environment={"replayed": True, "notes": list(notes)})
 
 
 def demand_real_tools(run: Run) -> Run:

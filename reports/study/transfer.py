@@ -12,7 +12,7 @@ from steering_core.statistics import Ratio, transfer_efficiency
 
 
 class End(Frozen):
-    """The model a direction was read from, or the one it was applied to."""
+    """The model that a direction was read from, or the one that it was applied to."""
 
     model_key: str
     model_id: str
@@ -29,7 +29,7 @@ class Extraction(Frozen):
 
 
 class Geometry(Frozen):
-    """The two models' own directions compared; None where their sizes differ."""
+    """The two models' directions compared; None where their sizes differ."""
 
     cross_cosine: float | None
     source_norm: float
@@ -64,15 +64,15 @@ class TransferFile(Frozen):
 
 
 class Transfer(NamedTuple):
-    """One row of the table: coherent refusals with the source's direction and, `own`, with the target's.
+    """One row of the table. coherent: refusals with the source's direction; control: with the target's own.
 
-    cosine: between the two models' own directions.
+    cosine: between the two models' directions.
     """
 
     source: str
     target: str
     coherent: int
-    own: int
+    control: int
     prompts: int
     efficiency: Ratio
     cosine: float | None
@@ -89,7 +89,7 @@ def _transfer(run: TransferFile, controls: dict[tuple[str, float], TransferFile]
     if (control := controls.get((target, run.multiplier))) is None:
         sentence = f"no self-control of {target} at {run.multiplier:g}x among the files"
         raise ArtifactProblem("transfer-control", sentence, "name the target's self_control file too")
-    coherent, own = sum(run.refused), sum(control.refused)
+    coherent, controlled = sum(run.refused), sum(control.refused)
     efficiency = transfer_efficiency(run.refused, control.refused)
     cosine = run.geometric.cross_cosine if run.geometric else None
-    return Transfer(source, target, coherent, own, run.eval.n_prompts, efficiency, cosine)
+    return Transfer(source, target, coherent, controlled, run.eval.n_prompts, efficiency, cosine)

@@ -19,7 +19,7 @@ PUBLISHED = {
 
 def test_the_four_published_intervals_are_reproduced() -> None:
     table = {
-        (row.source, row.target): (row.coherent, row.own, *(round(number, 3) for number in row.efficiency))
+        (row.source, row.target): (row.coherent, row.control, *(round(number, 3) for number in row.efficiency))
         for row in transfers(read_inputs([published("study_phase2")]).transfers)
     }
     assert table == PUBLISHED
