@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from parity.meta.source_rules import HEAVY
-from parity.plugin.request.run_matrix import marks_of
+from parity.plugin.request.selection import marks_of
 from steering_core.models.registry import read_registry
 from steering_core.places import FIXTURES, ROOT
 

@@ -45,7 +45,7 @@ def test_many_differences_stay_one_short_line(tmp_path: Path) -> None:
 def test_a_request_that_does_not_read_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text(content)
 
-    with pytest.raises(UsageProblem, match=r"request.json does not read \(resume-request\)"):
+    with pytest.raises(UsageProblem, match=r"request.json cannot be read \(resume-request\)"):
         check_request(THEN, tmp_path)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from parity.plugin.request.run_matrix import RunMatrix, marks_of
+from parity.plugin.request.run_matrix import RunMatrix
+from parity.plugin.request.selection import marks_of
 from steering_core.records.record import ARMS, Cell
 from steering_core.tools.spec import ToolSpec
 

@@ -1,6 +1,6 @@
-"""Which worker gets which checks: all of one model go to one, which so loads it once, and knows whether its gate is shut.
+"""Which worker runs which checks: all of one model go to one worker, which loads it once and knows its gate.
 
-xdist's own groups are not used: they are told to the controller in a suffix of the node id, which pytest 9.2 drops.
+xdist's own groups are not used: they travel in a suffix of the node id, which pytest 9.2 drops.
 """
 
 import re
@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 class ModelScheduling(LoadScopeScheduling):
-    """Hands out the checks of one model as one piece, every other test by itself."""
+    """Schedules the checks of one model together, every other test by itself."""
 
     def __init__(self, config: Any, log: Any, models: Collection[str]) -> None:
         super().__init__(config, log)

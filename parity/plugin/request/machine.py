@@ -12,13 +12,11 @@ GIGA = 1e9
 
 
 def check_machine(specs: Sequence[ModelSpec], options: Any) -> list[str]:
-    """What the machine lacks, in words; UsageProblem for options that do not go together or need a missing library."""
+    """What the machine lacks; UsageProblem for options that contradict each other or need a missing library."""
     check_placement(options)
     if options.quantize and find_spec("bitsandbytes") is None:
-        raise UsageProblem(
-            "quantize", f"--quantize {options.quantize} needs bitsandbytes, which is not installed",
-            "pip install bitsandbytes",
-        )  # fmt: skip
+        sentence = f"--quantize {options.quantize} needs bitsandbytes, which is not installed"
+        raise UsageProblem("quantize", sentence, "pip install bitsandbytes")
     if options.gpu and not has_cuda():
         return ["no CUDA device for --gpu"]
     room = gpu_bytes(spread=bool(options.device_map)) if options.gpu else machine_bytes()
@@ -28,18 +26,15 @@ def check_machine(specs: Sequence[ModelSpec], options: Any) -> list[str]:
 
 
 def check_placement(options: Any) -> None:
-    """UsageProblem for --device-map or --quantize where they cannot mean anything."""
+    """UsageProblem for --device-map or --quantize where they have no meaning."""
     if options.random_weights and (options.device_map or options.quantize):
-        raise UsageProblem(
-            "random-weights", "--random-weights are built on one device and in one dtype",
-            "--device-map and --quantize need a checkpoint: save one and give --model-path KEY=DIR",
-        )  # fmt: skip
+        hint = "--device-map and --quantize need a checkpoint: save one and give --model-path KEY=DIR"
+        raise UsageProblem("random-weights", "--random-weights are built on one device and in one dtype", hint)
     if options.device_map and not options.gpu:
         raise UsageProblem("device-map", "--device-map spreads a model over GPUs", "give --gpu too")
     if options.device_map and (getattr(options, "numprocesses", None) or 0) > 1:
-        raise UsageProblem(
-            "device-map", "--device-map gives one model every GPU, and workers would share them", "leave -n out"
-        )
+        sentence = "--device-map gives one model every GPU, and workers would share them"
+        raise UsageProblem("device-map", sentence, "leave -n out")
 
 
 def check_memory(spec: ModelSpec, options: Any, room: int) -> None:
@@ -47,12 +42,9 @@ def check_memory(spec: ModelSpec, options: Any, room: int) -> None:
     dtype = options.dtype or spec.dtype
     if (needed := weights_bytes(spec, dtype, options.quantize)) > room:
         where = "the GPUs have" if options.device_map else "the GPU has" if options.gpu else "this machine has"
-        raise UsageProblem(
-            "out-of-memory",
-            f"{spec.key}: its weights take {needed / GIGA:.1f} GB in {options.quantize or dtype}, "
-            f"{where} {room / GIGA:.1f} GB",
-            "--dtype bfloat16, --quantize nf4, --device-map auto over several GPUs, or a larger machine",
-        )
+        needs = f"its weights take {needed / GIGA:.1f} GB in {options.quantize or dtype}"
+        hint = "--dtype bfloat16, --quantize nf4, --device-map auto over several GPUs, or a larger machine"
+        raise UsageProblem("out-of-memory", f"{spec.key}: {needs}, {where} {room / GIGA:.1f} GB", hint)
 
 
 def has_cuda() -> bool:

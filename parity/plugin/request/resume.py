@@ -7,12 +7,11 @@ from dataclasses import asdict
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from parity.plugin.request.options import add_options
+from parity.plugin.request.options import OPTIONS
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.request.weights import source_of
 from steering_core.errors import UsageProblem
@@ -26,30 +25,32 @@ PACKAGES = ("torch", "transformers", "bitsandbytes", *BUILT_IN)
 SAMPLES, SAMPLE = 16, 1 << 16
 COMMAND = "command"
 PLACES = {"--model", "--model-path", "--prompts", "--force-snapshot"}
-"""Options that say where things are; what is there is compared instead."""
+"""Options that name places; the content of the places is compared instead."""
 
 
 def describe_request(config: pytest.Config, matrix: RunMatrix) -> dict[str, str]:
     """Everything that decides what is measured, by name. Reads a sample of the weights, loads nothing."""
     option = config.getoption
-    found: dict[str, Any] = {
-        "models": matrix.selected, "tools": matrix.tools, "repeats": matrix.repeats, "preset": matrix.preset,
-        "prompts": matrix.prompts.digest, "device": device(config), "-m": option("markexpr"), "-k": option("keyword"),
-        "--snapshot-update": option("update_snapshots"), "paths": paths(config), "source of the suite": suite_digest(),
-        **{flag: option(flag.removeprefix("--").replace("-", "_")) for flag in flags() if flag not in PLACES},
+    request: dict[str, Any] = {
+        **{name: getattr(matrix, name) for name in ("selected", "tools", "repeats", "preset")},
+        **{flag: option(flag.removeprefix("--").replace("-", "_")) for flag, _, _ in OPTIONS if flag not in PLACES},
+        **{"-m": option("markexpr"), "-k": option("keyword"), "--snapshot-update": option("update_snapshots")},
+        **{"paths": paths(config), "prompts": matrix.prompts.digest, "device": device(config)},
+        **{f"source of {tool}": _digest(file) for tool in matrix.tools if (file := ToolSpec.parse(tool).file)},
+        **{f"version of {name}": _version(name) for name in PACKAGES},
+        "source of the suite": suite_digest(),
         COMMAND: shlex.join(["pytest", *map(str, config.invocation_params.args)]),
-    }  # fmt: skip
+    }
     for key in matrix.selected:
-        found |= {f"{name} of {key}": value for name, value in asdict(matrix.settings[key]).items() if name != "preset"}
-        found[f"dtype of {key}"] = option("dtype") or matrix.registry[key].dtype
-        found[f"weights of {key}"] = "random" if option("random_weights") else weights_sample(source_of(matrix, key))
-    found |= {f"source of {tool}": _digest(file) for tool in matrix.tools if (file := ToolSpec.parse(tool).file)}
-    found |= {f"version of {name}": _version(name) for name in PACKAGES}
-    return {name: _text(value) for name, value in found.items()}
+        settings = asdict(matrix.settings[key])
+        request |= {f"{name} of {key}": value for name, value in settings.items() if name != "preset"}
+        request[f"dtype of {key}"] = option("dtype") or matrix.registry[key].dtype
+        request[f"weights of {key}"] = "random" if option("random_weights") else weights_sample(source_of(matrix, key))
+    return {name: _text(value) for name, value in request.items()}
 
 
 def settle_request(config: pytest.Config, matrix: RunMatrix) -> None:
-    """Describe the request for this process and its workers, and refuse to resume a run that asked for another."""
+    """Describe the request for this process and its workers; refuse to resume a run that made another one."""
     if hasattr(config, "workerinput") or config.getoption("collectonly"):
         return
     config.option.request = describe_request(config, matrix)
@@ -58,13 +59,12 @@ def settle_request(config: pytest.Config, matrix: RunMatrix) -> None:
 
 
 def check_request(now: dict[str, str], folder: Path) -> None:
-    """UsageProblem naming what differs between the run in a directory and the one that is asked for now."""
+    """UsageProblem naming the differences between the run in a directory and the one requested now."""
     try:
         then = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise UsageProblem(
-            "resume-request", f"--resume {folder}: {REQUEST} does not read", "start the run again in a new --run-dir"
-        ) from None
+        sentence = f"--resume {folder}: {REQUEST} cannot be read"
+        raise UsageProblem("resume-request", sentence, "start the run again in a new --run-dir") from None
     names = [name for name in dict.fromkeys((*now, *then)) if name != COMMAND and now.get(name) != then.get(name)]
     if names:
         changes = "; ".join(f"{name} was {_short(then.get(name))}, is {_short(now.get(name))}" for name in names[:4])
@@ -72,14 +72,6 @@ def check_request(now: dict[str, str], folder: Path) -> None:
         raise UsageProblem(
             "resume-differs", f"--resume {folder}: {changes}{rest}", f"it was started with: {then.get(COMMAND)}"
         )
-
-
-def flags() -> list[str]:
-    """Every option that decides what is measured, so that a new one is compared without being named here."""
-    found: list[str] = []
-    recorder = SimpleNamespace(addoption=lambda flag, **_: found.append(flag))
-    add_options(SimpleNamespace(getgroup=lambda *_: recorder))
-    return found
 
 
 def device(config: pytest.Config) -> str:
@@ -93,12 +85,12 @@ def device(config: pytest.Config) -> str:
 
 def paths(config: pytest.Config) -> list[str]:
     """The collected paths and node ids, relative to the root wherever pytest was started."""
-    found = []
+    collected = []
     for argument in config.args:
         path, sign, rest = argument.partition("::")
         whole = os.path.join(config.invocation_params.dir, path)
-        found.append(os.path.relpath(whole, config.rootpath) + sign + rest)
-    return sorted(found)
+        collected.append(os.path.relpath(whole, config.rootpath) + sign + rest)
+    return sorted(collected)
 
 
 def suite_digest() -> str:

@@ -1,25 +1,24 @@
 """What a run consists of: the models, tools, presets and repeats that the command line asks for."""
 
-import ast
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from parity.plugin.request.selection import selects
 from parity.plugin.request.unregistered import unregistered_models
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, Settings, pick, read_presets, read_registry, resolve
-from steering_core.places import FIXTURES, ROOT
+from steering_core.places import PRESETS, PROMPTS, REGISTRY, ROOT
 from steering_core.prompts import PromptSet, read_prompts
 from steering_core.tools.spec import BUILT_IN, ToolSpec
 
-OTHER_MARKERS = {"clause", "benchmark"}
+PROTOCOL_REPEATS = 5
 
 
 @dataclass(frozen=True)
 class RunMatrix:
-    """registry: every known model; selected: keys that this run measures; sources: overridden places of weights."""
+    """registry: every known model. selected: keys that this run measures. sources: weights given by --model-path."""
 
     registry: dict[str, ModelSpec]
     selected: tuple[str, ...]
@@ -35,40 +34,47 @@ class RunMatrix:
 
 
 def build_run_matrix(options: Any) -> RunMatrix:
-    """Options -> Matrix; UsageProblem is one clear line. Reads TOML and the prompts file, loads nothing."""
-    known, adhoc = read_registry(FIXTURES / "models.toml"), unregistered_models(options.model, options)
-    if both := sorted(set(known) & set(adhoc)):
-        raise UsageProblem(
-            "model", f"--model {both[0]} is a registered model", f"-m {both[0]}, with --model-path if need be"
-        )
-    registry = pinned({**known, **adhoc}, options.revision)
-    presets = read_presets(FIXTURES / "presets.toml")
+    """Options -> RunMatrix; UsageProblem is one clear line. Reads TOML and the prompts file, loads nothing."""
+    registered, unregistered = read_registry(REGISTRY), unregistered_models(options.model, options)
+    if both := sorted(set(registered) & set(unregistered)):
+        hint = f"-m {both[0]}, with --model-path if necessary"
+        raise UsageProblem("model", f"--model {both[0]} is a registered model", hint)
+    registry = pinned({**registered, **unregistered}, options.revision)
     sources = model_paths(options.model_path, registry)
     positive(options.batch_size, "batch-size")
+    presets = read_presets(PRESETS)
     if options.preset:
         pick(presets, options.preset, "preset")
+    only_named = bool(unregistered)
     selected = tuple(
         key
         for key, spec in registry.items()
-        if key in adhoc or selects(options.markexpr, spec, registry, only_named=bool(adhoc))
+        if key in unregistered or selects(options.markexpr, spec, registry, only_named)
     )
     chosen = {key: presets[options.preset or default_preset(registry[key])] for key in selected}
-    one_preset(chosen)
     overrides = (options.layer, options.multiplier, options.method)
-    settings = {key: resolve(registry[key], preset, *overrides) for key, preset in chosen.items()}
-    wanted = {preset.repeats for preset in chosen.values()} or {5}
-    prompts_file = Path(options.prompts) if options.prompts else FIXTURES / "prompts" / "default.json"
+    protocol_repeats = max((preset.repeats for preset in chosen.values()), default=PROTOCOL_REPEATS)
+    prompts_file = Path(options.prompts) if options.prompts else PROMPTS
     return RunMatrix(
-        registry, selected, presets, settings, tool_names(options), positive(options.repeats, "repeats") or max(wanted),
-        max(wanted), next((preset.name for preset in chosen.values()), "none"),
-        read_prompts(prompts_file), prompts_file, sources,
-    )  # fmt: skip
+        registry,
+        selected,
+        presets,
+        preset=one_preset(chosen),
+        settings={key: resolve(registry[key], preset, *overrides) for key, preset in chosen.items()},
+        tools=tool_names(options),
+        repeats=positive(options.repeats, "repeats") or protocol_repeats,
+        protocol_repeats=protocol_repeats,
+        prompts=read_prompts(prompts_file),
+        prompts_file=prompts_file,
+        sources=sources,
+    )
 
 
-def one_preset(chosen: Mapping[str, Preset]) -> None:
-    """A run uses one preset throughout; tiny and real models have different defaults."""
+def one_preset(chosen: Mapping[str, Preset]) -> str:
+    """The preset of a run: one throughout, though tiny and real models have different defaults."""
     if len(names := sorted({preset.name for preset in chosen.values()})) > 1:
         raise UsageProblem("mixed-presets", f"the models' presets differ: {', '.join(names)}", "name one with --preset")
+    return names[0] if names else "none"
 
 
 def default_preset(spec: ModelSpec) -> str:
@@ -89,73 +95,40 @@ def tool_names(options: Any) -> tuple[str, ...]:
     return tuple(spec.text for spec in specs)
 
 
-def model_paths(pairs: list[str], registry: Mapping[str, ModelSpec]) -> dict[str, str]:
+def model_paths(values: Sequence[str], registry: Mapping[str, ModelSpec]) -> dict[str, str]:
     """["qwen7b=DIR"] -> {"qwen7b": "DIR"}."""
-    found = {}
-    for pair in pairs:
-        key, sign, folder = pair.partition("=")
-        if not sign or not folder:
-            raise UsageProblem(
-                "model-path", f"--model-path {pair!r} is not KEY=DIR", "for example qwen7b=/models/qwen7b"
-            )
-        pick(dict(registry), key, "model")
+    paths = {}
+    for spec, folder in _assignments("model-path", "KEY=DIR", "qwen7b=/models/qwen7b", values, registry):
         if not Path(folder).is_dir():
-            raise UsageProblem(
-                "model-path", f"--model-path {key}: {folder} is not a directory", "a Hugging Face directory"
-            )
-        found[key] = str(Path(folder).resolve())
-    return found
+            sentence = f"--model-path {spec.key}: {folder} is not a directory"
+            raise UsageProblem("model-path", sentence, "a Hugging Face directory")
+        paths[spec.key] = str(Path(folder).resolve())
+    return paths
 
 
-def pinned(registry: dict[str, ModelSpec], pairs: list[str]) -> dict[str, ModelSpec]:
+def pinned(registry: dict[str, ModelSpec], values: Sequence[str]) -> dict[str, ModelSpec]:
     """The registry with the revisions of ["qwen7b=a09a354"] in place."""
-    found = dict(registry)
-    for pair in pairs:
-        key, sign, revision = pair.partition("=")
-        if not sign or not revision:
-            raise UsageProblem("revision", f"--revision {pair!r} is not KEY=REV", "for example qwen7b=a09a354")
-        spec = pick(found, key, "model")
+    changed = dict(registry)
+    for spec, revision in _assignments("revision", "KEY=REV", "qwen7b=a09a354", values, registry):
         if (ROOT / spec.source).is_dir():
-            raise UsageProblem("revision", f"--revision {key}: its weights are a directory", "a model of the hub")
-        found[key] = replace(spec, revision=revision)
-    return found
+            raise UsageProblem("revision", f"--revision {spec.key}: its weights are a directory", "a model of the hub")
+        changed[spec.key] = replace(spec, revision=revision)
+    return changed
 
 
-def positive(value: int | None, what: str) -> int | None:
-    """The value if it is None or at least 1."""
+def _assignments(
+    option: str, form: str, example: str, values: Sequence[str], registry: Mapping[str, ModelSpec]
+) -> Iterator[tuple[ModelSpec, str]]:
+    """KEY=VALUE texts -> the model of each key, and the value."""
+    for text in values:
+        key, sign, value = text.partition("=")
+        if not sign or not value:
+            raise UsageProblem(option, f"--{option} {text!r} is not {form}", f"for example {example}")
+        yield pick(dict(registry), key, "model"), value
+
+
+def positive(value: int | None, option: str) -> int | None:
+    """The value, if it is None or at least 1."""
     if value is not None and value < 1:
-        raise UsageProblem(what, f"--{what} {value} is too small", "1 or more")
+        raise UsageProblem(option, f"--{option} {value} is too small", "1 or more")
     return value
-
-
-def marks_of(spec: ModelSpec) -> set[str]:
-    """The markers that select a model: its key, its family, and `tiny`."""
-    return {spec.key, spec.family, *(["tiny"] if spec.tiny else [])}
-
-
-def selects(expression: str, spec: ModelSpec, registry: Mapping[str, ModelSpec], only_named: bool = False) -> bool:
-    """Whether `-m EXPRESSION` asks for this model; an expression that names no model asks for the default ones."""
-    known = set().union(*(marks_of(row) for row in registry.values()))
-    named = set(re.findall(r"\w+", expression)) - {"and", "or", "not"}
-    if unknown := named - known - OTHER_MARKERS:
-        raise UsageProblem("unknown-model", f"-m names {min(unknown)!r}", f"known: {', '.join(sorted(known))}")
-    if not named & known:
-        return spec.default and not only_named
-    try:
-        return _holds(ast.parse(expression.strip(), mode="eval").body, marks_of(spec), known)
-    except (SyntaxError, KeyError):
-        raise UsageProblem("markers", f"-m {expression!r} is not understood", "names joined by and, or, not") from None
-
-
-def _holds(node: ast.AST, marks: set[str], known: set[str]) -> bool:
-    """Evaluate and / or / not over marker names; names that are not about models are neutral (true)."""
-    match node:
-        case ast.BoolOp(op=ast.And()):
-            return all(_holds(part, marks, known) for part in node.values)
-        case ast.BoolOp(op=ast.Or()):
-            return any(_holds(part, marks, known) for part in node.values)
-        case ast.UnaryOp(op=ast.Not()):
-            return not _holds(node.operand, marks, known)
-        case ast.Name():
-            return node.id in marks or node.id not in known
-    raise KeyError(type(node).__name__)

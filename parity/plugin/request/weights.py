@@ -1,5 +1,7 @@
-"""Where each selected model's weights are, and whether they can be used: found before anything runs, one clear line when
-not. Small files and headers are read; torch is imported only when --gpu asks about one."""
+"""Where each selected model's weights are, and whether they can be used; checked before anything runs.
+
+Small files and headers are read; torch is imported only to look for the GPU of --gpu.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -42,7 +44,8 @@ class Origin:
         """Whether nothing has to be fetched; a directory is taken as it is."""
         if self.local:
             return True
-        return (found := self.folder) is not None and (self.patterns == SMALL or is_complete(spec, found))
+        folder = self.folder
+        return folder is not None and (self.patterns == SMALL or is_complete(spec, folder))
 
 
 def check_sources(matrix: RunMatrix, options: Any) -> None:
@@ -51,20 +54,18 @@ def check_sources(matrix: RunMatrix, options: Any) -> None:
         return
     for key in matrix.selected:
         architecture_of(matrix.registry[key].family)
-    lacking = check_machine([matrix.registry[key] for key in matrix.selected], options)
+    missing = check_machine([matrix.registry[key] for key in matrix.selected], options)
     if not options.random_weights:
-        lacking += [words for key in matrix.selected if (words := absent(matrix, key, fetching=not lacking))]
-    if lacking:
-        raise UsageProblem(
-            "missing", "; ".join(lacking),
-            "give --model-path KEY=DIR or --random-weights for weights, run on a CUDA machine for --gpu",
-        )  # fmt: skip
+        missing += [reason for key in matrix.selected if (reason := absent(matrix, key, fetching=not missing))]
+    if missing:
+        hint = "give --model-path KEY=DIR or --random-weights for weights, run on a CUDA machine for --gpu"
+        raise UsageProblem("missing", "; ".join(missing), hint)
     for key in matrix.selected:
         check_model(matrix, key, options.random_weights)
 
 
 def check_model(matrix: RunMatrix, key: str, random_weights: bool) -> None:
-    """LoadProblem unless everything that a model is loaded from is there, whole, and as its row says."""
+    """LoadProblem unless every file that a model is loaded from is there, complete, and as its row says."""
     spec = matrix.registry[key]
     if random_weights:
         check_tokenizer(spec, RANDOM_TOKENIZER)
@@ -73,7 +74,7 @@ def check_model(matrix: RunMatrix, key: str, random_weights: bool) -> None:
 
 
 def absent(matrix: RunMatrix, key: str, fetching: bool) -> str | None:
-    """None when a model's files are on this machine, or after they were fetched; else the reason in words."""
+    """None when a model's files are on this machine, or have now been fetched; otherwise the reason."""
     spec = matrix.registry[key]
     for origin in (weights_of(matrix, key), *([tokenizer_origin(spec)] if spec.tokenizer else [])):
         if origin.is_here(spec):
@@ -106,4 +107,7 @@ def source_of(matrix: RunMatrix, key: str) -> str:
 
 def tokenizer_of(spec: ModelSpec) -> str:
     """The same for its tokenizer; empty when it comes with the weights."""
-    return str((origin := tokenizer_origin(spec)).folder or origin.name) if spec.tokenizer else ""
+    if not spec.tokenizer:
+        return ""
+    origin = tokenizer_origin(spec)
+    return str(origin.folder or origin.name)
