@@ -30,10 +30,10 @@ from steering_core.tools.edits import Edit, steering
 from steering_core.tools.tool import Tool
 
 Arm = Literal["reference", "native"]
-Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
-"""A tool's `generate`, or the reference's."""
 PLAIN = (bool, int, float, str, list, NoneType)
 """Types of a generation config's values that a record can hold."""
+Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
+"""A tool's `generate`, or the reference's."""
 
 
 @dataclass(eq=False)
