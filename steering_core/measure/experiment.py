@@ -1,12 +1,13 @@
 """One experiment on one model: directions and steered answers, computed on demand and kept in the store under
 everything that can change them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from types import NoneType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from steering_core.compare import unit
@@ -14,7 +15,6 @@ from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
 from steering_core.localize import localize
 from steering_core.measure import reference
-from steering_core.measure.answers import Generate, generate_in_batches
 from steering_core.measure.fresh_process import FreshProcess
 from steering_core.measure.keys import identity, model_key
 from steering_core.measure.store import Store, digest
@@ -32,6 +32,8 @@ from steering_core.tools.tool import Tool
 
 PLAIN = (bool, int, float, str, list, NoneType)
 """Types of a generation config's values that a record can hold."""
+Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
+"""A tool's `generate`, or the reference's."""
 
 
 @dataclass(eq=False)
@@ -163,13 +165,25 @@ class Experiment:
     def _generate(
         self, key: dict[str, Any], prompts: Sequence[str], generate: Generate, edits: Sequence[Edit]
     ) -> Tensor:
-        settings, size, new_tokens = self.settings, self.batch_size, self.settings.max_new_tokens
-        batches = [self.batch(prompts[start : start + size]) for start in range(0, len(prompts), size)]
+        settings = self.settings
         key = {**model_key(self.model, self.weights), **key, "strength": settings.strength, "blocks": settings.blocks}
-        key |= {"prompts": self.batch(prompts).digest, "batch_size": size, "new": new_tokens}
-        key |= {"defaults": settings.inherit_generation_defaults}
-        compute = partial(generate_in_batches, generate, self.model, batches, edits, new_tokens, self.seeds[0])
-        return self.store.get(key, compute)
+        key |= {"prompts": self.batch(prompts).digest, "batch_size": self.batch_size}
+        key |= {"new": settings.max_new_tokens, "defaults": settings.inherit_generation_defaults}
+        return self.store.get(key, lambda: self._in_batches(prompts, generate, edits))
+
+    def _in_batches(self, prompts: Sequence[str], generate: Generate, edits: Sequence[Edit]) -> Tensor:
+        answers = []
+        for start in range(0, len(prompts), self.batch_size):
+            torch.manual_seed(self.seeds[0])
+            batch = self.batch(prompts[start : start + self.batch_size])
+            ids = generate(self.model, batch, edits, self.settings.max_new_tokens).cpu()
+            if len(ids) != len(batch.ids):
+                sentence = f"{len(ids)} answers came back for {len(batch.ids)} prompts"
+                raise EmptyMeasurement("rows-lost", sentence, "expected int64 [batch, new], row by row")
+            answers.append(ids)
+        width = max(ids.shape[1] for ids in answers)
+        padding = self.model.decoding(1).pad_token_id or 0
+        return torch.cat([torch.nn.functional.pad(ids, (0, width - ids.shape[1]), value=padding) for ids in answers])
 
     def provenance(self) -> dict[str, Any]:
         """Everything a record says about where its numbers came from (PROTOCOL section 6)."""

@@ -18,20 +18,8 @@ from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
 NEW_TOKENS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class ToolInputs:
-    """What a tool is given besides the model: copies, so that writing into them affects nobody else."""
-
-    batch: TokenBatch
-    edits: Sequence[Edit]
-
-    @property
-    def tensors(self) -> dict[str, Tensor]:
-        """By name."""
-        vectors = {f"the vector for {edit.site}": edit.vector for edit in self.edits}
-        return {"the token ids": self.batch.ids, "the attention mask": self.batch.mask, **vectors}
+Lent = tuple[LoadedModel, TokenBatch, list[Edit]]
+"""What a tool is given, to be compared afterwards with what it was."""
 
 
 @dataclass(eq=False)
@@ -46,7 +34,7 @@ class SideEffects:
         counts = {}
         for action in ("read", "read again", "generate"):
             with counting(tool) as seen:
-                self._act(tool, action, self.experiment.model, self._inputs())
+                self._act(tool, action, self.experiment.model, *self._inputs())
             counts[action] = seen.frames
         return counts
 
@@ -65,9 +53,9 @@ class SideEffects:
         """aspect -> what a read and a steered generation left changed; measured once per tool."""
         key = tuple(identity(tool).values())
         if key not in self._left:
-            with self._lent() as (model, inputs, left):
-                self._act(tool, "read", model, inputs)
-                self._act(tool, "generate", model, inputs)
+            with self._lent() as (lent, left):
+                self._act(tool, "read", *lent)
+                self._act(tool, "generate", *lent)
             self._left[key] = left
         return self._left[key]
 
@@ -78,39 +66,40 @@ class SideEffects:
         """
         interrupted = action == "interrupt"
         kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
-        with self._lent() as (model, inputs, left):
-            raised = [self._raised(tool, attempt, model, inputs, kind) for attempt in actions]
+        with self._lent() as (lent, left):
+            raised = [self._raised(tool, attempt, lent, kind) for attempt in actions]
         return next((name for name in raised if name != kind.__name__), kind.__name__), left
 
-    def _raised(
-        self, tool: Tool, action: str, model: LoadedModel, inputs: ToolInputs, kind: type[BaseException]
-    ) -> str:
-        with failing_at(model, self.experiment.settings.layer, kind):
+    def _raised(self, tool: Tool, action: str, lent: Lent, kind: type[BaseException]) -> str:
+        with failing_at(lent[0], self.experiment.settings.layer, kind):
             try:
-                self._act(tool, action, model, inputs)
+                self._act(tool, action, *lent)
             except (Exception, PlannedInterrupt) as error:
                 return type(error).__name__
         return "none"
 
     @contextmanager
-    def _lent(self) -> Iterator[tuple[LoadedModel, ToolInputs, dict[str, str]]]:
+    def _lent(self) -> Iterator[tuple[Lent, dict[str, str]]]:
         """The same weights in modules that no tool has touched, inputs, and aspect -> what was left changed, filled in
         at the end."""
         model = replace(self.experiment.model, module=sharing_copy(self.experiment.pristine))
-        inputs, left = self._inputs(), dict[str, str]()
+        batch, edits = self._inputs()
+        tensors = {"the token ids": batch.ids, "the attention mask": batch.mask}
+        tensors |= {f"the vector for {edit.site}": edit.vector for edit in edits}
+        left: dict[str, str] = {}
         with model_state.lent(model):
-            before = model_state.state_of(model, inputs.tensors)
-            yield model, inputs, left
-            left |= model_state.changed(before, model_state.state_of(model, inputs.tensors))
+            before = model_state.state_of(model, tensors)
+            yield (model, batch, edits), left
+            left |= model_state.changed(before, model_state.state_of(model, tensors))
 
-    def _inputs(self) -> ToolInputs:
-        """The extraction prompts, and steering along the true direction."""
+    def _inputs(self) -> tuple[TokenBatch, list[Edit]]:
+        """Copies of the extraction prompts, which a tool may overwrite, and steering along the true direction."""
         batch = self.experiment.extraction
         copied = replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone())
-        return ToolInputs(copied, self.experiment.edits(self.experiment.true_direction()))
+        return copied, self.experiment.edits(self.experiment.true_direction())
 
-    def _act(self, tool: Tool, action: str, model: LoadedModel, inputs: ToolInputs) -> object:
+    def _act(self, tool: Tool, action: str, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit]) -> object:
         """One read, or one short steered generation."""
         if action in {"read", "read again"}:
-            return tool.read(model, inputs.batch, [self.experiment.site])
-        return tool.generate(model, inputs.batch, inputs.edits, NEW_TOKENS)
+            return tool.read(model, batch, [self.experiment.site])
+        return tool.generate(model, batch, edits, NEW_TOKENS)

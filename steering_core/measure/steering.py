@@ -1,6 +1,6 @@
 """Steering by one model's tools, observed independently: other ways of feeding the model, planted directions, controls."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from steering_core.measure.keys import identity
 from steering_core.measure.noise_floor import NoiseFloor, measure_floor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
 from steering_core.observe.fault_injection import planted_at
 from steering_core.observe.forward_trace import block_inputs, trace_forward
 from steering_core.observe.shifts import ObservedGeneration, watch
@@ -121,9 +122,12 @@ class SteeringMeasurements:
 
     def rows_alone(self, tool: Tool) -> Tensor:
         """Last-token rows of the extraction prompts, each read by itself: [prompts, hidden]."""
-        experiment, site = self.experiment, self.experiment.site
-        batches = [experiment.batch((prompt,)) for prompt in experiment.prompts.extraction]
-        return torch.cat([batch.at_last(tool.read(experiment.model, batch, [site])[site]) for batch in batches])
+        model, site = self.experiment.model, self.experiment.site
+        return self._alone(lambda batch: tool.read(model, batch, [site])[site])
+
+    def _alone(self, read: Callable[[TokenBatch], Tensor]) -> Tensor:
+        batches = [self.experiment.batch((prompt,)) for prompt in self.experiment.prompts.extraction]
+        return torch.cat([batch.at_last(read(batch)) for batch in batches])
 
     def rows_together(self, tool: Tool) -> Tensor:
         """The same rows, read as one batch."""
@@ -134,10 +138,9 @@ class SteeringMeasurements:
     def alone_floor(self) -> float:
         """Largest difference that reading each extraction prompt alone makes to the reference's own rows."""
         experiment, after = self.experiment, self.experiment.settings.layer + 1
-        batches = [experiment.batch((prompt,)) for prompt in experiment.prompts.extraction]
-        alone = [batch.at_last(block_inputs(experiment.model, batch.inputs(), {after})[after]) for batch in batches]
+        alone = self._alone(lambda batch: block_inputs(experiment.model, batch.inputs(), {after})[after])
         together = experiment.extraction.at_last(experiment.truth(experiment.extraction)[after])
-        return compare(together, torch.cat(alone)).max_abs
+        return compare(together, alone).max_abs
 
     @cached_property
     def floor(self) -> NoiseFloor:

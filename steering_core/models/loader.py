@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
@@ -36,17 +36,6 @@ class Placement:
         if self.quantize == "nf4":
             return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
         return None
-
-
-def torch_dtype(name: str) -> torch.dtype:
-    """`bfloat16` -> torch.bfloat16; the registry has checked the name."""
-    return cast("torch.dtype", getattr(torch, name))
-
-
-def prefer_repeatable_kernels() -> None:
-    """Turn cuDNN's attention off: on an H200 its tokens differed at every call (Qwen2.5-7B shape, bfloat16, from 128
-    keys on), while the other kernels repeat bit for bit. A tool cannot be judged against a reference that drifts."""
-    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def check_loaded_config(spec: ModelSpec, source: str) -> None:

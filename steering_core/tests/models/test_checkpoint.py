@@ -113,7 +113,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "other depth": (stating("config.json", num_hidden_layers=9), DEPTH),
     "other family": (stating("config.json", model_type="gemma"), FAMILY),
     "no weights": (without(WEIGHTS), "has no safetensors file"),
-    "torn weights": (torn, "bytes long, its header says"),
+    "torn weights": (torn, f"{WEIGHTS} cannot be read: Error while deserializing header: incomplete metadata"),
     "a part missing": (split_without(PART), f"{PART} cannot be read: No such file or directory"),
     "index without map": (holding(INDEX, "{}"), f"{INDEX} has no weight_map"),
     "parts without index": (split_without(INDEX), f"has 2 other safetensors files and no {INDEX}"),
