@@ -39,7 +39,7 @@ def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
     for model in run.plan.models:
         if pairs := [pair for pair in list_pairs(run) if pair.model == model]:
             floor = noise_floor(run, model)
-            note = "noise floor not recorded" if floor is None else f"noise floor {floor:.1e}"
+            note = "noise floor not recorded" if floor is None else f"noise floor {floor:.2g}"
             worst = max(pairs, key=lambda pair: pair.distance)
             which = f"{' and '.join(worst.tools)}: {worst.band}"
             caption = f"{model}: largest 1 − cosine {worst.distance:.2g} ({which}); {note}"

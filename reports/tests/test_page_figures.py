@@ -35,7 +35,7 @@ def test_heat_map_shows_every_distance_and_the_noise_floor() -> None:
     drawing = draw_all(Canvas(), build(distance=3e-13)).agreement[0]
     assert drawing.svg.count("3.0e-13") == 4
     assert "noise" in drawing.svg
-    assert "noise floor 2.0e-09" in drawing.caption
+    assert "noise floor 2e-09" in drawing.caption
 
 
 def test_no_noise_floor_is_drawn_unless_recorded() -> None:
