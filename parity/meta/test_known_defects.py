@@ -50,7 +50,7 @@ CASES = (
     Case("NN4", "libraries:SavedOutput", "P8", ("in-place write",), "P1 P2"),
     Case("HF1", "plain_hooks:HiddenStates", "P1", ("before the hooks on it",), "", "steered later"),
     Case("HF2", "plain_hooks:FirstElement", "P1 P2", ("row 0 only",)),
-    Case("HF3", "plain_hooks:HiddenStates", "P1", ("the final norm was applied",), "P4"),
+    Case("HF3", "plain_hooks:HiddenStates", "P1", ("after the final norm",), "P4"),
     Case("HF4", "reading:ModuleForContribution", "P5", (), "P1", "tiny_gemma2"),
     Case("HF6", "plain_hooks:NoPositions", "P1 P4 P10", (), "P2 P3", "gpt2"),
     Case("HF7", "plain_hooks:EmbeddingModule", "P5", (), "P1", "block 0"),
