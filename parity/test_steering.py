@@ -13,7 +13,9 @@ def test_zero_vector(experiment, steering, tool, record):
     """S1: adding a zero vector moves nothing, and gives the unsteered answer."""
     seen = steering.watch(tool, steering.zero(), NEW_TOKENS)
     record.note(boundaries=len(seen.shifts))
-    assert_holds(record, not seen.wrong, "a zero vector moved nothing", f"a zero vector moved the stream {seen.words}")
+    assert_holds(
+        record, not seen.wrong, "a zero vector moved nothing", f"a zero vector moved the stream {seen.describe()}"
+    )
     plain = tool.generate(experiment.model, experiment.extraction, [], NEW_TOKENS)
     assert_equal(record, "tokens as without steering", seen.ids.equal(plain), True)
     expected = steering.reference_ids([], NEW_TOKENS)
@@ -33,7 +35,7 @@ def test_exact_shift(steering, tool, record, given):
     assert_holds(record, seen.moved > 0, "the stream moved", "steering changed nothing")
     assert_equal(record, "forward calls per generated token", seen.calls, seen.ids.shape[1])
     right = f"{seen.moved} token positions moved exactly as asked"
-    assert_holds(record, not seen.wrong, right, f"wrong shift {seen.words}")
+    assert_holds(record, not seen.wrong, right, f"wrong shift {seen.describe()}")
 
 
 @pytest.mark.clause("S5")
@@ -71,7 +73,7 @@ def test_ablation(steering, tool, record):
     record.note(boundaries=len(seen.shifts), moved_tokens=seen.moved, max_abs=seen.max_abs)
     assert_holds(record, seen.moved > 0, "the stream moved", "ablation changed nothing")
     assert_holds(
-        record, not seen.wrong, f"{seen.moved} token positions ablated as asked", f"wrong ablation {seen.words}"
+        record, not seen.wrong, f"{seen.moved} token positions ablated as asked", f"wrong ablation {seen.describe()}"
     )
     assert_equal(record, "tokens as the reference's", seen.ids.equal(steering.reference_ids(edits, NEW_TOKENS)), True)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import Tensor
 
@@ -9,9 +10,9 @@ from steering_core.measure.experiment import Experiment, identity
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe import model_state as borrow
 from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
-from steering_core.observe.liveness import counting, machinery
+from steering_core.observe.liveness import count_library_calls, library_files
+from steering_core.observe.model_state import state_changes, state_of, with_user_state
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
@@ -54,16 +55,12 @@ class SideEffects:
 
     def library_calls(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
-        counts = {}
-        for action in ("read", "read again", "generate"):
-            with counting(tool) as seen:
-                self.act(tool, action)
-            counts[action] = seen.frames
-        return counts
+        actions = ("read", "read again", "generate")
+        return {action: count_library_calls(tool, partial(self.act, tool, action)) for action in actions}
 
     def machinery(self, tool: Tool) -> str:
         """The library that the tool says it is."""
-        return " or ".join(machinery(tool))
+        return " or ".join(library_files(tool))
 
     def overwritten(self, tool: Tool) -> Tensor:
         """The tool's value for the tested site, in a forward whose next block writes over its input."""
@@ -81,11 +78,11 @@ class SideEffects:
         who = tuple(identity(tool).values())
         if who not in self.left:
             model, given = self.untouched(), self.given()
-            with borrow.lent(model):
-                before = borrow.state_of(model, given.tensors)
+            with with_user_state(model):
+                before = state_of(model, given.tensors)
                 self.act(tool, "read", model, given)
                 self.act(tool, "generate", model, given)
-                self.left[who] = borrow.changed(before, borrow.state_of(model, given.tensors))
+                self.left[who] = state_changes(before, state_of(model, given.tensors))
         return self.left[who]
 
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
@@ -96,11 +93,11 @@ class SideEffects:
         interrupted = action == "interrupt"
         kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
         model, given = self.untouched(), self.given()
-        with borrow.lent(model):
-            before = borrow.state_of(model, given.tensors)
+        with with_user_state(model):
+            before = state_of(model, given.tensors)
             every = [self._caught(tool, each, model, given, kind) for each in actions]
             caught = next((each for each in every if each != kind.__name__), kind.__name__)
-            return caught, borrow.changed(before, borrow.state_of(model, given.tensors))
+            return caught, state_changes(before, state_of(model, given.tensors))
 
     def _caught(self, tool: Tool, action: str, model: LoadedModel, given: ToolInputs, kind: type[BaseException]) -> str:
         with failing_at(model, self.experiment.settings.layer, kind):

@@ -19,8 +19,7 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import encode
 from steering_core.observe.forward_trace import block_inputs
-from steering_core.observe.model_state import changed as changes
-from steering_core.observe.model_state import state_of
+from steering_core.observe.model_state import state_changes, state_of
 from steering_core.records.provenance import ROOT
 from steering_core.tests.chat_checkpoint import request_of
 from steering_core.tests.random_models import random_spec
@@ -177,7 +176,7 @@ def test_quantized_weights_stay_as_they_are(form: str) -> None:
     same = [model.module(**batch.inputs()).logits, twin(**batch.inputs()).logits]
 
     assert all(torch.equal(each, plain) for each in same)
-    assert changes(before, state_of(model)) == {}
+    assert state_changes(before, state_of(model)) == {}
     left, right = (part.model.layers[0].mlp.up_proj for part in (model.module, twin))
     held = (left.state.CB, right.state.CB) if form == "int8" else (left.quant_state.absmax, right.quant_state.absmax)
     assert held[0].data_ptr() == held[1].data_ptr(), "the copy shares what a quantized layer holds beside its weight"
