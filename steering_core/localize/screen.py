@@ -68,9 +68,8 @@ class Screen:
         for part in sorted({sample.rows.shape[1] for sample in samples}):
             rows = torch.cat([sample.rows for sample in samples if sample.rows.shape[1] == part])
             self.parts.append((_folds(width, part), rows.T.to(dtype) / part**0.5))
-        device = batch.ids.device
-        self.mixtures = torch.cat([_means(batch), *_deviations(samples, batch)]).to(device, dtype)
-        self.excluded = _excluded(samples, batch).to(device)
+        self.mixtures = _mixtures(samples, batch).to(batch.ids.device, dtype)
+        self.excluded = _excluded(samples, batch).to(batch.ids.device)
         self.variants = 1 + any(sample.normed for sample in samples)
         self.weights = _weights(samples, self.variants).to(dtype)
 
@@ -91,17 +90,14 @@ class Screen:
         return torch.cat(correlations, -1) if len(correlations) > 1 else correlations[0]
 
 
-def _means(batch: TokenBatch) -> Tensor:
-    """[2 * batch, batch * seq]: the mean over the real tokens of each row, and over all of them."""
-    return torch.block_diag(*mean_weights(batch.mask.cpu(), torch.float64))
-
-
-def _deviations(samples: Sequence[_SampledRows], batch: TokenBatch) -> Iterator[Tensor]:
-    """[n, batch * seq] for sampled rows with partners: the partners minus their mean."""
+def _mixtures(samples: Sequence[_SampledRows], batch: TokenBatch) -> Tensor:
+    """[mixtures, batch * seq]: each row's mean over real tokens, and over all; then partners minus their mean."""
+    mixtures = [torch.block_diag(*mean_weights(batch.mask.cpu(), torch.float64))]
     for sample in samples:
         if sample.partners is not None:
             rows = one_hot(sample.partners, batch.ids.numel()).double()
-            yield rows - rows.mean(0)
+            mixtures.append(rows - rows.mean(0))
+    return torch.cat(mixtures)
 
 
 def _excluded(samples: Sequence[_SampledRows], batch: TokenBatch) -> Tensor:

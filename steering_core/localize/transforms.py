@@ -10,12 +10,14 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from steering_core.localize.rows import finite
 
 _FAR_BETTER = 30.0
 _ROUNDING, _ROUNDED = 1e-6, 0.1
 _FITTED = 32
+_TINY = 1e-300
 _NARROW = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
 Transform = Callable[[Tensor], Tensor]
@@ -66,19 +68,19 @@ def _guesses(returned: Tensor, source: Tensor) -> Iterator[tuple[tuple[str, ...]
     """What may have been done to the source, fitted to the returned rows: names, and a function of the source."""
     yield (), lambda values: values
     yield ("sign-flipped",), lambda values: -values
-    scale = float((returned * source).sum() / source.square().sum().clamp(min=1e-300))
+    scale = float((returned * source).sum() / source.square().sum().clamp(min=_TINY))
     for factor in dict.fromkeys([float(f"{scale:.3g}"), scale]):
         if factor not in (0.0, 1.0, -1.0):
             plain = 0.01 <= abs(factor) < 1000
             yield (f"scaled by {factor:.3f}" if plain else f"scaled by {factor:.3g}",), partial(torch.mul, factor)
     yield ("centered rows",), _centered
-    yield ("unit rows",), lambda values: _over(values, values.norm(dim=-1, keepdim=True))
+    yield ("unit rows",), lambda values: normalize(values, dim=-1, eps=_TINY)
     yield ("rows of unit mean square",), lambda values: _over(values, values.square().mean(-1, keepdim=True).sqrt())
     yield ("standardized rows",), lambda values: _over(_centered(values), values.std(-1, unbiased=False, keepdim=True))
     if len(source) > 2:
         change = returned - source
         constant, largest = change.mean(0), change[change.norm(dim=-1).argmax()]
-        axis = _over(largest, largest.norm())
+        axis = normalize(largest, dim=0, eps=_TINY)
         yield (f"plus a constant vector of norm {float(constant.norm()):.3g}",), lambda values: values + constant
         yield ("one direction removed",), lambda values: values - (values @ axis).unsqueeze(-1) * axis
 
@@ -88,7 +90,7 @@ def _centered(values: Tensor) -> Tensor:
 
 
 def _over(values: Tensor, size: Tensor) -> Tensor:
-    return values / size.clamp(min=1e-300)
+    return values / size.clamp(min=_TINY)
 
 
 def _casts(source: torch.dtype, returned: torch.dtype) -> Iterator[tuple[tuple[str, ...], tuple[torch.dtype, ...]]]:
@@ -122,7 +124,7 @@ def _partly_equal(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Match
 
 def _gap(left: Tensor, right: Tensor) -> float:
     """Mean over rows of 1 - cosine, as half the squared distance of unit rows; 1 where a row is zero or not finite."""
-    difference = _over(left, left.norm(dim=-1, keepdim=True)) - _over(right, right.norm(dim=-1, keepdim=True))
+    difference = normalize(left, dim=-1, eps=_TINY) - normalize(right, dim=-1, eps=_TINY)
     gaps = difference.square().sum(-1) / 2
     undefined = ~torch.isfinite(gaps) | ~left.any(-1) | ~right.any(-1)
     return float(torch.where(undefined, 1.0, gaps).mean()) if len(gaps) else 1.0
