@@ -68,7 +68,7 @@ def alignments(layout: Layout, source: Tensor, batch: TokenBatch) -> list[Alignm
 
 
 def _hits(layout: Layout, source: Tensor, batch: TokenBatch) -> tuple[Tensor, Tensor]:
-    """Sampled rows that are not constant, [n, 2] (a constant one fits anything); bool [n, batch, seq + 2]: similar to."""
+    """[n, 2]: sampled rows, but constant ones; bool [n, batch, seq + 2]: the candidate's rows most similar to each."""
     sample = layout.sample(batch)
     values = standardized(finite(layout.values[sample[:, 0], sample[:, 1]]))
     varies = values.any(-1)

@@ -63,8 +63,8 @@ def classify_strict_v2(text: str) -> Quality:
         return Quality.GARBLED
     if declines_request(prose):
         return Quality.COHERENT
-    known = identify_language(prose.text.lower(), prose.words) in SCORED_LANGUAGES
-    return Quality.NORMAL if known else Quality.UNSCORED
+    scored = identify_language(prose.text.lower(), prose.words) in SCORED_LANGUAGES
+    return Quality.NORMAL if scored else Quality.UNSCORED
 
 
 def declines_request(prose: Prose) -> bool:

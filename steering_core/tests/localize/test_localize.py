@@ -40,14 +40,14 @@ def reads_of(family: str, rows: int, side: Any, dtype: torch.dtype = torch.float
     return Reads(Hooks().read(model, batch, every_site(model)), batch, norm)
 
 
-def located(family: str, reads: Reads, returned: Tensor, requested: Site = REQUESTED) -> Localization:
+def localized(family: str, reads: Reads, returned: Tensor, requested: Site = REQUESTED) -> Localization:
     return localize(model_of(family), reads.batch, requested, returned)
 
 
 @pytest.mark.parametrize(("family", "rows", "side", "wrong"), CASES)
 def test_a_wrong_return_is_identified(family: str, rows: int, side: str, wrong: Wrong) -> None:
     reads = reads_of(family, rows, side)
-    localization = located(family, reads, wrong.build(reads))
+    localization = localized(family, reads, wrong.build(reads))
     assert localization.matched
     assert all(phrase in localization.sentence for phrase in wrong.phrases), localization.sentence
 
@@ -56,56 +56,56 @@ def test_a_wrong_return_is_identified(family: str, rows: int, side: str, wrong: 
 def test_every_site_is_identified_when_requested(family: str) -> None:
     reads = reads_of(family, 3, "left")
     for site, hidden in reads.hidden.items():
-        found = located(family, reads, hidden, site)
-        actual = (found.site, found.token, found.row, found.transform, found.bit_equal)
+        result = localized(family, reads, hidden, site)
+        actual = (result.site, result.token, result.row, result.transform, result.bit_equal)
         assert actual == (site, "last", "same", "none", True)
-        assert "nothing is wrong" in found.sentence
+        assert "nothing is wrong" in result.sentence
 
 
 def test_the_fields_describe_a_compound_error() -> None:
     reads = reads_of("qwen2", 3, "left")
-    found = located("qwen2", reads, 2 * reads("mlp_contrib", 2).flip(0)[:, :, :32])
-    assert (found.name, found.site, found.row) == ("mlp_contrib@2", Site("mlp_contrib", 2), "permuted")
-    assert (found.transform, found.aliases) == ("first half of features, scaled by 2.000", ("mlp_out@2",))
-    assert (found.one_minus_cosine, found.bit_equal) == (0.0, True)
+    result = localized("qwen2", reads, 2 * reads("mlp_contrib", 2).flip(0)[:, :, :32])
+    assert (result.name, result.site, result.row) == ("mlp_contrib@2", Site("mlp_contrib", 2), "permuted")
+    assert (result.transform, result.aliases) == ("first half of features, scaled by 2.000", ("mlp_out@2",))
+    assert (result.one_minus_cosine, result.bit_equal) == (0.0, True)
 
 
 def test_aliases_are_mentioned_where_the_family_has_them() -> None:
-    for family, words in (("qwen2", "returned attn_contrib@1 (= attn_out@1) ["), ("gemma2", "returned attn_out@1 [")):
+    for family, phrase in (("qwen2", "returned attn_contrib@1 (= attn_out@1) ["), ("gemma2", "returned attn_out@1 [")):
         reads = reads_of(family, 3, "left")
-        assert words in located(family, reads, reads("attn_out", 1)).sentence
+        assert phrase in localized(family, reads, reads("attn_out", 1)).sentence
 
 
 def test_a_tensor_with_two_names_gets_the_requested_one() -> None:
     reads = reads_of("qwen2", 3, "left")
-    assert "returned resid_pre@1 [" in located("qwen2", reads, reads.before, requested=Site("resid_pre", 2)).sentence
-    assert "nothing is wrong" in located("qwen2", reads, reads.before, requested=Site("resid_pre", 1)).sentence
+    assert "returned resid_pre@1 [" in localized("qwen2", reads, reads.before, requested=Site("resid_pre", 2)).sentence
+    assert "nothing is wrong" in localized("qwen2", reads, reads.before, requested=Site("resid_pre", 1)).sentence
 
 
 @pytest.mark.parametrize("path", ["input_layernorm", "self_attn.q_proj", "mlp.gate_proj"])
 def test_a_module_output_that_is_not_a_stream_is_named_by_its_path(path: str) -> None:
     model, reads = model_of("qwen2"), reads_of("qwen2", 3, "left")
-    seen: list[Tensor] = []
-    handle = model.blocks[1].get_submodule(path).register_forward_hook(lambda *call: seen.append(call[2].clone()))
+    outputs: list[Tensor] = []
+    handle = model.blocks[1].get_submodule(path).register_forward_hook(lambda *call: outputs.append(call[2].clone()))
     model.module(**reads.batch.inputs())
     handle.remove()
-    found = located("qwen2", reads, seen[0])
-    assert (found.name, found.site) == (f"the output of model.layers.1.{path}", None)
-    assert found.bit_equal
+    result = localized("qwen2", reads, outputs[0])
+    assert (result.name, result.site) == (f"the output of model.layers.1.{path}", None)
+    assert result.bit_equal
 
 
 def test_noise_and_mixtures_match_nothing() -> None:
     reads = reads_of("qwen2", 3, "left")
     noise = torch.randn(reads.before.shape, generator=torch.Generator().manual_seed(5))
     for returned in (noise, (reads.before + reads("resid_post", 1)) / 2):
-        found = located("qwen2", reads, returned)
-        assert (found.matched, found.site, found.bit_equal) == (False, None, False)
-        assert found.sentence.startswith("no known site matches; nearest ")
-    assert "nearest resid_post@1 (cos 0.9" in found.sentence
+        result = localized("qwen2", reads, returned)
+        assert (result.matched, result.site, result.bit_equal) == (False, None, False)
+        assert result.sentence.startswith("no known site matches; nearest ")
+    assert "nearest resid_post@1 (cos 0.9" in result.sentence
 
 
 @pytest.mark.parametrize(
-    ("returned", "words"),
+    ("returned", "phrase"),
     [
         (torch.zeros(3, 9, 64), "returned zeros"),
         (torch.full((3, 9, 64), float("nan")), "returned no finite number"),
@@ -116,17 +116,17 @@ def test_noise_and_mixtures_match_nothing() -> None:
         (torch.ones(2, 2, 2, 2, 2), "no t"),
     ],
 )
-def test_returns_without_content_or_of_no_known_shape_are_reported(returned: Tensor, words: str) -> None:
-    assert words in located("qwen2", reads_of("qwen2", 3, "left"), returned).sentence
+def test_returns_without_content_or_of_no_known_shape_are_reported(returned: Tensor, phrase: str) -> None:
+    assert phrase in localized("qwen2", reads_of("qwen2", 3, "left"), returned).sentence
 
 
 def test_half_precision_tensors_are_identified() -> None:
     reads, model = reads_of("qwen2", 3, "right", torch.bfloat16), model_of("qwen2", torch.bfloat16)
-    found = localize(model, reads.batch, REQUESTED, reads.before.float())
-    assert (found.site, found.transform, found.bit_equal) == (Site("resid_post", 0), "cast to float32", True)
+    result = localize(model, reads.batch, REQUESTED, reads.before.float())
+    assert (result.site, result.transform, result.bit_equal) == (Site("resid_post", 0), "cast to float32", True)
     noisy = reads.before + 1e-3 * reads.before.abs() * torch.randn(reads.before.shape)
-    found = localize(model, reads.batch, REQUESTED, noisy)
-    assert (found.site, found.transform, found.bit_equal) == (Site("resid_post", 0), "none", False)
+    result = localize(model, reads.batch, REQUESTED, noisy)
+    assert (result.site, result.transform, result.bit_equal) == (Site("resid_post", 0), "none", False)
 
 
 def test_a_large_batch_is_sampled_and_still_fully_compared() -> None:
@@ -136,8 +136,8 @@ def test_a_large_batch_is_sampled_and_still_fully_compared() -> None:
     batch = pad(ids, 0)
     hidden = Hooks().read(model, batch, [Site("resid_post", 0)])[Site("resid_post", 0)]
     assert int(batch.mask.sum()) > SAMPLED
-    found = localize(model, batch, REQUESTED, hidden.roll(3, 0))
-    assert (found.site, found.row, found.bit_equal) == (Site("resid_post", 0), "permuted", True)
+    result = localize(model, batch, REQUESTED, hidden.roll(3, 0))
+    assert (result.site, result.row, result.bit_equal) == (Site("resid_post", 0), "permuted", True)
     hidden[0, -3] += 1
     assert "changed at 1 of 161 tokens" in localize(model, batch, REQUESTED, hidden).sentence
 
@@ -145,10 +145,10 @@ def test_a_large_batch_is_sampled_and_still_fully_compared() -> None:
 def test_a_read_before_a_user_hook_is_identified() -> None:
     model, reads = random_model("qwen2"), reads_of("qwen2", 3, "left")
     model.blocks[1].register_forward_hook(lambda module, args, output: output + 5)
-    found = localize(model, reads.batch, REQUESTED, reads("resid_post", 1))
-    assert (found.site, found.transform) == (REQUESTED, "before the hooks on it")
-    found = localize(model, reads.batch, REQUESTED, reads("resid_post", 1) + 5)
-    assert (found.site, found.transform, found.bit_equal) == (REQUESTED, "none", True)
+    result = localize(model, reads.batch, REQUESTED, reads("resid_post", 1))
+    assert (result.site, result.transform) == (REQUESTED, "before the hooks on it")
+    result = localize(model, reads.batch, REQUESTED, reads("resid_post", 1) + 5)
+    assert (result.site, result.transform, result.bit_equal) == (REQUESTED, "none", True)
 
 
 def test_tensors_are_copied_before_a_user_hook_writes_to_them() -> None:
@@ -160,13 +160,13 @@ def test_tensors_are_copied_before_a_user_hook_writes_to_them() -> None:
     model.blocks[2].register_forward_pre_hook(write)
     model.blocks[1].get_submodule("self_attn").register_forward_hook(write)
     hidden = Hooks().read(model, reads.batch, every_site(model))
-    found = localize(model, reads.batch, Site("attn_out", 1), hidden[Site("attn_out", 1)])
-    assert (found.site, found.transform, found.bit_equal) == (Site("attn_out", 1), "none", True)
-    found = localize(model, reads.batch, Site("attn_out", 1), reads("attn_out", 1))
-    assert (found.site, found.transform, found.bit_equal) == (Site("attn_out", 1), "before the hooks on it", True)
+    result = localize(model, reads.batch, Site("attn_out", 1), hidden[Site("attn_out", 1)])
+    assert (result.site, result.transform, result.bit_equal) == (Site("attn_out", 1), "none", True)
+    result = localize(model, reads.batch, Site("attn_out", 1), reads("attn_out", 1))
+    assert (result.site, result.transform, result.bit_equal) == (Site("attn_out", 1), "before the hooks on it", True)
     for site in (REQUESTED, Site("resid_pre", 2)):
-        found = localize(model, reads.batch, site, hidden[site])
-        assert (found.site, found.transform, found.bit_equal) == (site, "none", True)
+        result = localize(model, reads.batch, site, hidden[site])
+        assert (result.site, result.transform, result.bit_equal) == (site, "none", True)
 
 
 def hooks_on(module: nn.Module) -> int:
@@ -200,5 +200,5 @@ def test_hooks_are_removed_when_the_forward_fails() -> None:
 def test_the_returned_tensor_is_not_modified() -> None:
     reads = reads_of("qwen2", 3, "left")
     returned = reads.before.clone()
-    located("qwen2", reads, returned)
+    localized("qwen2", reads, returned)
     assert torch.equal(returned, reads.before)
