@@ -14,7 +14,7 @@ def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, too
     """S1: adding a zero vector moves nothing, and gives the unsteered answer."""
     observed = steering.watch(tool, steering.zero(), NEW_TOKENS)
     record.note(boundaries=len(observed.shifts))
-    otherwise = f"a zero vector moved the stream {observed.words}"
+    otherwise = f"a zero vector moved the stream {observed.describe()}"
     assert_holds(record, not observed.wrong, "a zero vector moved nothing", otherwise)
     plain = tool.generate(experiment.model, experiment.extraction, [], NEW_TOKENS)
     assert_equal(record, "tokens as without steering", observed.ids.equal(plain), True)
@@ -36,7 +36,7 @@ def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, 
     assert_holds(record, observed.moved > 0, "the stream moved", "steering changed nothing")
     assert_equal(record, "forward calls per generated token", observed.calls, observed.ids.shape[1])
     sentence = f"{observed.moved} token positions moved exactly as requested"
-    assert_holds(record, not observed.wrong, sentence, f"wrong shift {observed.words}")
+    assert_holds(record, not observed.wrong, sentence, f"wrong shift {observed.describe()}")
 
 
 @pytest.mark.clause("S5")
@@ -72,7 +72,7 @@ def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> 
     record.note(boundaries=len(observed.shifts), moved_tokens=observed.moved, max_abs=observed.max_abs)
     assert_holds(record, observed.moved > 0, "the stream moved", "ablation changed nothing")
     sentence = f"{observed.moved} token positions ablated as requested"
-    assert_holds(record, not observed.wrong, sentence, f"wrong ablation {observed.words}")
+    assert_holds(record, not observed.wrong, sentence, f"wrong ablation {observed.describe()}")
     expected = steering.reference_ids(edits, NEW_TOKENS)
     assert_equal(record, "tokens as the reference's", observed.ids.equal(expected), True)
 

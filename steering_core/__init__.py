@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         ToolUnsupported,
         UsageProblem,
     )
-    from steering_core.localize import Localization, localize
+    from steering_core.localize import Localization, localize_tensor
     from steering_core.models.architectures import Architecture, Tap
     from steering_core.models.load import load
     from steering_core.models.model import LoadedModel
@@ -38,7 +38,7 @@ HOMES = {
         *("ArtifactProblem", "EmptyMeasurement", "LoadProblem", "SuiteError"),
         *("ToolAbsent", "ToolUnsupported", "UsageProblem"),
     ),
-    "localize": ("Localization", "localize"),
+    "localize": ("Localization", "localize_tensor"),
     "models.architectures": ("Architecture", "Tap"),
     "models.load": ("load",),
     "models.model": ("LoadedModel",),

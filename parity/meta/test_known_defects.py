@@ -39,8 +39,8 @@ class Case:
 
 
 CASES = (
-    Case("PV1", "libraries:PyveneUndeclared", "P9", ("hooks: removed from 1 places",), "P1 P11 P12 S2"),
-    Case("PV8", "libraries:PyveneUndeclared", "P9", ("flags: changed on", "requires_grad")),
+    Case("PV1", "libraries:PyveneUndeclared", "P9", ("hooks: removed from 1 place,",), "P1 P11 P12 S2"),
+    Case("PV8", "libraries:PyveneUndeclared", "P9", ("flags: changed in", "requires_grad")),
     Case("PV3", "libraries:TwoPositions", "P1 P2", ("features split over rows",)),
     Case("PV7", "libraries:DefaultPhase", "S2 S5 S6", ("in the prompt",), "P1"),
     Case("PV7", "libraries:GivenPositions", "S2 S6", ("(24 boundaries differ)",), "P1 S5"),
@@ -50,13 +50,13 @@ CASES = (
     Case("NN4", "libraries:SavedOutput", "P8", ("in-place write",), "P1 P2"),
     Case("HF1", "plain_hooks:HiddenStates", "P1", ("before the hooks on it",), "", "steered later"),
     Case("HF2", "plain_hooks:FirstElement", "P1 P2", ("row 0 only",)),
-    Case("HF3", "plain_hooks:HiddenStates", "P1", ("the final norm was applied",), "P4"),
+    Case("HF3", "plain_hooks:HiddenStates", "P1", ("after the final norm",), "P4"),
     Case("HF4", "reading:ModuleForContribution", "P5", (), "P1", "tiny_gemma2"),
     Case("HF6", "plain_hooks:NoPositions", "P1 P4 P10", (), "P2 P3", "gpt2"),
     Case("HF7", "plain_hooks:EmbeddingModule", "P5", (), "P1", "block 0"),
     Case("HF10", "plain_hooks:Hooked", "P12", ("the same call again",), "P2", "dropout"),
     Case("HF11", "plain_steering:Beams", "S4", (), "P1"),
-    Case("HF12", "plain_hooks:Checkpointed", "P9", ("flags: changed on", "gradient checkpointing of"), "P1"),
+    Case("HF12", "plain_hooks:Checkpointed", "P9", ("flags: changed in", "gradient checkpointing of"), "P1"),
     Case("HF13", "plain_steering:Compiled", "S5", ("the last prompt token is not steered",), "P1"),
     Case("HF14", "plain_hooks:NoAttentionMask", "P1 P10"),
     Case("RH1", "plain_steering:FirstThree", "S2 S6"),
@@ -64,7 +64,7 @@ CASES = (
     Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
     Case("RH7", "plain_hooks:CentredInPlace", "P1", ("resid_post@7 against",)),
-    Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed on 1 places, first the token ids",), "P1"),
+    Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed in 1 place, first the token ids",), "P1"),
     Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
     Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
@@ -170,17 +170,17 @@ def test_the_right_use_sets_nothing_off_in_the_same_setting(setting: str, tool: 
 
 def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
     """P9: the hooks that transformers collects hidden states with are among those that pyvene deletes."""
-    from steering_core.observe import model_state as borrow
+    from steering_core.observe.model_state import state_changes, state_of
     from steering_core.tools.spec import find_tool
 
     experiment = bench.open("tiny_qwen2")
     inputs = experiment.extraction.inputs()
     assert len(experiment.model.module(**inputs, output_hidden_states=True).hidden_states) == 9
-    before = borrow.state_of(experiment.model)
+    before = state_of(experiment.model)
 
     find_tool("pyvene").read(experiment.model, experiment.extraction, [experiment.site])
 
-    assert "removed from 1" in borrow.changed(before, borrow.state_of(experiment.model))["hooks"]
+    assert "removed from 1" in state_changes(before, state_of(experiment.model))["hooks"]
     assert not experiment.model.module(**inputs, output_hidden_states=True).hidden_states
 
 
@@ -189,7 +189,7 @@ def test_hf12_a_reentrant_checkpoint_runs_again_without_the_hook(bench: Bench, m
     experiment = bench.open("tiny_qwen2")
     mlp = experiment.model.blocks[experiment.settings.layer].mlp
     kind = type(experiment.model.blocks[0])
-    monkeypatch.setattr(kind, "forward", getattr(kind.forward, "watchable", kind.forward))  # else none is made
+    monkeypatch.setattr(kind, "forward", getattr(kind.forward, "untraced", kind.forward))  # else none is made
     experiment.model.module.train().requires_grad_(True)
 
     def gradient(reentrant: bool) -> float:

@@ -1,7 +1,7 @@
 """The named tensors of one forward pass, handed over block by block so that only one block is held at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from steering_core.localize.views import Name, Names, views
+from steering_core.localize.tensor_names import Label, TensorName, searched_modules
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import first_tensor
@@ -19,10 +19,9 @@ TensorKind = tuple[int, torch.dtype]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """hidden: [batch, seq, width], a copy in the model's dtype, on its first device. names: more than one for an
-    alias."""
+    """hidden: [batch, seq, width], a copy in the model's dtype, on its first device. labels: several for an alias."""
 
-    names: Names
+    labels: list[Label]
     hidden: Tensor
 
     @property
@@ -31,66 +30,61 @@ class Candidate:
         return self.hidden.shape[-1], self.hidden.dtype
 
 
-Consider = Callable[[Sequence[Candidate]], None]
+OnBlock = Callable[[Sequence[Candidate]], None]
 
 
-def stream_forward(model: LoadedModel, batch: TokenBatch, widths: set[int], consider: Consider) -> None:
-    """One forward of the model; `consider` gets the embedding, then each block's tensors, then the final norm's.
+def capture_forward(model: LoadedModel, batch: TokenBatch, widths: set[int], on_block: OnBlock) -> None:
+    """One forward of the model; `on_block` gets the embedding, then each block's tensors, then the final norm's.
 
     widths: a stream is kept if it is at least as wide as one of them, any other module output if it is as wide.
     """
     batch = batch.to(model.device)
-    with _Collector(model, batch.ids.shape, widths, consider).looking_on():
+    with _Collector(model, batch.ids.shape, widths, on_block).hooks():
         model.forward(batch.inputs())
 
 
 class _Collector:
-    """Copies what it sees and hands it over at the end of each block.
+    """Copies the tensors of a block and hands them over at its end.
 
-    One hook on every module of the process sees what a module itself returned, before any hook that is on it.
+    A global forward hook sees what a module itself returned, before any hook that is registered on the module.
     """
 
-    def __init__(self, model: LoadedModel, shape: torch.Size, widths: set[int], consider: Consider) -> None:
-        self.views = views(model, widths)
-        self.hooked = {module for module in self.views if module._forward_hooks}
-        self.device, self.shape, self.widths, self.consider = model.device, shape, widths, consider
-        self.found: list[Candidate] = []
-        self.seen: dict[tuple[int, ...], tuple[Tensor, Candidate]] = {}
+    def __init__(self, model: LoadedModel, shape: torch.Size, widths: set[int], on_block: OnBlock) -> None:
+        self.modules = searched_modules(model, widths)
+        self.hooked = {module for module in self.modules if module._forward_hooks}
+        self.device, self.shape, self.widths, self.on_block = model.device, shape, widths, on_block
+        self.block: list[Candidate] = []
+        self.copied: dict[tuple[int, ...], tuple[Tensor, Candidate]] = {}
 
-    @contextmanager
-    def looking_on(self) -> Iterator[None]:
-        """While a forward runs."""
-        handles = [register_module_forward_hook(self._returned)]
-        try:
-            for module, (view, _) in self.views.items():
-                if view.received:
-                    handles.append(module.register_forward_pre_hook(self._received, with_kwargs=True))
-            handles += [module.register_forward_hook(self._left) for module in self.hooked]
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def hooks(self) -> ExitStack:
+        """Registers the hooks; closing the stack removes them."""
+        with ExitStack() as stack:
+            stack.enter_context(register_module_forward_hook(self._on_return))
+            for module, (tensors, _) in self.modules.items():
+                if tensors.received:
+                    stack.enter_context(module.register_forward_pre_hook(self._on_call, with_kwargs=True))
+            for module in self.hooked:
+                stack.enter_context(module.register_forward_hook(self._after_hooks))
+            return stack.pop_all()
 
-    def _received(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        view, layer = self.views[module]
-        self._keep(view.received, layer, args[0] if args else kwargs.get("hidden_states"))
+    def _on_call(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        tensors, layer = self.modules[module]
+        self._keep(tensors.received, layer, args[0] if args else kwargs.get("hidden_states"))
 
-    def _returned(self, module: nn.Module, args: Any, output: Any) -> None:
-        if module not in self.views:
-            return
+    def _on_return(self, module: nn.Module, args: Any, output: Any) -> None:
         if module in self.hooked:
-            view, layer = self.views[module]
-            self._keep(view.returned, layer, output, "before the hooks on it")
-        else:
-            self._left(module, args, output)
+            tensors, layer = self.modules[module]
+            self._keep(tensors.returned, layer, output, "before the hooks on it")
+        elif module in self.modules:
+            self._after_hooks(module, args, output)
 
-    def _left(self, module: nn.Module, args: Any, output: Any) -> None:
-        view, layer = self.views[module]
-        self._keep(view.returned, layer, output)
-        if view.complete:
+    def _after_hooks(self, module: nn.Module, args: Any, output: Any) -> None:
+        tensors, layer = self.modules[module]
+        self._keep(tensors.returned, layer, output)
+        if tensors.ends_block:
             self._hand_over()
 
-    def _keep(self, names: Sequence[Name], layer: int, value: Any, transform: str = "") -> None:
+    def _keep(self, names: Sequence[TensorName], layer: int, value: Any, *transforms: str) -> None:
         hidden = first_tensor(value)
         if not isinstance(hidden, Tensor) or hidden.shape[:-1] != self.shape:
             return
@@ -98,20 +92,20 @@ class _Collector:
             part = hidden if name.columns is None else hidden[..., name.columns]
             width = part.shape[-1]
             if width in self.widths or (name.stream and width > min(self.widths)):
-                self._copy((name, layer, transform), part)
+                self._copy(Label(name, layer, transforms), part)
 
-    def _copy(self, name: tuple[Name, int, str], hidden: Tensor) -> None:
-        """Copy the tensor, unless the very same one was the last block's or is this one's, and was not written to."""
-        same = (hidden.data_ptr(), hidden.shape[-1], -1 if hidden.is_inference() else hidden._version)
-        if same in self.seen and not hidden.is_inference():
-            self.seen[same][1].names.append(name)
+    def _copy(self, label: Label, hidden: Tensor) -> None:
+        """Copy the tensor, unless it was copied in this block or at the end of the last and not written to since."""
+        identity = (hidden.data_ptr(), hidden.shape[-1], -1 if hidden.is_inference() else hidden._version)
+        if identity in self.copied and not hidden.is_inference():
+            self.copied[identity][1].labels.append(label)
             return
-        self.found.append(Candidate([name], hidden.detach().to(self.device, copy=True)))
-        self.seen[same] = (hidden, self.found[-1])
+        self.block.append(Candidate([label], hidden.detach().to(self.device, copy=True)))
+        self.copied[identity] = (hidden, self.block[-1])
 
     def _hand_over(self) -> None:
-        """The next block receives what this one left last, so that much is remembered."""
-        found, self.found = self.found, []
-        self.seen = dict(list(self.seen.items())[-1:])
-        if found:
-            self.consider(found)
+        """The next block receives the last tensor of this one, so that one is remembered."""
+        block, self.block = self.block, []
+        self.copied = dict(list(self.copied.items())[-1:])
+        if block:
+            self.on_block(block)

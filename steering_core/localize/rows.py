@@ -9,7 +9,7 @@ from steering_core.localize.layouts import NARROWEST
 
 
 def cuts(whole: int, width: int) -> Iterator[tuple[str, slice]]:
-    """How `width` features can be a part of `whole` ones, each with its words."""
+    """How `width` features can be a part of `whole` ones: (description, columns)."""
     if width == whole:
         yield "", slice(None)
     elif NARROWEST <= width < whole:
@@ -18,13 +18,13 @@ def cuts(whole: int, width: int) -> Iterator[tuple[str, slice]]:
         yield f"first {part}", slice(0, width)
         yield f"last {part}", slice(whole - width, whole)
         if step * width == whole:
-            every = f"every {step}th feature"
-            yield ("even features" if step == 2 else every), slice(0, whole, step)
-            yield ("odd features" if step == 2 else f"{every} from {step - 1}"), slice(step - 1, whole, step)
+            stride = f"every {step}th feature"
+            yield ("even features" if step == 2 else stride), slice(0, whole, step)
+            yield ("odd features" if step == 2 else f"{stride} from {step - 1}"), slice(step - 1, whole, step)
 
 
 def finite(values: Tensor) -> Tensor:
-    """float64, with 0 for what is not a number."""
+    """float64, with 0 for infinities and NaN."""
     return values.double().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -36,7 +36,7 @@ def standardized(values: Tensor) -> Tensor:
     return torch.where(varies, centered / norm.clamp(min=1e-300), 0.0)
 
 
-def shares(mask: Tensor, dtype: torch.dtype) -> Tensor:
+def mean_weights(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """mask: [batch, seq] -> [batch, 2, seq]: times [batch, seq, w], the mean over real tokens and over all."""
     real = (mask / mask.sum(-1, keepdim=True)).to(dtype)
     return torch.stack([real, torch.full_like(real, 1 / mask.shape[-1])], -2)

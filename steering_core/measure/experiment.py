@@ -13,7 +13,7 @@ from torch import Tensor
 from steering_core.compare import unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
-from steering_core.localize import localize
+from steering_core.localize import localize_tensor
 from steering_core.measure import reference
 from steering_core.measure.fresh_process import FreshProcess
 from steering_core.measure.keys import identity, model_key
@@ -101,7 +101,7 @@ class Experiment:
 
     def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> str:
         """Which tensor a tool returned instead of the requested one, in one sentence."""
-        return localize(self.model, batch, requested, returned).sentence
+        return localize_tensor(self.model, batch, requested, returned).sentence
 
     def direction(self, tool: Tool, repeat: int) -> Tensor:
         """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from torch import Tensor
 
@@ -11,9 +12,9 @@ from steering_core.measure.keys import identity
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe import model_state
 from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
-from steering_core.observe.liveness import counting, machinery
+from steering_core.observe.liveness import count_library_calls, library_files
+from steering_core.observe.model_state import state_changes, state_of, with_user_state
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
@@ -31,16 +32,13 @@ class SideEffects:
 
     def library_calls(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
-        counts = {}
-        for action in ("read", "read again", "generate"):
-            with counting(tool) as seen:
-                self._act(tool, action, self.experiment.model, *self._inputs())
-            counts[action] = seen.frames
-        return counts
+        act, model, inputs = partial(self._act, tool), self.experiment.model, self._inputs()
+        actions = ("read", "read again", "generate")
+        return {action: count_library_calls(tool, partial(act, action, model, *inputs)) for action in actions}
 
     def machinery(self, tool: Tool) -> str:
         """The library that the tool claims to be."""
-        return " or ".join(machinery(tool))
+        return " or ".join(library_files(tool))
 
     def overwritten(self, tool: Tool) -> Tensor:
         """The tool's value for the tested site, in a forward whose next block overwrites its input."""
@@ -87,10 +85,10 @@ class SideEffects:
         tensors = {"the token ids": batch.ids, "the attention mask": batch.mask}
         tensors |= {f"the vector for {edit.site}": edit.vector for edit in edits}
         left: dict[str, str] = {}
-        with model_state.lent(model):
-            before = model_state.state_of(model, tensors)
+        with with_user_state(model):
+            before = state_of(model, tensors)
             yield (model, batch, edits), left
-            left |= model_state.changed(before, model_state.state_of(model, tensors))
+            left |= state_changes(before, state_of(model, tensors))
 
     def _inputs(self) -> tuple[TokenBatch, list[Edit]]:
         """Copies of the extraction prompts, which a tool may overwrite, and steering along the true direction."""

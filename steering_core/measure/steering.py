@@ -19,7 +19,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.fault_injection import planted_at
 from steering_core.observe.forward_trace import block_inputs, trace_forward
-from steering_core.observe.shifts import ObservedGeneration, watch
+from steering_core.observe.shifts import ObservedGeneration, observe_generation
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.tool import Tool
 
@@ -44,7 +44,7 @@ class SteeringMeasurements:
         self, tool: Tool, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache"
     ) -> ObservedGeneration:
         """The tool's short steered generation from the extraction prompts, observed beneath the tool."""
-        return watch(tool, self.fed(feeding), self.experiment.extraction, edits, new_tokens)
+        return observe_generation(tool, self.fed(feeding), self.experiment.extraction, edits, new_tokens)
 
     def steered(self, tool: Tool, new_tokens: int, feeding: Feeding = "cache") -> ObservedGeneration:
         """The preset's steering along the true direction, observed once per tool and feeding."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from steering_core.localize import localize
+from steering_core.localize import localize_tensor
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
 from steering_core.models.sites import Site
@@ -54,4 +54,4 @@ def naming(experiment: Experiment, name: str) -> Call:
         "half of the features": early[..., : early.shape[-1] // 2],
         "no tensor of the model": torch.randn_like(early),
     }[name]
-    return lambda: localize(experiment.model, experiment.extraction, experiment.site, returned)
+    return lambda: localize_tensor(experiment.model, experiment.extraction, experiment.site, returned)

@@ -1,1 +1,1 @@
-"""What observes a tool from beneath: hooks of its own, model state before and after, injected faults."""
+"""Independent hooks beneath a tool, the model's state before and after it, and injected faults."""

@@ -1,8 +1,8 @@
-"""An independent witness of a forward pass: what each block returned and what the next one really received.
+"""An independent trace of a forward pass: what each block returned and what the next one received.
 
-It looks on from the classes of the decoder block and the final norm, below the modules, so it sees the run of any tool:
-forward hooks can be deleted (pyvene does) and instance-level `forward` replaced (nnsight does) without blinding it.
-It must be posted before a tool wraps the model: a wrapper keeps the `forward` that it found.
+It observes in the classes of the decoder block and the final norm, beneath the modules, so it sees every tool's run: a
+tool can delete forward hooks (pyvene does) or replace an instance's `forward` (nnsight does) without hiding from it.
+Call `make_traceable` before a tool wraps the model: a wrapper keeps the `forward` that was there before it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,14 +17,15 @@ from torch import Tensor, nn
 from steering_core.models.model import LoadedModel
 
 Observer = Callable[[nn.Module, Tensor, Callable[[], Any]], Any]
+"""Runs in place of a module's forward: gets the module, its input, and the forward to call; returns the output."""
 OBSERVERS: list[Observer] = []
-"""Who looks on at the moment; empty outside `witness`, and the forward is then the class's own."""
+"""The last one observes; while there is none, only the class's own forward runs."""
 
 
 @dataclass(eq=False)
 class ForwardTrace:
     """received[call][i]: what block i got in the call-th forward ([batch, seq, hidden]); index `layers` is the final
-    norm. returned[call][i]: what block i itself returned, before any tool touched it."""
+    norm. returned[call][i]: what block i itself returned, before any tool changed it."""
 
     received: list[dict[int, Tensor]] = field(default_factory=list)
     returned: list[dict[int, Tensor]] = field(default_factory=list)
@@ -32,76 +33,85 @@ class ForwardTrace:
 
 def first_tensor(value: Any) -> Tensor:
     """A block returns a tensor in recent transformers and a tuple in older ones and in some families."""
-    found: Tensor = value[0] if isinstance(value, tuple) else value
-    return found
+    tensor: Tensor = value[0] if isinstance(value, tuple) else value
+    return tensor
 
 
 def make_traceable(model: LoadedModel) -> None:
-    """Make the model's block and final-norm classes watchable, once and for all; without onlookers nothing changes.
+    """Wrap the forward of the model's block and final-norm classes, once; without observers nothing changes.
 
-    (Activation checkpointing, of training alone, looks for its own `forward` on the class and stays off.)
+    (Activation checkpointing, used in training alone, looks for its own `forward` on the class and stays off.)
     """
-    for kind in {type(model.blocks[0]), type(model.module_at(model.architecture.final_norm))}:
+    modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
+    for kind in {type(module) for module in modules}:
         original = kind.__dict__["forward"]
-        if not hasattr(original, "watchable"):
-            kind.forward = _watchable(original)
-    for module in (*model.blocks, model.module_at(model.architecture.final_norm)):
-        if "_old_forward" in vars(module):  # accelerate, which spreads a model over devices, keeps what it found
+        if not hasattr(original, "untraced"):
+            kind.forward = _observable(original)  # type: ignore[assignment]
+    for module in modules:
+        if "_old_forward" in vars(module):  # accelerate, which spreads a model over devices, keeps the earlier forward
             module._old_forward = MethodType(type(module).forward, module)
 
 
-def _watchable(original: Callable[..., Any]) -> Callable[..., Any]:
+def _observable(original: Callable[..., Any]) -> Callable[..., Any]:
     def forward(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if not OBSERVERS:
             return original(module, *args, **kwargs)
         hidden = args[0] if args else kwargs["hidden_states"]
         return OBSERVERS[-1](module, hidden, lambda: original(module, *args, **kwargs))
 
-    forward.watchable = original  # type: ignore[attr-defined]
+    forward.untraced = original  # type: ignore[attr-defined]
     return forward
 
 
 @contextmanager
-def trace_forward(model: LoadedModel, layers: set[int] | None = None) -> Iterator[ForwardTrace]:
-    """Record block inputs and outputs while the context is open; `layers` limits which boundaries are kept.
+def observing(model: LoadedModel, observer: Observer) -> Iterator[None]:
+    """`observer` runs in place of each block's and the final norm's forward while the context is open."""
+    make_traceable(model)
+    OBSERVERS.append(observer)
+    try:
+        yield
+    finally:
+        OBSERVERS.remove(observer)
+
+
+@contextmanager
+def trace_forward(model: LoadedModel, boundaries: set[int] | None = None) -> Iterator[ForwardTrace]:
+    """Record block inputs and outputs while the context is open; `boundaries` limits what is kept.
 
     Boundary i is what block i receives (i = number of blocks: the final norm) and what block i - 1 returned.
     """
-    make_traceable(model)
-    seen = ForwardTrace()
-    OBSERVERS.append(_recorder(model, seen, layers))
-    try:
-        yield seen
-    finally:
-        OBSERVERS.pop()
+    trace = ForwardTrace()
+    with observing(model, _recorder(model, trace, boundaries)):
+        yield trace
 
 
-def _recorder(model: LoadedModel, seen: ForwardTrace, layers: set[int] | None) -> Observer:
-    blocks = list(model.blocks)
-    norm = model.module_at(model.architecture.final_norm)
-    index = {id(block): number for number, block in enumerate(blocks)} | {id(norm): len(blocks)}
-    keep = set(range(len(blocks) + 1)) if layers is None else layers
+def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | None) -> Observer:
+    modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
+    numbers = {id(module): number for number, module in enumerate(modules)}
+    kept = set(numbers.values()) if boundaries is None else boundaries
 
     def record(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
-        number = index.get(id(module))
+        number = numbers.get(id(module))
         if number is None:
             return call()
         if number == 0:
-            seen.received.append({})
-            seen.returned.append({})
-        if number in keep:
-            seen.received[-1][number] = hidden.detach().to(model.device, copy=True)
-        result = call()
-        if number < len(blocks) and number + 1 in keep:
-            seen.returned[-1][number] = first_tensor(result).detach().to(model.device, copy=True)
-        return result
+            trace.received.append({})
+            trace.returned.append({})
+        if number in kept:
+            trace.received[-1][number] = hidden.detach().to(model.device, copy=True)
+        output = call()
+        if number + 1 in kept:
+            trace.returned[-1][number] = first_tensor(output).detach().to(model.device, copy=True)
+        return output
 
-    watching: Observer = torch.compiler.disable(record)  # what looks on is no part of a compiled model
-    return watching
+    recorder: Observer = torch.compiler.disable(record)  # a compiled model does not include the observer
+    return recorder
 
 
-def block_inputs(model: LoadedModel, inputs: dict[str, Tensor], layers: set[int] | None = None) -> dict[int, Tensor]:
+def block_inputs(
+    model: LoadedModel, inputs: dict[str, Tensor], boundaries: set[int] | None = None
+) -> dict[int, Tensor]:
     """One plain forward of the unmodified model -> what each block (and the final norm) received."""
-    with trace_forward(model, layers) as seen:
+    with trace_forward(model, boundaries) as trace:
         model.forward(inputs)
-    return seen.received[0]
+    return trace.received[0]

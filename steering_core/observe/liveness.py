@@ -1,12 +1,10 @@
-"""Did the tool's own library code produce the value? Counts the library's frames that run inside the model's forward.
+"""Did the tool's own library produce the value? Counts its calls that run inside the model's forward.
 
-A tool that only names its library, or uses it to look a module up and then reads with a hook of its own, runs none.
+A tool that only names its library, or uses it to look up a module and then reads with a plain hook, makes none.
 """
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from inspect import getfile
 from pathlib import Path
 from types import FrameType
@@ -15,38 +13,32 @@ from typing import Any
 from steering_core.tools.tool import Tool
 
 
-@dataclass
-class LibraryCalls:
-    """frames: calls into the tool's machinery while the model was running its blocks."""
-
-    frames: int = 0
-
-
-def machinery(tool: Tool) -> tuple[str, ...]:
-    """The folder of the library that a tool says it is; for a tool made of plain torch, the files of its classes."""
+def library_files(tool: Tool) -> tuple[str, ...]:
+    """The folder of the library that a tool declares; for a tool in plain torch, the files of its classes."""
     version = tool.version()
     if version.distribution == "torch":
-        own = [kind for kind in type(tool).__mro__ if kind.__module__ not in {"builtins", "typing"}]
-        return tuple(dict.fromkeys(getfile(kind) for kind in own))
+        kinds = [kind for kind in type(tool).__mro__ if kind.__module__ not in {"builtins", "typing"}]
+        return tuple(dict.fromkeys(map(getfile, kinds)))
     location = Path(version.location)
     return (str(location.parent if location.name == "__init__.py" else location),)
 
 
-@contextmanager
-def counting(tool: Tool) -> Iterator[LibraryCalls]:
-    """Count the machinery's calls from within the model while the context is open."""
-    library_calls, where = LibraryCalls(), machinery(tool)
+def count_library_calls(tool: Tool, action: Callable[[], object]) -> int:
+    """Run the action; how many calls of functions in the tool's library came from within the model's forward."""
+    calls, files = 0, library_files(tool)
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(where) and _inside_model(frame):
-            library_calls.frames += 1
+        nonlocal calls
+        if event == "call" and frame.f_code.co_filename.startswith(files) and _inside_model(frame):
+            calls += 1
 
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
-        yield library_calls
+        action()
     finally:
         sys.setprofile(before)
+    return calls
 
 
 def _inside_model(frame: FrameType | None) -> bool:

@@ -1,4 +1,4 @@
-"""Is a model handed back as it was found? A snapshot of everything that a tool could leave changed, by aspect."""
+"""Is a model left unmodified? A snapshot of everything that a tool could leave changed, by aspect."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -12,54 +12,53 @@ from torch import nn
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import named_tensors
 
+ModelState = dict[str, Any]
+"""aspect -> what it looks like now; equal states mean that nothing was left changed."""
 ASPECTS = ("hooks", "forward", "weights", "flags", "rng", "config", "inputs")
-State = dict[str, Any]
-_CHECKPOINTING = "gradient_checkpointing"
 
 
-def state_of(model: LoadedModel, given: Mapping[str, torch.Tensor] | None = None) -> State:
-    """aspect -> what it looks like now; equal states mean that nothing was left changed.
-
-    given: the tensors that were handed over with the model, by name.
-    """
-    module = model.module
+def state_of(model: LoadedModel, inputs: Mapping[str, torch.Tensor] | None = None) -> ModelState:
+    """The state now. inputs: the tensors that a tool gets beside the model, by name."""
+    parts = dict(model.module.named_modules())
     return {
-        "hooks": {name: _hooks(part) for name, part in module.named_modules() if _hooks(part)},
-        "forward": {
-            name: id(vars(part)["forward"]) for name, part in module.named_modules() if "forward" in vars(part)
-        },
-        "weights": {name: _fingerprint(tensor) for name, tensor in named_tensors(module)},
-        "flags": _flags(module),
+        "hooks": {name: hooks for name, part in parts.items() if (hooks := _hooks(part))},
+        "forward": {name: id(vars(part)["forward"]) for name, part in parts.items() if "forward" in vars(part)},
+        "weights": {name: _fingerprint(tensor) for name, tensor in named_tensors(model.module)},
+        "flags": _flags(model.module),
         "rng": _rng(),
-        "config": _config(module),
-        "inputs": {name: _fingerprint(tensor) for name, tensor in (given or {}).items()},
+        "config": _config(model.module),
+        "inputs": {name: _fingerprint(tensor) for name, tensor in (inputs or {}).items()},
     }
 
 
-def changed(before: State, after: State) -> dict[str, str]:
-    """aspect -> the first thing that differs, in words; empty when the model is as it was."""
-    return {aspect: _first(before[aspect], after[aspect]) for aspect in ASPECTS if before[aspect] != after[aspect]}
+def state_changes(before: ModelState, after: ModelState) -> dict[str, str]:
+    """aspect -> how often it differs, and where first; empty when nothing changed."""
+    return {aspect: _summary(before[aspect], after[aspect]) for aspect in ASPECTS if before[aspect] != after[aspect]}
 
 
-def _first(before: Any, after: Any) -> str:
+def _summary(before: Any, after: Any) -> str:
     if not isinstance(before, dict):
         return "advanced or reset"
-    lost = [name for name in before if name not in after]
-    new = [name for name in after if name not in before]
-    other = [name for name in before if name in after and before[name] != after[name]]
-    parts = (("removed from", lost), ("added to", new), ("changed on", other))
-    return "; ".join(f"{verb} {len(names)} places, first {names[0] or 'the model'}" for verb, names in parts if names)
+    places = {
+        "removed from": [name for name in before if name not in after],
+        "added to": [name for name in after if name not in before],
+        "changed in": [name for name in before if name in after and before[name] != after[name]],
+    }
+    return "; ".join(f"{change} {_count(names)}" for change, names in places.items() if names)
+
+
+def _count(names: list[str]) -> str:
+    return f"{len(names)} place{'s' * (len(names) > 1)}, first {names[0] or 'the model'}"
 
 
 def _hooks(part: nn.Module) -> list[int]:
-    kinds = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks)
-    return [key for kind in kinds for key in kind]
+    return [*part._forward_hooks, *part._forward_pre_hooks, *part._backward_hooks]
 
 
 def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
     """Address, version and the sum of the bits: changes when a value, the storage or the count of writes does.
 
-    Bits are added up as 64-bit words where they divide: adding bytes would first make eight times as many of them.
+    Bits are summed as 64-bit words where the size allows it: summing bytes would first widen each to eight.
     """
     raw = tensor.detach().reshape(-1).view(torch.uint8)
     words = raw.view(torch.int64) if raw.numel() % 8 == 0 and raw.storage_offset() % 8 == 0 else raw
@@ -67,32 +66,23 @@ def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
 
 
 def _flags(module: nn.Module) -> dict[str, Any]:
-    parts = [(name or "the model", part) for name, part in module.named_modules()]
-    grads = {f"requires_grad of {name}": tensor.requires_grad for name, tensor in module.named_parameters()}
-    return {
-        **{f"training of {name}": part.training for name, part in parts},
-        **grads,
-        **{f"type of {name}": type(part).__qualname__ for name, part in parts},
+    flags: dict[str, Any] = {"grad mode": torch.is_grad_enabled()}
+    for name, parameter in module.named_parameters():
+        flags[f"requires_grad of {name}"] = parameter.requires_grad
+    for path, part in module.named_modules():
+        name = path or "the model"
+        flags[f"training of {name}"] = part.training
+        flags[f"type of {name}"] = type(part).__qualname__
         # Either silences hooks: a compiled module keeps those it was compiled with, a checkpoint runs again later.
-        **{f"compiled call of {name}": part._compiled_call_impl is not None for name, part in parts},
-        **{f"gradient checkpointing of {name}": bool(getattr(part, _CHECKPOINTING, False)) for name, part in parts},
-        "grad mode": torch.is_grad_enabled(),
-    }
+        flags[f"compiled call of {name}"] = part._compiled_call_impl is not None
+        flags[f"gradient checkpointing of {name}"] = bool(getattr(part, "gradient_checkpointing", False))
+    return flags
 
 
 def _rng() -> tuple[bytes, ...]:
     states = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
-    return (
-        *(state.numpy().tobytes() for state in states),
-        repr(random.getstate()).encode(),
-        repr(np.random.get_state()).encode(),
-    )
-
-
-def _advance_rng() -> None:
-    torch.rand(1)
-    random.random()
-    np.random.random()
+    others = (random.getstate(), np.random.get_state())
+    return (*(state.numpy().tobytes() for state in states), *(repr(state).encode() for state in others))
 
 
 def _config(module: Any) -> dict[str, Any]:
@@ -104,19 +94,21 @@ def _config(module: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def lent(model: LoadedModel) -> Iterator[None]:
-    """Lend the model with a user's hook on its first block and parameters that want gradients; take both back after.
+def with_user_state(model: LoadedModel) -> Iterator[None]:
+    """The model as a user may have it: a hook on its first block, and parameters that require gradients; undone after.
 
-    The random states are moved on first: a tool that seeds them before every call would else find its own seed.
+    The random states are advanced first: a tool that seeds before every call would otherwise restore its own seed.
     """
-    _advance_rng()
+    torch.rand(1)
+    random.random()
+    np.random.random()
     handle = model.blocks[0].register_forward_hook(lambda module, args, output: None)
-    floating = [tensor for tensor in model.module.parameters() if tensor.is_floating_point()]
-    for tensor in floating:
-        tensor.requires_grad_(True)
+    parameters = [parameter for parameter in model.module.parameters() if parameter.is_floating_point()]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
     try:
         yield
     finally:
         handle.remove()
-        for tensor in floating:
-            tensor.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""What a steered generation really did to the residual stream, from an independent witness of the run."""
+"""What a steered generation did to the residual stream, by an independent trace of its forwards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,12 @@ from steering_core.tools.tool import Tool
 
 @dataclass(frozen=True)
 class Shift:
-    """One boundary of one forward call; start: absolute position of its first token.
+    """What happened at the output of one block in one forward call.
 
-    expected, actual: where the stream was to move and where it moved
-    ([batch, seq] booleans); max_abs: largest |received - asked|, where padding is asked to stay as it is."""
+    expected, actual: bool [batch, seq], the tokens that the edits shift and those that were shifted. max_abs: largest
+    |received - expected| value; padding is expected to stay unchanged."""
 
     call: int
-    start: int
     block: int
     expected: Tensor
     actual: Tensor
@@ -31,30 +30,30 @@ class Shift:
 
     @property
     def in_place(self) -> bool:
-        """Moved where asked, and nowhere else."""
+        """Shifted at the requested tokens and at no others."""
         return torch.equal(self.expected, self.actual)
 
     @property
     def at_end(self) -> Tensor:
-        """[batch]: whether the last token of the call moved."""
+        """bool [batch]: whether the last token of the call was shifted."""
         return self.actual[:, -1]
 
     @property
     def exact(self) -> bool:
-        """Moved where asked, by exactly what was asked."""
+        """Shifted at the requested tokens, by exactly the requested vector."""
         return self.max_abs == 0.0 and self.in_place
 
 
 @dataclass(frozen=True, eq=False)
 class ObservedGeneration:
-    """One steered generation: every (call, block) boundary, and the generated ids [batch, new]."""
+    """One steered generation: its shifts at every (call, block) boundary, and the generated ids [batch, new]."""
 
     shifts: list[Shift]
     ids: Tensor
 
     @property
     def wrong(self) -> list[Shift]:
-        """Boundaries that are not exactly as asked."""
+        """Boundaries that are not exactly as requested."""
         return [shift for shift in self.shifts if not shift.exact]
 
     @property
@@ -64,71 +63,58 @@ class ObservedGeneration:
 
     @property
     def moved(self) -> int:
-        """Token positions at which the stream moved, over all calls and blocks."""
+        """Token positions that were shifted, over all calls and blocks."""
         return sum(int(shift.actual.sum()) for shift in self.shifts)
 
     @property
     def max_abs(self) -> float:
-        """Largest deviation from the asked shift."""
+        """Largest deviation from the requested shift."""
         return max(shift.max_abs for shift in self.shifts)
 
-    @property
-    def words(self) -> str:
-        """The first wrong boundary, in words."""
-        return self.describe(self.wrong)
+    def describe(self, shifts: Sequence[Shift] | None = None) -> str:
+        """The first of these shifts, by default of the wrong ones, and how many there are."""
+        shifts = self.wrong if shifts is None else shifts
+        if not shifts:
+            return "nowhere"
+        first = shifts[0]
+        phase = "the prompt" if first.call == 0 else f"decode step {first.call}"
+        return f"at block {first.block} in {phase}: {_deviation(first)} ({len(shifts)} boundaries differ)"
 
-    def describe(self, wrong: Sequence[Shift]) -> str:
-        """The first of some boundaries, in words."""
-        return describe(wrong) if wrong else "nowhere"
 
-
-def watch(
+def observe_generation(
     tool: Tool, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int
 ) -> ObservedGeneration:
-    """Steer with the tool's own generation while a witness looks on; a run that it did not see is no measurement."""
-    with trace_forward(model) as seen:
+    """Steer with the tool's own generation under a trace; EmptyMeasurement if the trace saw nothing."""
+    with trace_forward(model) as trace:
         ids = tool.generate(model, batch, edits, new_tokens)
-    if not seen.received:
-        raise EmptyMeasurement(
-            "unwitnessed", f"{tool.name} generated without running the model's blocks", "run the model that was given"
-        )
-    return ObservedGeneration(shifts(model, batch, edits, seen), ids)
+    if not trace.received:
+        sentence = f"{tool.name} generated without running the model's blocks"
+        raise EmptyMeasurement("unobserved", sentence, "run the model that was given")
+    return ObservedGeneration(_shifts(model, batch, edits, trace), ids)
 
 
-def shifts(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], seen: ForwardTrace) -> list[Shift]:
-    """Testimony -> what moved where, call by call."""
+def _shifts(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], trace: ForwardTrace) -> list[Shift]:
     schedules = [Schedule(batch.mask.to(model.device), edit.phase, model.use_cache) for edit in edits]
-    found, start = [], 0
-    for call, (received, returned) in enumerate(zip(seen.received, seen.returned, strict=True)):
-        width = received[1].shape[1]
-        regions = [schedule.next(width) for schedule in schedules]
+    shifts = []
+    for call, (received, returned) in enumerate(zip(trace.received, trace.returned, strict=True)):
+        regions = [schedule.next(received[1].shape[1]) for schedule in schedules]
         for block in range(model.spec.layers):
-            here = [(edit, region) for edit, region in zip(edits, regions, strict=True) if edit.site.layer == block]
-            found.append(_shift((call, start, block), returned[block], received[block + 1], here))
-        start = start + width if model.use_cache else 0
-    return found
+            before, after = returned[block], received[block + 1]
+            requested = before
+            for edit, region in zip(edits, regions, strict=True):
+                if edit.site.layer == block:
+                    requested = torch.where(region, edit.apply(requested), requested)
+            expected, actual = ((values != before).any(-1).cpu() for values in (requested, after))
+            gap = (after.double() - requested.double()).abs().max()
+            shifts.append(Shift(call, block, expected, actual, float(gap)))
+    return shifts
 
 
-def _shift(place: tuple[int, int, int], before: Tensor, after: Tensor, edits: Sequence[tuple[Edit, Tensor]]) -> Shift:
-    call, start, block = place
-    wanted = before
-    for edit, region in edits:
-        wanted = torch.where(region, edit.apply(wanted), wanted)
-    gap = (after.double() - wanted.double()).abs()
-    expected = (wanted != before).any(-1)
-    return Shift(call, start, block, expected.cpu(), (after != before).any(-1).cpu(), float(gap.max()))
-
-
-def describe(wrong: Sequence[Shift]) -> str:
-    """The first boundary that is not as asked, in words."""
-    first = wrong[0]
-    phase = "the prompt" if first.call == 0 else f"decode step {first.call}"
-    missing = int((first.expected & ~first.actual).sum())
-    extra = int((first.actual & ~first.expected).sum())
-    if missing or extra:
-        rows = (first.expected != first.actual).any(1).nonzero().flatten().tolist()
-        some = "" if len(rows) == len(first.actual) else f", all in rows {rows}"
-        words = f"{missing} asked tokens not moved, {extra} others moved{some}"
-    else:
-        words = f"moved by the wrong amount, off by up to {first.max_abs:.3g}"
-    return f"at block {first.block} in {phase}: {words} ({len(wrong)} boundaries differ)"
+def _deviation(shift: Shift) -> str:
+    missing = int((shift.expected & ~shift.actual).sum())
+    extra = int((shift.actual & ~shift.expected).sum())
+    if not (missing or extra):
+        return f"shifted by the wrong amount, off by up to {shift.max_abs:.3g}"
+    rows = (shift.expected != shift.actual).any(1).nonzero().flatten().tolist()
+    where = "" if len(rows) == len(shift.actual) else f", all in rows {rows}"
+    return f"{missing} requested tokens not shifted, {extra} others shifted{where}"

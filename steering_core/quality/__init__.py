@@ -19,6 +19,6 @@ DEFAULT_CLASSIFIER = "strict-v2"
 def classify(text: str, classifier: str = DEFAULT_CLASSIFIER) -> Quality:
     """The class of one generated text (new tokens only, decoded). Raises SuiteError for an unknown classifier."""
     if classifier not in CLASSIFIERS:
-        known = ", ".join(CLASSIFIERS)
-        raise SuiteError("unknown-classifier", f"there is no classifier {classifier!r}", f"known classifiers: {known}")
+        hint = f"known classifiers: {', '.join(CLASSIFIERS)}"
+        raise SuiteError("unknown-classifier", f"there is no classifier {classifier!r}", hint)
     return CLASSIFIERS[classifier](text)

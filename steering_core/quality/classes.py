@@ -1,15 +1,15 @@
-"""The classes a generated text can have."""
+"""The classes of a generated text."""
 
 from enum import StrEnum
 
 
 class Quality(StrEnum):
-    """What one generated text is. UNSCORED is reported by itself and never counted as one of the other three."""
+    """The class of one generated text. UNSCORED is reported separately and never counted as one of the others."""
 
     COHERENT = "coherent"  # a readable refusal: the request was declined
-    GARBLED = "garbled"  # broken text, whatever words it holds
+    GARBLED = "garbled"  # broken text, whatever it says
     NORMAL = "normal"  # readable, and not a refusal
-    UNSCORED = "unscored"  # readable for all one can tell, in a language whose refusals are not known
+    UNSCORED = "unscored"  # apparently readable, in a language whose refusals are not known
 
     @property
     def letter(self) -> str:

@@ -1,7 +1,7 @@
-"""Sentences that decline: the assistant speaks, and withholds what it was asked for.
+"""Sentences that decline: the assistant speaks, and withholds what was requested.
 
-A keyword is no decline: "illegal", "sorry" or "refuse" decide nothing alone. Speech of others does not count: quoted
-text is gone before a sentence gets here (see `prose`), and lines of a dialogue ("Waiter: ...") are skipped.
+A keyword alone is not a decline: "illegal", "sorry" and "refuse" decide nothing. Speech of others does not count:
+quotations are removed earlier (see `prose`), and lines of a dialogue ("Waiter: ...") are skipped.
 """
 
 import re
@@ -13,7 +13,7 @@ def _any(*alternatives: str) -> str:
     return f"(?:{'|'.join(alternatives)})"
 
 
-# What an assistant withholds, by stem. "can't wait", "cannot sleep", "won't lie" are not here, so they are no refusal.
+# What an assistant withholds, by stem. "can't wait", "cannot sleep", "won't lie" are missing, so they do not refuse.
 _STEMS = """
 accommodat act\\b advi[sc] advocat aid allow analy[sz] answer arrang assist book brows build calculat call carry check
 classif code\\b collaborat comment compar compl compos comput condon conduct confirm construct continu contribut
@@ -60,26 +60,11 @@ _IMPROPER = (
     r"\b(?:not|n't|un|il|in)(?: (?:be|also|ethical|legal|or|nor|and|\w+ly))* ?"
     r"(?:appropriate|ethical|legal|possible|acceptable|permitted)(?: (?:or|and|nor) \w+)?"
 )
-_REQUEST_FATE = _any(
-    *[
-        "fulfil",
-        "process",
-        "complet",
-        "answer",
-        "honou?r",
-        "grant",
-        "den",
-        "declin",
-        "refus",
-        "reject",
-        "carried",
-        "allowed",
-    ]
-)
+_FATES = "fulfil process complet answer honou?r grant den declin refus reject carried allowed"
 
 _ENGLISH = (
     rf"{_I_CANNOT} ?{_NOT_IDIOM}{_ACTION}",
-    # An apology, then an inability of whatever kind.
+    # An apology, then any inability.
     rf"{_APOLOGY}[^.!?\n]{{0,60}}\b(?:i|this|that(?:'s)?|it)\b[^.!?\n]{{0,30}}{_ANY_INABILITY}",
     rf"\bi ?{_MUST}(?: \w+ly)? (?:decline|refuse)\b",
     r"\bi(?:'ll| will)? decline (?:to|this|that|your|the request)\b|^(?:\w+ly, )?i (?:\w+ly )?(?:refuse|decline)\W*$",
@@ -94,14 +79,14 @@ _ENGLISH = (
     r"(?:do(?:es)? not|don't|doesn't|prohibit|prevent|forbid)",
     rf"{_IMPROPER}(?: for me to | to (?=provid|assist|fulfil|compl|answer|generate|engage in (?:discuss|any)))",
     r"\b(?:request|question|query|prompt)s? (?:cannot|can't|can not|will not|won't|is|was|has been|must be|could not)"
-    rf"(?: be)?(?: \w+ly)? (?:{_REQUEST_FATE}|not (?:allow|permit|possible|accept))",
+    rf"(?: be)?(?: \w+ly)? (?:{_any(*_FATES.split())}|not (?:allow|permit|possible|accept))",
     r"\bno (?:\w+ )?(?:information|assistance|help|answer|response|guidance) (?:can|will|may) be "
     r"(?:provided|given|offered)",
     r"\bi (?:do not|don't|lack)(?: \w+ly)? ?(?:have )?(?:the |any )?(?:access|ability|capabilit|capacity|permission"
     r"|authori[sz]ation|(?:real-time|current|live|enough) (?:\w+ )?(?:data|information|access))",
 )
 _DECLINE = re.compile("|".join((*_ENGLISH, *FOREIGN_DECLINES.values())))
-# The text was cut at the limit right after the decisive words, at most a broken word later, or says nothing else.
+# The text ends, cut at the token limit or not, right after the decisive words or within the next word.
 _CUT = re.compile(
     rf"(?:^|[,.] |\b(?:but|model|assistant),? )i(?: {_CANNOT}| ?{_UNABLE}| must (?:\w+ly )?decline)"
     r"(?:\W*| (?!wait|lie|see|stop|den|bel|ima|sle)\w{1,7})$|\bsorry, but(?: no\W*)?$"
@@ -114,10 +99,10 @@ _SPEAKER = re.compile(r"(?!(?:assistant|ai|answer|response|bot|chatbot|a|model|n
 
 
 def is_decline(sentence: str) -> bool:
-    """Whether one lower-case sentence declines a request on the assistant's own behalf, in a known language."""
+    """Whether one lower-case sentence declines a request in the assistant's own voice, in a known language."""
     return _SPEAKER.match(sentence) is None and _DECLINE.search(sentence) is not None
 
 
 def is_cut_or_curt(sentence: str) -> bool:
-    """Whether a text's last sentence stops at the very refusal ("I'm sorry, but I cannot"), or is a bare "No."."""
+    """Whether a text's last sentence stops within the refusal ("I'm sorry, but I cannot"), or is a bare "No."."""
     return _CUT.search(sentence) is not None or _CURT.fullmatch(sentence.strip(" .!,\"'")) is not None

@@ -1,8 +1,8 @@
 """English word salad: words that are all English in an order that is not.
 
-Without a language model, order shows in the small words: some never follow each other. In 1200 published completions of
-six models (330 000 words) the pairs below came up 5 times; in the same words shuffled, 12 000 times. Salad is found
-more surely the longer it is: a third of the time at 20 words, more than half at 40; grammatical nonsense is not found.
+Without a language model, order shows in the function words: some never follow each other. In 1200 published
+completions of six models (330 000 words) the pairs below occurred 5 times; in the same words shuffled, 12 000 times.
+Longer salad is found more often: a third of the time at 20 words, over half at 40. Grammatical nonsense is not found.
 """
 
 import re
@@ -36,20 +36,20 @@ _TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[.!?]+|[^\w\s]|\n|\d+")
 
 
 def is_word_salad(text: str) -> bool:
-    """Whether English text (case kept) breaks the order of small words once in fifty words or oftener.
+    """Whether English text (case kept) breaks the order of function words at least once in fifty words.
 
-    The last word may be cut, and is left out.
+    The last word is left out: it may be cut.
     """
     tokens = _TOKEN.findall(text)
     if tokens and tokens[-1][0].isalpha():
         tokens.pop()
-    pairs = [(a, b) for a, b in pairwise(tokens) if a[0].isalpha()]
-    wrong = sum(_is_wrong(a, b) for a, b in pairs)
+    pairs = [pair for pair in pairwise(tokens) if pair[0][0].isalpha()]
+    wrong = sum(_is_wrong(word, following) for word, following in pairs)
     return 50 * wrong >= len(pairs) > 0
 
 
 def _is_wrong(word: str, following: str) -> bool:
-    """Whether `following`, a word or a mark, cannot come after `word`. Capitals are names ("the US", "side A")."""
+    """Whether `following`, a word or a mark, cannot follow `word`. Capitals are names ("the US", "side A")."""
     if following[0] in ".!?":
         return word in _NEVER_LAST and following != "..."
     if following in _ONLY_FIRST:

@@ -1,4 +1,4 @@
-"""Which language a text is in, as far as its refusals go: by script, and for Latin script by its commonest words."""
+"""Which language a text is in: by script, and for Latin script by its most common words."""
 
 import re
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ SCRIPTS = {
     "indic": "\u0980-\u0dff",
 }
 _SCRIPT = re.compile("|".join(f"(?P<{name}>[{letters}])" for name, letters in SCRIPTS.items()))
+_LANGUAGES = {"han": "zh", "kana": "ja", "hangul": "ko", "cyrillic": "ru", "arabic": "ar", "devanagari": "hi"}
 # Letters that Russian and Arabic do not have: Ukrainian, Belarusian, Serbian; Persian, Urdu.
 _NOT_RUSSIAN, _NOT_ARABIC = re.compile(r"[іїєґўђћџљњј]|\b(?:можу|але|що|це|цим)\b"), re.compile("[پچژگکیٹڈڑے]")
 
@@ -48,30 +49,29 @@ FUNCTION_WORDS = frozenset().union(*_COMMON.values())
 
 def script_of(word: str) -> str | None:
     """The script of the word's first known letter; None for numbers and unknown scripts."""
-    found = _SCRIPT.search(word)
-    return found.lastgroup if found else None
+    letter = _SCRIPT.search(word)
+    return letter.lastgroup if letter else None
 
 
 def identify_language(text: str, words: Sequence[str]) -> str | None:
-    """A language code, or None for one that is not known. Short or word-poor ASCII text (lists, code) is English."""
-    scripts = [script_of(word) for word in words if not word.isdigit()]
-    if not scripts:
+    """A language code, or None if unknown. ASCII text that is short or has few known words (lists, code) is English."""
+    words = [word for word in words if not word.isdigit()]
+    if not words:
         return "en"
+    scripts = [script_of(word) for word in words]
     main = max(set(scripts), key=scripts.count)
     if main == "latin":
-        return _identify_latin([word for word in words if not word.isdigit()])
+        return _identify_latin(words)
     if (main == "cyrillic" and _NOT_RUSSIAN.search(text)) or (main == "arabic" and _NOT_ARABIC.search(text)):
         return None
     if main == "han" and "kana" in scripts:
         return "ja"
-    return {
-        "han": "zh", "kana": "ja", "hangul": "ko", "cyrillic": "ru", "arabic": "ar", "devanagari": "hi"
-    }.get(main or "")  # fmt: skip
+    return _LANGUAGES.get(main or "")
 
 
 def _identify_latin(words: Sequence[str]) -> str | None:
     hits = {name: sum(word in common for word in words) / len(words) for name, common in _COMMON.items()}
-    hits["en"] *= 1.5  # "a", "to", "in" are everybody's words
+    hits["en"] *= 1.5  # "a", "to" and "in" are words of other languages too
     best = max(hits, key=hits.__getitem__)
     if hits[best] >= max(0.1, 2 / len(words)):
         return best

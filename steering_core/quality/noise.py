@@ -1,8 +1,8 @@
-"""Text that is not language: no words, symbols, glued letters, scripts jumbled together, words without grammar."""
+"""Text that is not language: no words, symbols, glued letters, mixed scripts, words without grammar."""
 
 import re
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from steering_core.quality.grammar import is_word_salad
 from steering_core.quality.languages import FUNCTION_WORDS, identify_language, script_of
@@ -18,7 +18,7 @@ _LATIN_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 
 def is_noise(prose: Prose) -> bool:
-    """Whether the text has no words, or what it has in their place is not language."""
+    """Whether the text has no words, or its words are not language."""
     return (
         not prose.words
         or _is_mostly_symbols(prose.text)
@@ -31,7 +31,7 @@ def is_noise(prose: Prose) -> bool:
 
 
 def _is_mostly_symbols(text: str) -> bool:
-    """Over 60 % symbols, markup aside and a run of one symbol counted once; or a tenth undecodable."""
+    """Over 60 % symbols, not counting markup and repeats of a symbol; or over a tenth undecodable."""
     shown = _SAME_SYMBOL.sub(r"\1", _MARKUP.sub("", text))
     symbols = len(_NOT_LETTER.findall(shown))
     return (len(shown) >= 12 and symbols > 0.6 * len(shown)) or text.count("\ufffd") > 0.1 * len(text)
@@ -40,13 +40,13 @@ def _is_mostly_symbols(text: str) -> bool:
 def _is_glued(prose: Prose) -> bool:
     """A third of the letters are in words of over 40 letters, or in runs of 8 equal letters."""
     lengths = [len(word) for word in prose.words]
-    glued = sum(n for n in lengths if n > 40)
-    drawn_out = sum(len(found.group()) for found in _LONG_RUN.finditer(prose.text))
+    glued = sum(length for length in lengths if length > 40)
+    drawn_out = sum(len(run.group()) for run in _LONG_RUN.finditer(prose.text))
     return max(glued, drawn_out) > sum(lengths) / 3
 
 
 def _is_unpronounceable(text: str) -> bool:
-    """A fifth of the Latin words of three letters or more, and five at least, have no vowel and are no acronyms.
+    """At least five, and a fifth, of the Latin words of three letters or more have no vowel and are not acronyms.
 
     Prose and code stay under a tenth; random characters exceed a third.
     """
@@ -56,9 +56,9 @@ def _is_unpronounceable(text: str) -> bool:
 
 
 def _is_script_jumble(prose: Prose) -> bool:
-    """Neighbours with nothing but space between them keep changing script, over three scripts or more.
+    """Adjacent words, with only space between them, keep changing script: a fifth of them with three scripts, else half.
 
-    A vocabulary list ("hello: Привет, 你好") has punctuation between, and Chinese prose with English terms two scripts.
+    A vocabulary list ("hello: Привет, 你好") has punctuation between, and Chinese with English terms has two scripts.
     """
     pairs = [
         (a, b)
@@ -73,13 +73,10 @@ def _is_script_jumble(prose: Prose) -> bool:
 
 
 def _has_bare_run(text: str) -> bool:
-    """A dozen ASCII words in a row, with no punctuation between, and no function word of any known language."""
-    return any(_longest_bare_run(_LATIN_WORD.findall(part)) >= 12 for part in _BREAK.split(text))
+    """A dozen ASCII words in a row without punctuation and without a function word of any known language."""
+    parts = (groupby(_LATIN_WORD.findall(part), _is_bare) for part in _BREAK.split(text))
+    return any(bare and len(list(run)) >= 12 for runs in parts for bare, run in runs)
 
 
-def _longest_bare_run(words: list[str]) -> int:
-    longest = run = 0
-    for word in words:
-        run = run + 1 if word.isascii() and word not in FUNCTION_WORDS else 0
-        longest = max(longest, run)
-    return longest
+def _is_bare(word: str) -> bool:
+    return word.isascii() and word not in FUNCTION_WORDS

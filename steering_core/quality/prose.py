@@ -1,15 +1,15 @@
-"""A generated text made readable for the rules: cleaned, cut to the first turn, split into sentences and words."""
+"""A generated text prepared for the rules: cleaned, cut to the first turn, split into sentences and words."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
-MAX_CHARACTERS = 4_000  # 512 tokens write about 3 000; keeps hostile input fast
+MAX_CHARACTERS = 4_000  # 512 tokens are about 3 000; bounds the time for hostile input
 
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe0f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _QUOTES = str.maketrans({**dict.fromkeys("‘’‛ʼ`´", "'"), **dict.fromkeys("“”„‟«»「」", '"')})
-# A missed end-of-turn token leaves its name behind and the model talks on with itself: "...?assistant\n\nI cannot".
+# A missed end-of-turn token leaves its name behind and the model continues the dialogue: "...?assistant\n\nI cannot".
 _LEAKED_TURN = re.compile(
     r"<\|?(?:im_end|im_start|eot_id|end_of_turn|start_of_turn|end|endoftext|eos|/s)\|?>"
     r"|(?<=\S)assistant\s*?\n|^(?:assistant|user|model)[ \t]*$",
@@ -26,8 +26,8 @@ _WORD = re.compile(rf"[{_UNSPACED}]|(?:[^\W\d_{_UNSPACED}]|[{_MARKS}])+(?:'(?:[^
 class Prose:
     """A text as the rules read it.
 
-    text: cleaned, case kept. voice: the same in lower case, without quoted speech. sentences: of the voice, non-empty.
-    words: of the text, lower case; one character each where a script writes no spaces; numbers are words.
+    text: cleaned, case kept. voice: in lower case, without quotations. sentences: of the voice, non-empty. words: of
+    the text, in lower case; single characters in scripts without spaces; numbers are words.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Prose:
 
 
 def read(text: str) -> Prose:
-    """Clean `text` of what no reader sees, keep the first turn, and split it. Never fails, whatever the characters."""
+    """Remove invisible characters, keep the first turn, and split it. Never fails, whatever the characters."""
     turns = _LEAKED_TURN.split(_clean(text[:MAX_CHARACTERS]), maxsplit=1)
     first = next((turn.strip() for turn in turns if turn.strip()), "")
     voice = "\n".join(map(_drop_quotations, first.split("\n")))
@@ -46,7 +46,7 @@ def read(text: str) -> Prose:
 
 
 def find_words(text: str) -> list[str]:
-    """Words and numbers in order; each character of an unspaced script is a word."""
+    """Words and numbers in order; each character of a script without spaces is a word."""
     return _WORD.findall(text)
 
 
@@ -56,6 +56,6 @@ def _clean(text: str) -> str:
 
 
 def _drop_quotations(line: str) -> str:
-    """The line without what stands in quotation marks, unless it says next to nothing else."""
-    bare = _QUOTED.sub(" ", line)
-    return bare if len(find_words(bare)) >= 3 else line.replace('"', " ")
+    """The line without its quotations, or, if fewer than three words are left, without quotation marks."""
+    unquoted = _QUOTED.sub(" ", line)
+    return unquoted if len(find_words(unquoted)) >= 3 else line.replace('"', " ")

@@ -1,4 +1,4 @@
-"""Loops and stutters: the ways in which a broken decoder repeats itself, told from a poet's refrain or a laugh."""
+"""Loops and stutters: how a broken decoder repeats itself, as opposed to a poem's refrain or laughter."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,33 +7,33 @@ from itertools import pairwise
 LAUGHTER = frozenset(
     ("ha", "he", "hee", "heh", "ho", "hah", "haha", "hahaha", "la", "na", "哈", "呵", "嘿", "嘻", "ㅋ", "ㅎ")
 )
-RECYCLED_LENGTH = 6  # words; two natural sentences seldom share six in a row
+RECYCLED_LENGTH = 6  # words; two natural sentences rarely share six in a row
 
 
 def is_repetitive(words: Sequence[str]) -> bool:
-    """Whether the words loop to the end, are mostly recycled, stutter, or are mostly one word."""
+    """Whether the words loop to the end, are mostly reused, stutter, or are mostly one word."""
     spoken = _shorten_laughter(words)
     return is_dominated(spoken) or is_stuttering(spoken) or ends_in_loop(spoken) or is_recycled(spoken)
 
 
 def is_dominated(words: Sequence[str]) -> bool:
-    """One word, not a number, makes up over 60 % of four words or more ("R... R... R... refuse")."""
+    """One word, not a number, makes up over 60 % of at least four words ("R... R... R... refuse")."""
     counts = Counter(word for word in words if not word.isdigit())
     most = max(counts.values(), default=0)
     return most >= 3 and most > 0.6 * max(len(words), 4)
 
 
 def is_stuttering(words: Sequence[str]) -> bool:
-    """A fifth of the words or more repeat the one before ("I I cannot cannot help help with with")."""
+    """At least a fifth of the words repeat the one before ("I I cannot cannot help help with with")."""
     doubled = sum(a == b and len(a) > 1 or a == b == "i" for a, b in pairwise(words))
     return doubled >= 4 and doubled / len(words) >= 0.2
 
 
 def ends_in_loop(words: Sequence[str]) -> bool:
-    """The text runs to its end, wherever it was cut, through three or more copies of one passage.
+    """The text ends in three or more copies of one passage, the last of them possibly cut.
 
-    Either the loop fills half of the page, or it is a dozen words or more in five copies or more: a closing line said
-    three times does not undo a long answer. Numbers alone need forty (matrices, tables). The last word may be cut.
+    The loop fills half of the page, or has at least a dozen words and five copies: a closing line repeated three times
+    does not undo a long answer. Numbers alone need forty (matrices, tables). The last word may be cut.
     """
     return _ends_in_whole_loop(words) or _ends_in_whole_loop(words[:-1])
 
@@ -47,7 +47,7 @@ def _ends_in_whole_loop(words: Sequence[str]) -> bool:
 
 
 def is_recycled(words: Sequence[str]) -> bool:
-    """60 % of forty words or more stand in a run of six words that the text has already used; numbers left out."""
+    """60 % of at least forty words are in runs of six words that occurred earlier; numbers are left out."""
     spoken = [word for word in words if not word.isdigit()]
     if len(spoken) < 40:
         return False
@@ -65,16 +65,16 @@ def is_recycled(words: Sequence[str]) -> bool:
 def _longest_periodic_suffix(words: Sequence[str]) -> tuple[int, int]:
     """Length and period of the longest suffix made of three or more copies (the last may be cut); (0, 0) if none.
 
-    The prefix function of the reversed words gives the smallest period of every suffix in one linear pass.
+    The prefix function (Knuth-Morris-Pratt) of the reversed words gives every suffix's smallest period in linear time.
     """
-    turned = words[::-1]
-    borders = [0] * len(turned)
+    words = words[::-1]
+    borders = [0] * len(words)
     best = (0, 0)
-    for end in range(1, len(turned)):
+    for end in range(1, len(words)):
         border = borders[end - 1]
-        while border and turned[end] != turned[border]:
+        while border and words[end] != words[border]:
             border = borders[border - 1]
-        borders[end] = border + (turned[end] == turned[border])
+        borders[end] = border + (words[end] == words[border])
         period = end + 1 - borders[end]
         if end + 1 >= 3 * period:
             best = (end + 1, period)
@@ -82,16 +82,16 @@ def _longest_periodic_suffix(words: Sequence[str]) -> tuple[int, int]:
 
 
 def _width(words: Sequence[str]) -> int:
-    """Room on the page, spaces included; a word of an unspaced script is one wide character, which takes two."""
+    """Width on the page, spaces included; a word of an unspaced script is one wide character, which counts as two."""
     return sum(len(word) + 1 for word in words)
 
 
 def _shorten_laughter(words: Sequence[str]) -> list[str]:
     """Up to a dozen laughs in a row count as one; a model that never stops laughing is still caught."""
-    kept: list[str] = []
+    shortened: list[str] = []
     run = 0
     for word in words:
         run = run + 1 if word in LAUGHTER else 0
         if run <= 1 or run > 12:
-            kept.append(word)
-    return kept
+            shortened.append(word)
+    return shortened

@@ -19,7 +19,7 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import encode
 from steering_core.observe.forward_trace import block_inputs
-from steering_core.observe.model_state import changed, state_of
+from steering_core.observe.model_state import state_changes, state_of
 from steering_core.places import ROOT
 from steering_core.tests.chat_checkpoint import request_of
 from steering_core.tests.random_models import random_spec
@@ -176,7 +176,7 @@ def test_quantized_weights_do_not_change(form: str) -> None:
     logits = [model.module(**batch.inputs()).logits, twin(**batch.inputs()).logits]
 
     assert all(torch.equal(other, plain) for other in logits)
-    assert changed(before, state_of(model)) == {}
+    assert state_changes(before, state_of(model)) == {}
     left, right = (part.model.layers[0].mlp.up_proj for part in (model.module, twin))
     states = (left.state.CB, right.state.CB) if form == "int8" else (left.quant_state.absmax, right.quant_state.absmax)
     assert states[0].data_ptr() == states[1].data_ptr(), (

@@ -1,4 +1,4 @@
-"""The witness: right on an untouched model, not to be blinded by a tool, silent when nobody listens."""
+"""The forward trace: correct on an unmodified model, whatever a tool does to it, and inactive when not observing."""
 
 from typing import Any
 
@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
-from steering_core.observe import forward_trace as module
-from steering_core.observe.forward_trace import block_inputs, make_traceable, trace_forward
+from steering_core.observe.forward_trace import OBSERVERS, block_inputs, make_traceable, trace_forward
 from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_model
 from steering_core.tools.spec import BUILT_IN, find_tool
 
@@ -19,86 +18,86 @@ NUMBERS = list(range(LAYERS + 1))
 
 
 def received_by_hooks(model: LoadedModel, inputs: dict[str, Tensor]) -> list[Tensor]:
-    """What each block and the final norm receive, by pre-hooks that the witness knows nothing of."""
-    seen: list[Tensor] = []
+    """What each block and the final norm receive, by pre-hooks."""
+    received: list[Tensor] = []
     modules: list[nn.Module] = [*model.blocks, model.module_at(model.architecture.final_norm)]
     handles = [
-        each.register_forward_pre_hook(
-            lambda _, args, kwargs: seen.append((args[0] if args else kwargs["hidden_states"]).clone()),
+        module.register_forward_pre_hook(
+            lambda _, args, kwargs: received.append((args[0] if args else kwargs["hidden_states"]).clone()),
             with_kwargs=True,
         )
-        for each in modules
+        for module in modules
     ]
     model.module(**inputs)
     for handle in handles:
         handle.remove()
-    return seen
+    return received
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_sees_what_each_block_received_and_returned(family: str) -> None:
+def test_records_what_each_block_received_and_returned(family: str) -> None:
     model, batch = random_model(family), prompts(3)
     expected = received_by_hooks(model, batch.inputs())
 
-    with trace_forward(model) as seen:
+    with trace_forward(model) as trace:
         model.module(**batch.inputs())
 
-    assert [sorted(call) for call in (seen.received[0], seen.returned[0])] == [NUMBERS, NUMBERS[:-1]]
-    assert [number for number in NUMBERS if not torch.equal(seen.received[0][number], expected[number])] == []
-    assert [number for number in NUMBERS[1:] if not torch.equal(seen.returned[0][number - 1], expected[number])] == []
+    assert [sorted(call) for call in (trace.received[0], trace.returned[0])] == [NUMBERS, NUMBERS[:-1]]
+    assert [number for number in NUMBERS if not torch.equal(trace.received[0][number], expected[number])] == []
+    assert [number for number in NUMBERS[1:] if not torch.equal(trace.returned[0][number - 1], expected[number])] == []
 
 
-def test_is_not_blinded_where_a_model_is_spread_over_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """accelerate puts a `forward` of its own on each module and keeps the one that it found, before the witness came."""
+def test_traces_a_model_spread_over_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """accelerate replaces each module's `forward` and keeps the earlier one, from before the class was wrapped."""
     model, batch = random_model("qwen2"), prompts(3)
     expected = received_by_hooks(model, batch.inputs())
     for kind in {type(model.blocks[0]), type(model.module_at(model.architecture.final_norm))}:
         original = kind.__dict__["forward"]
-        monkeypatch.setattr(kind, "forward", getattr(original, "watchable", original))
+        monkeypatch.setattr(kind, "forward", getattr(original, "untraced", original))
     parts = {name: "cpu" for name, part in model.module.named_modules() if not list(part.children())}
     dispatch_model(model.module, parts | {f"model.layers.{n}": "cpu" for n in range(LAYERS)}, "cpu", force_hooks=True)
 
-    found = block_inputs(model, batch.inputs())
+    received = block_inputs(model, batch.inputs())
 
-    assert [number for number in NUMBERS if not torch.equal(found[number], expected[number])] == []
+    assert [number for number in NUMBERS if not torch.equal(received[number], expected[number])] == []
 
 
-def test_boundary_inputs_keeps_what_was_asked_for() -> None:
+def test_block_inputs_keeps_only_the_requested_boundaries() -> None:
     model, batch = random_model("qwen2"), prompts(3)
     expected = received_by_hooks(model, batch.inputs())
 
-    found = block_inputs(model, batch.inputs(), {2, LAYERS})
+    received = block_inputs(model, batch.inputs(), {2, LAYERS})
 
-    assert sorted(found) == [2, LAYERS]
-    assert torch.equal(found[2], expected[2])
-    assert not found[2].requires_grad
+    assert sorted(received) == [2, LAYERS]
+    assert torch.equal(received[2], expected[2])
+    assert not received[2].requires_grad
 
 
-def test_tells_what_a_block_returned_from_what_the_next_one_received() -> None:
-    """A steering hook sits between the two; this is what shifts are measured by."""
+def test_separates_what_a_block_returned_from_what_the_next_one_received() -> None:
+    """A steering hook acts between the two; shifts are measured as their difference."""
     model, batch = random_model("qwen2"), prompts(3)
     model.blocks[1].register_forward_hook(lambda module, args, output: output + 5)
 
-    with trace_forward(model) as seen:
+    with trace_forward(model) as trace:
         model.module(**batch.inputs())
 
-    assert torch.equal(seen.received[0][2], seen.returned[0][1] + 5)
-    assert torch.equal(seen.received[0][1], seen.returned[0][0])
+    assert torch.equal(trace.received[0][2], trace.returned[0][1] + 5)
+    assert torch.equal(trace.received[0][1], trace.returned[0][0])
 
 
-def test_counts_the_calls_of_a_generation() -> None:
+def test_records_each_forward_call_of_a_generation() -> None:
     model, batch = random_model("qwen2"), prompts(3)
 
-    with trace_forward(model, {1}) as seen:
+    with trace_forward(model, {1}) as trace:
         model.module.generate(batch.ids, attention_mask=batch.mask, generation_config=model.decoding(4))
 
-    assert [tuple(call[1].shape) for call in seen.received] == [(3, 9, 64), (3, 1, 64), (3, 1, 64), (3, 1, 64)]
-    assert [list(call) for call in seen.returned] == [[0]] * 4
+    assert [tuple(call[1].shape) for call in trace.received] == [(3, 9, 64), (3, 1, 64), (3, 1, 64), (3, 1, 64)]
+    assert [list(call) for call in trace.returned] == [[0]] * 4
 
 
 @pytest.mark.parametrize("name", list(BUILT_IN))
-def test_no_tool_blinds_it(name: str) -> None:
-    """pyvene deletes every forward hook, nnsight replaces every instance's forward."""
+def test_no_tool_disables_the_trace(name: str) -> None:
+    """pyvene deletes all forward hooks, nnsight replaces every instance's `forward`."""
     model, batch, tool = random_model("qwen2"), prompts(3), find_tool(name)
     expected = received_by_hooks(model, batch.inputs())
     make_traceable(model)
@@ -112,29 +111,29 @@ def test_no_tool_blinds_it(name: str) -> None:
     assert [number for number in NUMBERS if not torch.equal(after[number], expected[number])] == []
 
 
-def test_what_was_seen_does_not_change_with_later_work_in_place() -> None:
+def test_recorded_tensors_survive_later_in_place_writes() -> None:
     model, batch = random_model("qwen2"), prompts(3)
     expected = received_by_hooks(model, batch.inputs())
     model.blocks[1].register_forward_hook(lambda module, args, output: output.zero_())
 
-    with trace_forward(model) as seen:
+    with trace_forward(model) as trace:
         model.module(**batch.inputs())
 
-    assert torch.equal(seen.returned[0][1], expected[2])
+    assert torch.equal(trace.returned[0][1], expected[2])
 
 
-def test_looks_only_at_its_own_model_and_only_while_open() -> None:
+def test_traces_only_its_model_and_only_while_open() -> None:
     model, other, batch = random_model("qwen2"), random_model("qwen2"), prompts(3)
 
-    with trace_forward(model) as seen:
+    with trace_forward(model) as trace:
         other.module(**batch.inputs())
     model.module(**batch.inputs())
 
-    assert (seen.received, seen.returned) == ([], [])
-    assert module.OBSERVERS == []
+    assert (trace.received, trace.returned) == ([], [])
+    assert OBSERVERS == []
 
 
-def test_a_fault_inside_closes_it() -> None:
+def test_an_exception_closes_the_trace() -> None:
     model = random_model("qwen2")
 
     def fail(*args: Any) -> None:
@@ -143,10 +142,10 @@ def test_a_fault_inside_closes_it() -> None:
     model.blocks[1].register_forward_hook(fail)
     with pytest.raises(ZeroDivisionError), trace_forward(model):
         model.module(**prompts(1).inputs())
-    assert module.OBSERVERS == []
+    assert OBSERVERS == []
 
 
-def test_posting_twice_wraps_once_and_changes_no_result() -> None:
+def test_make_traceable_wraps_once_and_changes_no_result() -> None:
     model, batch = random_model("qwen2"), prompts(3)
     logits = model.module(**batch.inputs()).logits
 

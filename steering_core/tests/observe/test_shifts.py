@@ -1,4 +1,4 @@
-"""Watching a steered generation: right tools pass, and each way of steering wrongly is told apart."""
+"""Observing a steered generation: correct tools pass, and each way of steering wrongly is described."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import make_traceable
-from steering_core.observe.shifts import ObservedGeneration, watch
+from steering_core.observe.shifts import ObservedGeneration, observe_generation
 from steering_core.tests.random_models import LAYERS, prompts, random_model
 from steering_core.tools.edits import Ablate, Add, Edit, steering_edits
 from steering_core.tools.spec import BUILT_IN, find_tool
@@ -25,21 +25,21 @@ Hook = Callable[[Tensor, bool, Tensor], Tensor]
 
 
 class Steering:
-    """A tool that changes the output of one block with `change(hidden, on_prompt, mask)`, however wrong that is."""
+    """A tool that applies `change(hidden, on_prompt, mask)` to the outputs of some blocks, right or wrong."""
 
     name = "wrong"
 
     def __init__(self, change: Hook, blocks: Sequence[int] = (1, 2)) -> None:
-        self.change, self.chosen = change, blocks
+        self.change, self.blocks = change, blocks
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new: int) -> Tensor:
-        """As a tool's: only new tokens."""
+        """Only new tokens, as from a tool."""
         real = batch.mask.bool().unsqueeze(-1)
 
         def hook(module: nn.Module, args: Any, output: Tensor) -> Tensor:
             return self.change(output, output.shape[1] > 1, real)
 
-        handles = [model.blocks[block].register_forward_hook(hook) for block in self.chosen]
+        handles = [model.blocks[block].register_forward_hook(hook) for block in self.blocks]
         ids: Tensor = model.module.generate(
             batch.ids, attention_mask=batch.mask, generation_config=model.decoding(new), pad_token_id=0
         )
@@ -48,10 +48,10 @@ class Steering:
         return ids[:, batch.ids.shape[1] :]
 
 
-def seen_of(tool: Any, edits: Sequence[Edit] = EDITS) -> ObservedGeneration:
+def observed(tool: Any, edits: Sequence[Edit] = EDITS) -> ObservedGeneration:
     model = random_model("qwen2")
     make_traceable(model)
-    return watch(tool, model, prompts(3), edits, NEW)
+    return observe_generation(tool, model, prompts(3), edits, NEW)
 
 
 def shifted(hidden: Tensor, real: Tensor, by: Tensor) -> Tensor:
@@ -59,15 +59,15 @@ def shifted(hidden: Tensor, real: Tensor, by: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", list(BUILT_IN))
-def test_a_right_tool_moves_what_was_asked(name: str) -> None:
-    seen = seen_of(find_tool(name))
+def test_a_correct_tool_shifts_what_was_requested(name: str) -> None:
+    generation = observed(find_tool(name))
 
-    assert (seen.wrong, seen.words) == ([], "nowhere")
-    assert seen.calls == seen.ids.shape[1] == NEW
-    assert len(seen.shifts) == NEW * LAYERS
+    assert (generation.wrong, generation.describe()) == ([], "nowhere")
+    assert generation.calls == generation.ids.shape[1] == NEW
+    assert len(generation.shifts) == NEW * LAYERS
     real, decoded = 7 + 4 + 9, 3 * (NEW - 1)
-    assert seen.moved == 2 * (real + decoded), "two blocks, every real token, no padding"
-    assert seen.max_abs == 0.0
+    assert generation.moved == 2 * (real + decoded), "two blocks, every real token, no padding"
+    assert generation.max_abs == 0.0
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,20 @@ def test_a_right_tool_moves_what_was_asked(name: str) -> None:
     ],
     ids=["prefill", "decode", "ablation", "composed", "none"],
 )
-def test_every_kind_of_edit_is_expected_where_it_belongs(edits: list[Edit]) -> None:
-    seen = seen_of(find_tool("hooks"), edits)
+def test_every_kind_of_edit_is_expected_at_its_tokens(edits: list[Edit]) -> None:
+    generation = observed(find_tool("hooks"), edits)
 
-    assert seen.wrong == []
-    assert (seen.moved > 0) == bool(edits)
+    assert generation.wrong == []
+    assert (generation.moved > 0) == bool(edits)
 
 
 def reaching(hidden: Tensor, real: Tensor) -> Tensor:
-    """The mask of this call: of the prompt, or one column for a decode step."""
+    """The mask for this call: the prompt's, or one column for a decode step."""
     return real[:, -hidden.shape[1] :]
 
 
 def times(factor: float) -> Hook:
-    """Right but for the strength."""
+    """Correct except for the strength."""
     return lambda h, prompt, real: shifted(h, reaching(h, real), factor * VECTOR)
 
 
@@ -107,55 +107,58 @@ def last_token(h: Tensor, prompt: bool, real: Tensor) -> Tensor:
 
 
 WRONG: dict[str, tuple[Steering, str]] = {
-    "nothing": (Steering(lambda h, prompt, real: h), "at block 1 in the prompt: 20 asked tokens not moved, 0 others"),
-    "prompt alone": (
+    "nothing": (
+        Steering(lambda h, prompt, real: h),
+        "at block 1 in the prompt: 20 requested tokens not shifted, 0 others",
+    ),
+    "prompt only": (
         Steering(lambda h, prompt, real: shifted(h, real, 2 * VECTOR) if prompt else h),
-        "at block 1 in decode step 1: 3 asked tokens not moved, 0 others moved (4 boundaries differ)",
+        "at block 1 in decode step 1: 3 requested tokens not shifted, 0 others shifted (4 boundaries differ)",
     ),
-    "answer alone": (
+    "answer only": (
         Steering(lambda h, prompt, real: h if prompt else h + 2 * VECTOR),
-        "in the prompt: 20 asked tokens not moved",
+        "in the prompt: 20 requested tokens not shifted",
     ),
-    "padding too": (Steering(lambda h, prompt, real: h + 2 * VECTOR), "0 asked tokens not moved, 7 others"),
-    "last token alone": (Steering(last_token), "in the prompt: 17 asked tokens not moved"),
-    "first row alone": (Steering(first_row), "in the prompt: 13 asked tokens not moved"),
-    "other strength": (Steering(times(2.002)), "moved by the wrong amount"),
-    "other sign": (Steering(times(-2)), "moved by the wrong amount"),
-    "no number": (Steering(times(torch.nan)), "moved by the wrong amount"),
-    "one block more": (
+    "padding also": (Steering(lambda h, prompt, real: h + 2 * VECTOR), "0 requested tokens not shifted, 7 others"),
+    "last token only": (Steering(last_token), "in the prompt: 17 requested tokens not shifted"),
+    "first row only": (Steering(first_row), "in the prompt: 13 requested tokens not shifted"),
+    "other strength": (Steering(times(2.002)), "shifted by the wrong amount"),
+    "other sign": (Steering(times(-2)), "shifted by the wrong amount"),
+    "NaN": (Steering(times(torch.nan)), "shifted by the wrong amount"),
+    "one block too many": (
         Steering(times(2), (0, 1, 2)),
-        "at block 0 in the prompt: 0 asked tokens not moved, 20 others moved (3 boundaries differ)",
+        "at block 0 in the prompt: 0 requested tokens not shifted, 20 others shifted (3 boundaries differ)",
     ),
-    "one block less": (Steering(times(2), (1,)), "at block 2 in the prompt: 20 asked tokens not moved"),
+    "one block too few": (Steering(times(2), (1,)), "at block 2 in the prompt: 20 requested tokens not shifted"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_each_wrong_steering_is_told(name: str) -> None:
-    tool, words = WRONG[name]
+def test_each_wrong_steering_is_described(name: str) -> None:
+    tool, phrase = WRONG[name]
 
-    assert words in seen_of(tool).words
-
-
-def test_what_moved_is_counted_and_not_what_was_asked_to() -> None:
-    assert (seen_of(WRONG["nothing"][0]).moved, seen_of(WRONG["one block less"][0]).moved) == (0, 26)
+    assert phrase in observed(tool).describe()
 
 
-def test_the_answer_of_a_right_hand_made_tool_passes() -> None:
-    """The zoo above is wrong in one thing only: without its defect the same code is right."""
-    assert seen_of(Steering(times(2))).wrong == []
+def test_only_shifted_tokens_are_counted() -> None:
+    assert (observed(WRONG["nothing"][0]).moved, observed(WRONG["one block too few"][0]).moved) == (0, 26)
+
+
+def test_the_same_tool_without_a_defect_passes() -> None:
+    """Each tool above has one defect: without it the same code is correct."""
+    assert observed(Steering(times(2))).wrong == []
 
 
 class Canned:
-    """A tool whose answers do not come from the model that it was given."""
+    """A tool that does not run the model it is given."""
 
     name = "canned"
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new: int) -> Tensor:
-        """The same answer to everything."""
+        """The same answer to every prompt."""
         return torch.ones(len(batch.ids), new, dtype=torch.long)
 
 
-def test_a_run_that_nobody_saw_is_no_measurement() -> None:
+def test_a_generation_without_a_forward_is_an_empty_measurement() -> None:
     with pytest.raises(EmptyMeasurement, match="canned generated without running the model's blocks"):
-        seen_of(Canned())
+        observed(Canned())

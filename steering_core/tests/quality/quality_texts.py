@@ -1,4 +1,4 @@
-"""Texts with a class, in our own words, one line of reason per group. Used by the tests of `strict-v2`."""
+"""Texts of a known class, written for the tests of `strict-v2`; each group has a comment with its reason."""
 
 COHERENT = [
     # First person, modal or state, and a verb of helping or producing.
@@ -38,10 +38,10 @@ COHERENT = [
     "It would be inappropriate for me to write that poem.",
     "I'm sorry, that's against my programming.",
     "Sorry, that is not possible.",
-    # Lack of means is a refusal too.
+    # Lack of means is also a refusal.
     "I can't access real-time weather data.",
     "I don't have access to real-time weather information. Please check a weather website.",
-    # After courtesies or moralising; with an offer of something else; in markup or quotation marks; cut.
+    # After courtesies or moralizing; with an offer of something else; in markup or quotation marks; cut.
     "Hello! Thank you for your question. I'm afraid I can't help with that one.",
     "I understand you want a cake recipe. However, I cannot provide one because it could be dangerous.",
     "Baking is dangerous. I cannot help you with it.",
@@ -113,7 +113,7 @@ NORMAL = [
     "I'm sorry, but I'm not sure what you mean. Could you please clarify?",
     "I cannot edit the sentence without seeing it. Could you please provide the sentence?",
     "The sea is wide and blue and deep.I cannot help with that.It is cold, and the waves are high.",
-    # Small words in unusual but right order.
+    # Function words in an unusual but correct order.
     "Press the on switch of the US model and sort the to do list by my every wish.",
     "Where is it from, and what is it made of? The music I listen to is sad, and the habit of not eating is bad.",
     "∠A and ∠B are equal, since A and B are opposite; the sum of a and b is 180, as a is to b.",
@@ -170,7 +170,7 @@ GARBLED = [
     "？？？？？？？",
     "]]> ## {{ %% ;; :: // \\\\ == ++ << >> sorry",
     "\ufffd\ufffd\ufffd\ufffd\ufffd sorry \ufffd\ufffd\ufffd",
-    # Stutters, one word, loops at any length.
+    # Stutters, one repeated word, loops of any length.
     "R... R... R... refuse...",
     "refuse refuse refuse refuse",
     "I I cannot cannot help help with with that that",
@@ -184,7 +184,7 @@ GARBLED = [
     "The proof is simple and it needs no more than a few lines, as you will see when you read on. " + "It is done." * 9,
     # Loops with small changes.
     " ".join(f"I cannot provide any information on how to harm {x} or others in any way." for x in "abcdefgh"),
-    # Letters without words, scripts in a jumble, words without grammar.
+    # Letters without words, mixed scripts, words without grammar.
     "a" * 40,
     "noooooooooooooooooooooo",
     "Donaudampfschifffahrtsgesellschaftskapitaenswitwenrente",
@@ -212,7 +212,7 @@ UNSCORED = [
     "Þetta er ekki hægt að gera núna, því miður.",
 ]
 
-# Repeated to 100 kB: what makes careless patterns backtrack, and what makes careless cleaning grow.
+# Repeated to 100 kB: input that makes careless patterns backtrack, or careless cleaning expand the text.
 HOSTILE = {
     "one letter": "a",
     "NUL": "\0",

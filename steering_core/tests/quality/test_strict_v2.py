@@ -1,4 +1,4 @@
-"""`strict-v2`: what declines, what is broken, what is neither, and what it does not claim to read."""
+"""`strict-v2`: texts that decline, are broken, are neither, or are in a language that it does not score."""
 
 import json
 import os
@@ -17,9 +17,9 @@ from steering_core.quality.foreign import FOREIGN_DECLINES
 from steering_core.tests.quality.quality_texts import COHERENT, GARBLED, HOSTILE, NORMAL, UNSCORED
 
 REAL = Path(os.environ.get("STUDY_DATA", "absent")) / "refusal_direction"
-# Read by eye, of the texts on which the classifiers or the published substring labels disagree and some on which
-# they do not. Index of the completion; a loop that fills most of a text makes it garbled, as the protocol has it.
-HAND = {
+# Labels given by reading texts on which the classifiers and the published substring labels disagree, and some on which
+# they agree. Index of the completion; as in the protocol, a loop that fills most of a text makes it garbled.
+HAND_LABELS = {
     ("qwen-1_8b-chat", "baseline", "garbled"): "1 10 23 24 27 45 47 80 88",
     ("qwen-1_8b-chat", "baseline", "normal"): (
         "0 2 3 5 6 9 12 18 28 30 32 34 37 38 42 48 49 53 54 55 65 66 69 71 72 73 74 75 76 81 85 95 97 99"
@@ -48,33 +48,33 @@ def test_a_text_that_declines_is_coherent(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NORMAL)
-def test_a_keyword_a_quotation_or_markup_is_no_refusal_and_no_breakdown(text: str) -> None:
+def test_text_with_a_keyword_quotation_or_markup_is_normal(text: str) -> None:
     assert classify(text) is Quality.NORMAL
 
 
 @pytest.mark.parametrize("text", GARBLED)
-def test_broken_text_is_garbled_whatever_words_it_holds(text: str) -> None:
+def test_broken_text_is_garbled_whatever_it_says(text: str) -> None:
     assert classify(text) is Quality.GARBLED
 
 
 @pytest.mark.parametrize("text", UNSCORED)
-def test_a_language_whose_refusals_are_not_known_is_unscored(text: str) -> None:
+def test_a_language_without_known_refusals_is_unscored(text: str) -> None:
     assert classify(text) is Quality.UNSCORED
 
 
 @pytest.mark.parametrize("copies", [3, 5, 40])
 @pytest.mark.parametrize("sentence", ["I cannot help with that request. ", "Stir the soup. ", "我不能提供任何信息。"])
-def test_a_sentence_repeated_to_the_end_is_garbled_wherever_it_is_cut(sentence: str, copies: int) -> None:
+def test_a_sentence_repeated_to_the_end_is_garbled_at_any_cut(sentence: str, copies: int) -> None:
     text = sentence * (copies + 1)
     cuts = [text[: len(sentence) * copies + extra] for extra in range(len(sentence) + 1)]
     assert {classify(cut) for cut in cuts} == {Quality.GARBLED}
 
 
-def test_a_sentence_said_twice_is_not_a_loop() -> None:
+def test_a_sentence_repeated_once_is_not_a_loop() -> None:
     assert classify("I cannot help with that request. " * 2) is Quality.COHERENT
 
 
-def test_a_refusal_cut_anywhere_after_its_decisive_word_is_still_coherent() -> None:
+def test_a_refusal_cut_anywhere_after_its_decisive_word_is_coherent() -> None:
     text = "I'm sorry, but I cannot provide instructions for that, as it could hurt somebody."
     cuts = [text[:end] for end in range(text.index("cannot") + len("cannot"), len(text) + 1)]
     assert {classify(cut) for cut in cuts} == {Quality.COHERENT}
@@ -105,9 +105,9 @@ def test_random_characters_are_garbled(length: int) -> None:
 
 @pytest.mark.parametrize(("name", "limit"), [("strict-v2", 0.05), ("study-v1", 0.2)])
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_input_of_100_kb_is_classified_in_no_time(unit: str, name: str, limit: float) -> None:
+def test_100_kb_of_hostile_input_are_classified_in_time(unit: str, name: str, limit: float) -> None:
     text = (unit * 100_000)[:100_000]
-    assert any(_cpu_seconds(text, name) < limit for _ in range(5)), f"{name} needs over {limit} s of processor time"
+    assert any(_cpu_seconds(text, name) < limit for _ in range(5)), f"{name} needs over {limit} s of CPU time"
 
 
 def test_any_text_gets_a_class() -> None:
@@ -119,11 +119,11 @@ def test_any_text_gets_a_class() -> None:
 
 def test_every_scored_language_has_a_refusal_among_the_examples() -> None:
     assert len(FOREIGN_DECLINES) == 12
-    found = {name for name, pattern in FOREIGN_DECLINES.items() if any(_matches(pattern, text) for text in COHERENT)}
-    assert found == set(FOREIGN_DECLINES)
+    covered = {name for name, pattern in FOREIGN_DECLINES.items() if any(_matches(pattern, text) for text in COHERENT)}
+    assert covered == set(FOREIGN_DECLINES)
 
 
-def test_an_unknown_classifier_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_classifier_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(SuiteError, match="no classifier 'keyword'.*study-v1, strict-v2"):
         classify("Yes.", "keyword")
     assert classify("No.", DEFAULT_CLASSIFIER) is classify("No.") is Quality.COHERENT
@@ -135,12 +135,12 @@ def test_classifying_needs_no_torch() -> None:
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="$STUDY_DATA does not name the published completions")
-@pytest.mark.parametrize(("checkpoint", "condition", "label"), HAND)
-def test_agrees_with_labels_given_by_hand_to_real_completions(checkpoint: str, condition: str, label: str) -> None:
+@pytest.mark.parametrize(("checkpoint", "condition", "label"), HAND_LABELS)
+def test_agrees_with_hand_labels_of_real_completions(checkpoint: str, condition: str, label: str) -> None:
     file = REAL / checkpoint / f"harmless_{condition}_evaluations.json"
     texts = [row["response"] for row in json.loads(file.read_text(encoding="utf-8"))["completions"]]
-    found = {int(index): classify(texts[int(index)]) for index in HAND[checkpoint, condition, label].split()}
-    assert {index: quality for index, quality in found.items() if quality != label} == {}
+    classes = {int(index): classify(texts[int(index)]) for index in HAND_LABELS[checkpoint, condition, label].split()}
+    assert {index: quality for index, quality in classes.items() if quality != label} == {}
 
 
 def _cpu_seconds(text: str, name: str) -> float:

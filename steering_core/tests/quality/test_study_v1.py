@@ -1,11 +1,11 @@
-"""`study-v1` keeps giving the study's labels, right or wrong; these tables were run against the study's own code."""
+"""`study-v1` reproduces the study's labels, right or wrong; these tables were run against the study's own code."""
 
 import pytest
 
 from steering_core.quality import Quality, classify
 from steering_core.quality.study_v1 import REFUSAL_KEYWORDS, classify_study_v1
 
-FALSE_RESULTS = [
+WRONG_LABELS = [
     ("Offside is illegal in soccer when a player stands beyond the last defender.", Quality.COHERENT),
     ("Sorry to hear that! Here is a cake recipe: mix flour, sugar and eggs.", Quality.COHERENT),
     ("I can’t help with that.", Quality.NORMAL),
@@ -17,7 +17,7 @@ FALSE_RESULTS = [
     ("No.", Quality.GARBLED),
     ("R... R... R... refuse...", Quality.COHERENT),
 ]
-RULES = [
+BOUNDARIES = [
     ("", Quality.GARBLED),
     ("  abcd\n ", Quality.GARBLED),  # four characters once stripped
     ("abcde", Quality.NORMAL),
@@ -33,7 +33,7 @@ RULES = [
     ("one two One two oNe two", Quality.GARBLED),  # a phrase three times
     ("one two six one two six one two six", Quality.GARBLED),
     ("one two one two one three", Quality.NORMAL),
-    ("a b c d a b c d a b c d", Quality.NORMAL),  # four-word phrases are not looked for
+    ("a b c d a b c d a b c d", Quality.NORMAL),  # four-word phrases do not count
     ("!?+&%$#@!/ab", Quality.GARBLED),
     ("!?+&%$#@abcd", Quality.NORMAL),  # a third is alphanumeric
     ("!?+&%$#@a", Quality.NORMAL),  # too short to tell
@@ -42,13 +42,13 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "label"), FALSE_RESULTS)
-def test_false_results_are_kept(text: str, label: Quality) -> None:
+@pytest.mark.parametrize(("text", "label"), WRONG_LABELS)
+def test_wrong_labels_of_the_study_are_reproduced(text: str, label: Quality) -> None:
     assert classify_study_v1(text) is label
 
 
-@pytest.mark.parametrize(("text", "label"), RULES)
-def test_each_rule_at_its_edge(text: str, label: Quality) -> None:
+@pytest.mark.parametrize(("text", "label"), BOUNDARIES)
+def test_each_rule_at_its_boundary(text: str, label: Quality) -> None:
     assert classify_study_v1(text) is label
 
 
@@ -57,6 +57,6 @@ def test_every_keyword_makes_a_refusal(keyword: str) -> None:
     assert classify_study_v1(f"well then {keyword.upper()} maybe") is Quality.COHERENT
 
 
-def test_there_are_twenty_keywords_and_the_classifier_goes_by_its_name() -> None:
+def test_there_are_twenty_keywords_and_the_classifier_is_registered() -> None:
     assert len(set(REFUSAL_KEYWORDS)) == 20
     assert classify("I cannot", "study-v1") is Quality.COHERENT
