@@ -30,8 +30,7 @@ class JudgedRun:
         text = render(self.run, self.verdict, width, color, self.place)
         if self.second is None:
             return text
-        requirement = "Under this suite's own requirements (full preflight, real pyvene) the verdict is"
-        line = plain(f"{requirement} {self.second.label}:", width)
+        line = plain(f"By this suite's requirements (full preflight, real pyvene): {self.second.label}", width)
         return f"{text}\n{line}\n" + write_lines([("Missing", cells) for cells in self.second.missing], width, color)
 
 

@@ -65,7 +65,7 @@ def test_both_verdicts_and_the_caveats_are_printed(capsys: pytest.CaptureFixture
     out = capsys.readouterr().out
     assert out.startswith("OUTCOME 4 (replayed): ")
     assert "pyvene arm may not have run pyvene" in out
-    assert "own requirements (full preflight, real pyvene) the verdict is INCOMPLETE" in out
+    assert "requirements (full preflight, real pyvene): INCOMPLETE" in out
 
 
 def closeout() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,7 +5,6 @@ The devices are simulated: tensors without data, which refuse to mix across devi
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,11 +19,10 @@ from steering_core.models.shapes import random_config
 from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import trace_forward
 from steering_core.tests.random_models import prompts, random_model
-from steering_core.tools.adapters.hooks import Hooks, _Steer
-from steering_core.tools.adapters.nnsight import _steer
+from steering_core.tools.adapters.hooks import Hooks
 from steering_core.tools.adapters.pyvene import _intervention
 from steering_core.tools.edits import Ablate, Add, Edit
-from steering_core.tools.positions import Schedule
+from steering_core.tools.positions import ScheduledEdits
 from steering_core.tools.preparation import edits_by_module
 
 HERE, THERE = torch.device("cpu"), torch.device("cpu:1")
@@ -83,11 +81,9 @@ def test_the_reference_edits_and_the_trace_work_across_devices(spread: LoadedMod
 def test_every_tool_edits_where_the_block_is(spread: LoadedModel, edit: Edit) -> None:
     hidden = torch.ones(2, 7, 48, device=THERE)
     (path, (moved,)), *_ = edits_by_module(spread, [edit]).items()
-    envoy = SimpleNamespace(output=hidden)
 
-    by_hook = _Steer([moved], BATCH.mask, True)(spread.module_at(path), (), hidden)
-    _steer(envoy, [(moved, Schedule(BATCH.mask, "both", True))])
+    by_scheduled_edits = ScheduledEdits([moved], BATCH.mask, True).apply_to_output(hidden)  # hooks and nnsight
     by_intervention = _intervention(moved, BATCH.mask, spread)(hidden)
 
     assert moved.vector.device == THERE
-    assert [hidden.device for hidden in (by_hook, envoy.output, by_intervention)] == [THERE] * 3
+    assert [hidden.device for hidden in (by_scheduled_edits, by_intervention)] == [THERE] * 2
