@@ -16,6 +16,7 @@ from reports.run.merge import copy_tensors, merge_runs
 from reports.run.v3 import write_v3
 from reports.verdicts import judge, matches
 from steering_core.errors import SuiteError
+from steering_core.records.clauses import clauses_page
 
 DONE, UNEXPECTED, BAD_INPUT = 0, 1, 2
 EPILOG = """\
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--v3", required=True, type=Path, metavar="DIR", help="one JSON per model in the V3 result format")
 
     command(run_schema, "print the JSON Schema of every file the suite writes")
+    command(run_clauses, "print the table of clauses, docs/clauses.md")
     return parser
 
 
@@ -114,6 +116,12 @@ def run_export(options: argparse.Namespace) -> int:
 def run_schema(_: argparse.Namespace) -> int:
     """Print the schemas."""
     print(json.dumps(json_schemas(), indent=2))
+    return DONE
+
+
+def run_clauses(_: argparse.Namespace) -> int:
+    """Print the table of clauses."""
+    print(clauses_page(), end="")
     return DONE
 
 
