@@ -16,9 +16,9 @@ from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 FILES = sorted({fault.file for fault in FAULTS})
-BASES = {"LeavesSomething", "OwnDirection"}
-"""Right in everything; what some faults derive from."""
-OWN = (("base", "Unchanged"), ("base", "Inherited"), ("directions", "OwnDirection"))
+BASES = {"ChangesModel", "OtherStream", "OwnDirection"}
+"""What some faults derive from; not faults themselves."""
+OWN = (("base", "WrappedHooks"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 RIGHT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
 
 

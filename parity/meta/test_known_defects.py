@@ -63,20 +63,20 @@ CASES = (
     Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
     Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
-    Case("RH7", "plain_hooks:CentredInPlace", "P1", ("resid_post@7 against",)),
+    Case("RH7", "plain_hooks:CenteredInPlace", "P1", ("resid_post@7 against",)),
     Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed on 1 places, first the token ids",), "P1"),
     Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
     Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
-    Case("TK2", "plain_hooks:LastIndex", "P4"),
+    Case("TK2", "tokens:LastColumn", "P4"),
     Case("TK3", "plain_hooks:PooledPadding", "P1", ("mean over tokens, padding included",)),
     Case("DT2", "plain_steering:WideSum", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
-    Case("DT2", "plain_steering:TenthsOfIt", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
+    Case("DT2", "plain_steering:TenSmallSums", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
 )
 
 
 ELSEWHERE = {
-    "NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CentredInPlace", "RP1": "HiddenStates",
+    "NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CenteredInPlace", "RP1": "HiddenStates",
     "RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers",
     "IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore",
 }  # fmt: skip
