@@ -41,8 +41,7 @@ class TwoPositions(WrappedHooks):
         intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig([config]), model.module)
         with model.inference():
             (_, collected), _ = intervenable(batch.inputs(), unit_locations={"base": [[positions] * len(batch.ids)]})
-        value: Tensor = collected[0]
-        return value.clone()
+        return collected[0].clone()
 
 
 class DefaultPhase(Pyvene):
@@ -57,8 +56,7 @@ class DefaultPhase(Pyvene):
         inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
         how = {"unit_locations": self.unit_locations(batch), "intervene_on_prompt": self.on_prompt}
         _, ids = intervenable.generate(inputs, **how, generation_config=model.decoding(max_new_tokens))
-        new: Tensor = ids[:, batch.ids.shape[1] :]
-        return new
+        return ids[:, batch.ids.shape[1] :]
 
     def config(self, edit: Add) -> Any:
         """One addition at a block's output."""

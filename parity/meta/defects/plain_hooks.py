@@ -29,8 +29,7 @@ class Hooked(WrappedHooks):
 
     def capture(self, output: Any) -> Tensor:
         """What is kept of a block's output."""
-        kept: Tensor = output.clone()
-        return kept
+        return output.clone()
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Activations:
         """All requested blocks in one forward pass."""
@@ -82,8 +81,7 @@ class FirstElement(Hooked):
 
     def capture(self, output: Any) -> Tensor:
         """As written for blocks that returned tuples."""
-        kept: Tensor = output[0].clone()
-        return kept
+        return output[0].clone()
 
 
 class CenteredInPlace(Hooked):
@@ -91,9 +89,9 @@ class CenteredInPlace(Hooked):
 
     def capture(self, output: Any) -> Tensor:
         """A correct copy; the model's own tensor is changed."""
-        kept: Tensor = output.clone()
+        copied = output.clone()
         output.sub_(output.mean(-1, keepdim=True))
-        return kept
+        return copied
 
 
 class LateBinding(Hooked):

@@ -35,7 +35,7 @@ class Scripted(WrappedHooks):
                         return self.add(output, vector)
 
                     stack.callback(model.blocks[edit.site.layer].register_forward_hook(hook).remove)
-            ids: Tensor = model.module.generate(
+            ids = model.module.generate(
                 input_ids=batch.ids, attention_mask=batch.mask, generation_config=self.decoding(model, max_new_tokens)
             )
         return ids[:, batch.ids.shape[1] :]
