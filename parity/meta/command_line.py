@@ -1,6 +1,6 @@
 """The options of a run, without starting one."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,12 +8,8 @@ from parity.plugin.request.options import add_options
 
 
 def options(markexpr: str = "tiny_qwen2", **changed: Any) -> Any:
-    """The command line, unless said otherwise as it is when nothing was typed."""
-    found: dict[str, Any] = {}
-
-    def addoption(flag: str, **how: Any) -> None:
-        found[flag.removeprefix("--").replace("-", "_")] = how.get("default", how.get("action") == "store_true" or None)
-
-    add_options(SimpleNamespace(getgroup=lambda *_: SimpleNamespace(addoption=addoption)))
-    found = {name: False if value is True else value for name, value in found.items()}
-    return Namespace(**{**found, "markexpr": markexpr, "collectonly": False, "numprocesses": None, **changed})
+    """The options of a command line with nothing but `-m` on it, and some of them changed."""
+    parser = ArgumentParser()
+    add_options(SimpleNamespace(getgroup=lambda *_: SimpleNamespace(addoption=parser.add_argument)))
+    of_pytest = {"markexpr": markexpr, "collectonly": False, "numprocesses": None}
+    return Namespace(**{**vars(parser.parse_args([])), **of_pytest, **changed})

@@ -1,4 +1,4 @@
-"""Runs for every meta check, and the fault matrix: rows from wherever they were measured, shown at the end."""
+"""Real runs for the meta tests, and the fault matrix: rows are collected from all workers and printed at the end."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,29 +11,29 @@ from parity.meta.fault_matrix import LEGEND, as_markdown, as_text
 from parity.meta.forked_runs import ForkedRuns
 from steering_core.places import ROOT
 
-COUNTER = """
+LOG_LOADS = """
 import os
 from pathlib import Path
 from parity.plugin.model_cache import ModelCache
-opened = ModelCache._open
-def counted(self, key):
-    with open({file!r}, "a") as stream:
-        stream.write(os.environ.get("PYTEST_XDIST_WORKER", "alone") + " " + key + "\\n")
-    return opened(self, key)
-ModelCache._open = counted
+load = ModelCache._open
+def load_and_log(self, key):
+    with open({file!r}, "a") as log:
+        log.write(os.environ.get("PYTEST_XDIST_WORKER", "alone") + " " + key + "\\n")
+    return load(self, key)
+ModelCache._open = load_and_log
 """
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Called per phase of each test, on the controller for workers too."""
+    """Called after each phase of each test; on the controller, also for the workers' tests."""
     if report.when == "call":
         ROWS.update({row["fault"]: row["signs"] for name, row in report.user_properties if name == "fault_row"})
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Called last, on the controller: the matrix, and its page once every fault was tried."""
+    """Called last, on the controller: print the matrix, and write its page when every fault was tested."""
     if not ROWS:
         return
     terminalreporter.section("faults and the clauses that catch them")
@@ -46,13 +46,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def runs() -> Iterator[ForkedRuns]:
-    """Runs of this suite on a machine without GPU; one process has imported the libraries for all of them."""
-    with ForkedRuns() as started:
-        yield started
+    """Starts runs of this suite as on a machine without a GPU; all are forked from one process."""
+    with ForkedRuns() as forked:
+        yield forked
 
 
 @pytest.fixture
 def loads(tmp_path: Path) -> Path:
-    """A file in which runs started with `-p count_loads` leave a line per loaded model."""
-    (tmp_path / "count_loads.py").write_text(COUNTER.format(file=str(tmp_path / "loads")))
+    """A file to which runs started with `-p log_loads` append a line, `worker model`, per loaded model."""
+    (tmp_path / "log_loads.py").write_text(LOG_LOADS.format(file=str(tmp_path / "loads")))
     return tmp_path / "loads"

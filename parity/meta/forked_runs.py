@@ -1,8 +1,8 @@
 """Real runs that start in a fraction of a second: each is forked from a process that has imported the libraries.
 
-As a program it is that process. It reads one command line per line (JSON), forks a process that runs pytest with it,
-prints its process id, which is that of its process group too, and when it has ended its exit status; a negative one is
-the signal.
+As a program, this file is that process. It reads one request per line (JSON), forks a child that runs pytest with it,
+prints the child's process id (also its process group id), and, when the child ends, its exit status; a negative status
+is a signal number.
 """
 
 import gc
@@ -17,39 +17,27 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIBRARIES = (
-    "torch", "transformers.models.qwen2.modeling_qwen2", "transformers.models.auto.tokenization_auto", "nnsight",
-    "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock", "jinja2", "matplotlib.figure",
-    "matplotlib.backends.backend_svg",
-)  # fmt: skip
-LONGEST = 120.0
+LIBRARIES = ["torch", "transformers.models.qwen2.modeling_qwen2", "transformers.models.auto.tokenization_auto"]
+LIBRARIES += ["nnsight", "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock", "jinja2"]
+LIBRARIES += ["matplotlib.figure", "matplotlib.backends.backend_svg"]
+SETTINGS = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
+TIMEOUT = 120.0
 CRASHED = 70
-KNOWN = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+IGNORED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 
 
 class ForkedRuns:
-    """Starts runs one at a time, of the suite or of a copy of it; a context manager."""
+    """Starts runs of the suite, or of a copy of it, one at a time; a context manager."""
 
     def __enter__(self) -> "ForkedRuns":
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-            "TOKENIZERS_PARALLELISM": "false",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, __file__], cwd=ROOT, env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env={**os.environ, **SETTINGS}, **pipes)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
@@ -57,50 +45,48 @@ class ForkedRuns:
         self.process.wait()
         self.process.stdout.close()
 
-    def start(self, *arguments: str, log: Path, largest: int = 0, path: Path | None = None, tree: Path = ROOT) -> int:
-        """Begin a run that prints to a file; the id of its process and process group.
+    def start(self, *arguments: str, log: Path, limit: int = 0, plugins: Path | None = None, tree: Path = ROOT) -> int:
+        """Start a run that prints to `log`; the id of its process and process group.
 
-        largest: bytes per file. path: where it and its workers find further plugins. tree: the suite, or a copy.
+        limit: bytes that a file may have (0: no limit). plugins: where the run and its workers find further plugins.
+        tree: the suite, or a copy of it.
         """
-        request = {"arguments": arguments, "log": log, "largest": largest, "path": path or "", "tree": tree}
-        self._say(request)
-        return int(self._hear())
+        request = {"arguments": arguments, "log": log, "limit": limit, "plugins": plugins or "", "tree": tree}
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(request, default=str) + "\n")
+        self.process.stdin.flush()
+        return self._receive()
 
     def wait(self) -> int:
         """The exit status of the run."""
-        return int(self._hear())
+        return self._receive()
 
-    def run(self, *arguments: str, log: Path, **more: Any) -> int:
-        """A whole run, started as `start` does."""
-        self.start(*arguments, log=log, **more)
+    def run(self, *arguments: str, log: Path, **settings: Any) -> int:
+        """Start a run as `start` does, and wait for its exit status."""
+        self.start(*arguments, log=log, **settings)
         return self.wait()
 
     def kill(self, run: int) -> int:
-        """End a run as kill -9 would, with all its children; what it has become."""
-        with suppress(ProcessLookupError):  # it has just ended: the status says how
+        """End a run and its children as `kill -9` does; its exit status."""
+        with suppress(ProcessLookupError):  # it has just ended: the status tells how
             os.killpg(run, signal.SIGKILL)
         return self.wait()
 
-    def _say(self, value: object) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(value, default=str) + "\n")
-        self.process.stdin.flush()
-
-    def _hear(self) -> str:
+    def _receive(self) -> int:
         assert self.process.stdout
-        return self.process.stdout.readline()
+        return int(self.process.stdout.readline())
 
 
 def wait_for(condition: Callable[[], bool], run: int) -> bool:
-    """Until something holds (True), or the run has ended without it (False)."""
-    deadline = time.monotonic() + LONGEST
+    """Wait until a condition holds (True) or the run has ended without it (False)."""
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         if condition():
             return True
         if Path(f"/proc/{run}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return False
         time.sleep(0.002)
-    raise TimeoutError("the run does not get that far")
+    raise TimeoutError(f"the run did not get that far within {TIMEOUT:g} s")
 
 
 def serve() -> None:
@@ -108,33 +94,33 @@ def serve() -> None:
     for name in LIBRARIES:
         __import__(name)
     gc.collect()
-    gc.freeze()  # what was imported is never collected in a run, and so never copied for its sake
+    gc.freeze()  # the collector of a run then leaves the imported libraries alone, and their memory stays shared
     for line in sys.stdin:
         if (child := os.fork()) == 0:
-            become(json.loads(line))
+            run_pytest(json.loads(line))
         os.setpgid(child, child)
         print(child, flush=True)
         status = os.waitpid(child, os.WUNTRACED)[1]
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def become(request: dict[str, Any]) -> None:
-    """In the fork: run pytest, print to the log, and never come back."""
+def run_pytest(request: dict[str, Any]) -> None:
+    """In the fork: run pytest, print to the log, and exit."""
     import pytest
 
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
         os.dup2(stream, target)
-    if largest := request["largest"]:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    if limit := request["limit"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     os.chdir(request["tree"])
-    sys.path[0] = request["tree"]  # before: the folder of this file
-    if request["path"]:
-        sys.path.insert(0, request["path"])
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (request["path"], os.environ.get("PYTHONPATH"))))
+    sys.path[0] = request["tree"]  # instead of the folder of this file
+    if request["plugins"]:
+        sys.path.insert(0, request["plugins"])
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (request["plugins"], os.environ.get("PYTHONPATH"))))
     status = CRASHED
     try:
-        status = int(pytest.main(["-p", "no:anyio", "-W", KNOWN, *request["arguments"]]))
+        status = int(pytest.main(["-p", "no:anyio", "-W", IGNORED, *request["arguments"]]))
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()

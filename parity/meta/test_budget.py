@@ -1,4 +1,4 @@
-"""A real run that is not paid for starts nothing, says so in its verdict, and can be gone on with."""
+"""A real run beyond its budget starts no check, says so in its verdict, and can be resumed."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,10 @@ ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", "preflight_site", "--tools", "h
 REASON = "not run: the budget of $1e-06 is spent"
 
 
-def rows(run: Path) -> list[dict[str, Any]]:
-    """The records of the checks; what the audit of the run adds is left out."""
-    found = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()[1:-1]]
-    return [row for row in found if not row["cell"]["clause"].startswith("V")]
+def check_records(run: Path) -> list[dict[str, Any]]:
+    """The records of the checks, without those of the audit."""
+    records = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()[1:-1]]
+    return [record for record in records if not record["cell"]["clause"].startswith("V")]
 
 
 def spent(run: Path) -> float:
@@ -21,20 +21,20 @@ def spent(run: Path) -> float:
     return float(header["environment"]["cost_usd"])
 
 
-def test_a_run_beyond_its_budget_is_incomplete_and_goes_on(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_a_run_beyond_its_budget_is_incomplete_and_resumes(runs: ForkedRuns, tmp_path: Path) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     status = runs.run(*ONE, "--run-dir", str(run), "--budget-usd", "1e-6", "--gpu-hour-usd", "2", log=log)
-    stopped, cost, said = rows(run), spent(run), log.read_text()
+    stopped, cost, printed = check_records(run), spent(run), log.read_text()
     resumed = runs.run(*ONE, "--resume", str(run), log=log)
 
-    assert status == 1, said
-    assert said.startswith("estimate (not measured yet): 6 cells, about ")
-    assert "the budget will stop it before the end" in said
+    assert status == 1, printed
+    assert printed.startswith("estimate (not measured yet): 6 cells, about ")
+    assert "the budget will stop it before the end" in printed
     assert {(row["outcome"], row["sentence"]) for row in stopped} == {("absent", REASON)}
-    verdict = " ".join(said.split())
+    verdict = " ".join(printed.split())
     assert "INCOMPLETE: the preflight is not decided" in verdict
     assert f"absent: {REASON}: 6 cells" in verdict
     assert "of a budget of $1e-06 so far; the rest, 6 cells, is estimated at $" in verdict
     assert cost > 0
     assert resumed == 0, log.read_text()
-    assert {row["outcome"] for row in rows(run)} == {"agrees"}
+    assert {row["outcome"] for row in check_records(run)} == {"agrees"}

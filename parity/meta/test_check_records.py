@@ -1,4 +1,4 @@
-"""Which word an ending deserves, and what closes the gate of a model."""
+"""Which outcome an exception gets, and what closes the gate of a model."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ from steering_core.records.record import Cell, Outcome, Record
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome", "words"),
+    ("error", "outcome", "start"),
     [
         (ToolAbsent("tool-absent", "x is not installed", "pip install x"), Outcome.ABSENT, "x is not installed"),
         (pytest.skip.Exception("the budget is spent"), Outcome.ABSENT, "the budget is spent"),
@@ -25,11 +25,13 @@ from steering_core.records.record import Cell, Outcome, Record
         (ValueError("x" * 9000), Outcome.ERRORED, "ValueError: xxx"),
     ],
 )
-def test_four_endings_are_four_words(error: BaseException, outcome: Outcome, words: str) -> None:
-    found, sentence = explain(error)
+def test_each_exception_has_its_outcome_and_a_short_sentence(
+    error: BaseException, outcome: Outcome, start: str
+) -> None:
+    explained, sentence = explain(error)
 
-    assert found is outcome
-    assert sentence.startswith(words)
+    assert explained is outcome
+    assert sentence.startswith(start)
     assert "\n" not in sentence
     assert len(sentence) <= 500
 
@@ -45,7 +47,7 @@ def cell(clause: str, model: str = "m") -> Cell:
 
 
 def ended(config: Any, outcome: Outcome, clause: str = "P1", model: str = "m") -> None:
-    remember(config, Record(cell=cell(clause, model), outcome=outcome, sentence="words"))
+    remember(config, Record(cell=cell(clause, model), outcome=outcome, sentence="reason"))
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DIFFERS, Outcome.ERRORED])
@@ -54,11 +56,11 @@ def test_a_failed_preflight_closes_the_gate_of_its_model(config: Any, outcome: O
     ended(config, outcome, clause="P6")
     ended(config, Outcome.AGREES, model="other")
 
-    assert config.stash[FAILED] == {"m": "P1 m hooks: words"}, "the first one is named"
+    assert config.stash[FAILED] == {"m": "P1 m hooks: reason"}, "the first one is named"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.AGREES, Outcome.UNSUPPORTED, Outcome.ABSENT])
-def test_nothing_else_closes_it(config: Any, outcome: Outcome) -> None:
+def test_no_other_outcome_and_no_other_stage_closes_it(config: Any, outcome: Outcome) -> None:
     ended(config, outcome)
     ended(config, Outcome.DIFFERS, clause="D1")
     ended(config, Outcome.ERRORED, clause="S4")
@@ -73,11 +75,11 @@ def test_preflight_passed_when_all_of_it_ran_and_agreed(config: Any) -> None:
     ended(config, Outcome.AGREES, clause="P6")
     assert preflight_passed(config, "m")
     assert not preflight_passed(config, "other")
-    assert not preflight_passed(config, "unknown"), "nothing planned is nothing shown"
+    assert not preflight_passed(config, "unknown"), "no planned check is not a passed preflight"
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNSUPPORTED, Outcome.ABSENT, Outcome.DIFFERS])
-def test_preflight_does_not_hold_with_a_cell_that_did_not_agree(config: Any, outcome: Outcome) -> None:
+def test_preflight_fails_with_a_cell_that_did_not_agree(config: Any, outcome: Outcome) -> None:
     ended(config, Outcome.AGREES)
     ended(config, outcome, clause="P6")
 

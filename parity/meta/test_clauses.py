@@ -1,4 +1,4 @@
-"""The table of clauses and the checks name each other, both ways."""
+"""Every clause of the table has a check, and every check names a clause of the table."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from steering_core.records.clauses import CLAUSES, Stage, clauses_page
 
 CHECK_FILES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "parity").glob("test_*.py"))}
 WITHOUT_CLAUSE = {"test_benchmarks.py"}
-"""Files of measurements that judge nothing."""
+"""Files that only measure."""
 
 
 def checks(text: str) -> Iterator[tuple[ast.FunctionDef, list[str]]]:
@@ -26,36 +26,33 @@ def clause_of(mark: ast.expr) -> str | None:
     return None
 
 
-def complaints(files: dict[str, str], known: set[str]) -> list[str]:
-    """What is wrong between the checks in some files and a table of clauses."""
-    found: list[str] = []
+def complaints(files: dict[str, str], table: set[str]) -> list[str]:
+    """Where the checks of some files and the ids of a table of clauses disagree."""
+    problems: list[str] = []
     used: set[str] = set()
     for name, text in files.items():
         for check, clauses in checks(text):
             where = f"{name}::{check.name}"
             used |= set(clauses)
             if len(clauses) != 1:
-                found += [f"{where} has {len(clauses)} clauses"] * (name not in WITHOUT_CLAUSE)
+                problems += [f"{where} has {len(clauses)} clauses"] * (name not in WITHOUT_CLAUSE)
             elif not (ast.get_docstring(check) or "").startswith(f"{clauses[0]}: "):
-                found.append(f"{where} does not say {clauses[0]} first")
-    return (
-        found
-        + [f"{clause} has no check" for clause in sorted(known - used)]
-        + [f"{clause} is not in the table" for clause in sorted(used - known)]
-    )
+                problems.append(f"{where} does not start with {clauses[0]}")
+    problems += [f"{clause} has no check" for clause in sorted(table - used)]
+    return problems + [f"{clause} is not in the table" for clause in sorted(used - table)]
 
 
-def test_checks_and_table_name_each_other() -> None:
+def test_checks_and_table_agree() -> None:
     audited = {clause.id for clause in CLAUSES.values() if clause.stage is Stage.EVIDENCE}
     assert complaints(CHECK_FILES, set(CLAUSES) - audited) == []
 
 
-def test_the_files_without_clauses_are_there() -> None:
+def test_the_files_without_clauses_exist() -> None:
     assert set(CHECK_FILES) > WITHOUT_CLAUSE
 
 
-def test_each_disagreement_is_found() -> None:
-    good = 'import pytest\n@pytest.mark.clause("P1")\ndef test_a(cycle):\n    """P1: words."""\n'
+def test_each_kind_of_disagreement_is_reported() -> None:
+    good = 'import pytest\n@pytest.mark.clause("P1")\ndef test_a(experiment):\n    """P1: words."""\n'
     broken = {
         "test_x.py": good.replace("P1: ", "P2: "),
         "test_y.py": good.replace('@pytest.mark.clause("P1")\n', ""),
@@ -65,15 +62,15 @@ def test_each_disagreement_is_found() -> None:
 
     assert complaints({"test_w.py": good}, {"P1"}) == []
     assert complaints(broken, {"P1", "P7"}) == [
-        "test_x.py::test_a does not say P1 first",
+        "test_x.py::test_a does not start with P1",
         "test_y.py::test_a has 0 clauses",
         "P7 has no check",
         "P9 is not in the table",
     ]
 
 
-def test_every_check_lies_in_a_test_file_of_parity() -> None:
-    """A clause marker elsewhere would be collected as a check of no stage that anybody looks at."""
+def test_no_clause_marker_is_outside_the_test_files_of_parity() -> None:
+    """A check elsewhere would be collected without belonging to any stage."""
     others = [path for path in (ROOT / "parity").rglob("*.py") if path.name not in CHECK_FILES]
 
     assert [path.name for path in others if has_marks(path)] == []
@@ -86,7 +83,7 @@ def has_marks(path: Path) -> bool:
     return any(clause_of(mark) for node in functions for mark in node.decorator_list)
 
 
-def test_the_table_for_people_says_what_the_code_says() -> None:
+def test_the_documented_table_has_the_names_and_rules_of_the_code() -> None:
     text = (ROOT / "docs" / "clauses.md").read_text(encoding="utf-8")
 
     assert text == clauses_page(), "write it again with: python -m reports clauses > docs/clauses.md"

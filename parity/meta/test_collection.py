@@ -1,4 +1,4 @@
-"""Collecting is quick and light, and collects the same checks for every model."""
+"""Collection is fast, loads no heavy library, and gives every model the same checks."""
 
 import json
 import subprocess
@@ -21,18 +21,18 @@ DEFAULT = {key for key, spec in REGISTRY.items() if spec.default}
 PROGRAM = """
 import json, sys, time
 import pytest
-class Seen:
+class Collected:
     def pytest_collection_finish(self, session):
         self.ids = [item.nodeid for item in session.items]
-seen = Seen()
-status = pytest.main(sys.argv[1:], plugins=[seen])
-print("\\n" + json.dumps({"status": int(status), "ids": seen.ids, "seconds": time.process_time(),
+collected = Collected()
+status = pytest.main(sys.argv[1:], plugins=[collected])
+print("\\n" + json.dumps({"status": int(status), "ids": collected.ids, "seconds": time.process_time(),
                          "loaded": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
 
 
 def collect(*arguments: str) -> dict[str, Any]:
-    """One collection in a process of its own: exit status, node ids, loaded packages, seconds of processor time."""
+    """One collection in a new process: exit status, node ids, loaded packages, CPU seconds."""
     command = [sys.executable, "-c", PROGRAM, "parity", "--collect-only", "-q", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return cast("dict[str, Any]", json.loads(done.stdout.splitlines()[-1]))
@@ -41,58 +41,57 @@ def collect(*arguments: str) -> dict[str, Any]:
 @cache
 def collected(*arguments: str) -> dict[str, set[str]]:
     """Model key -> its checks, without the key."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    checks: defaultdict[str, set[str]] = defaultdict(set)
     for nodeid in collect(*arguments)["ids"]:
         for key in REGISTRY:
-            for word in (f"[{key}]", f"[{key}-", f"-{key}-", f"-{key}]"):
-                if word in nodeid:
-                    found[key].add(nodeid.replace(word, word.replace(key, "MODEL")))
-    return dict(found)
+            for part in (f"[{key}]", f"[{key}-", f"-{key}-", f"-{key}]"):
+                if part in nodeid:
+                    checks[key].add(nodeid.replace(part, part.replace(key, "MODEL")))
+    return dict(checks)
 
 
-def test_collection_takes_no_time_and_loads_no_heavy_library(capsys: pytest.CaptureFixture[str]) -> None:
+def test_collection_takes_at_most_2_s_and_loads_no_heavy_library(capsys: pytest.CaptureFixture[str]) -> None:
     runs = [collect() for _ in range(3)]
     best = min(run["seconds"] for run in runs)
 
     with capsys.disabled():
-        sys.stdout.write(f" [collection: {best:.2f} s of processor time, {len(runs[0]['ids'])} checks] ")
+        sys.stdout.write(f" [collection: {best:.2f} s of CPU time, {len(runs[0]['ids'])} checks] ")
     assert runs[0]["status"] == 0
     assert HEAVY & set(runs[0]["loaded"]) == set()
     assert best <= SECONDS
 
 
 def test_every_model_and_family_is_a_marker(pytestconfig: pytest.Config) -> None:
-    known = {line.partition(":")[0].partition("(")[0] for line in pytestconfig.getini("markers")}
-    wanted = {mark for spec in REGISTRY.values() for mark in marks_of(spec)}
+    registered = {line.partition(":")[0].partition("(")[0] for line in pytestconfig.getini("markers")}
+    marks = {mark for spec in REGISTRY.values() for mark in marks_of(spec)}
 
-    assert {"qwen7b", "gemma9b", "qwen2", "gemma2", "tiny"} <= wanted <= known
+    assert {"qwen7b", "gemma9b", "qwen2", "gemma2", "tiny"} <= marks <= registered
 
 
-def test_without_m_only_tiny_models_are_collected() -> None:
+def test_without_m_only_the_default_tiny_models_are_collected() -> None:
     assert {"qwen2", "gemma2"} <= {REGISTRY[key].family for key in DEFAULT}
     assert set(collected()) == DEFAULT <= TINY
     assert set(collected("-m", "tiny")) == TINY
 
 
-def test_canonical_directions_are_of_the_registrys_block() -> None:
-    with_canon, other_block = (
+def test_canonical_checks_are_collected_only_for_the_registrys_block() -> None:
+    registered_block, other_block = (
         {name for name in collected(*more)["tiny_qwen2"] if "test_canonical" in name}
         for more in (("-m", "tiny_qwen2", "--layer", "4"), ("-m", "tiny_qwen2", "--layer", "3"))
     )
-    assert len(with_canon) == 4
+    assert len(registered_block) == 4
     assert other_block == set()
 
 
 def test_every_model_gets_the_same_checks() -> None:
-    """A model of the world is compared with a canonical direction only where one is locked."""
+    """A real model is compared with a canonical direction only where one is locked."""
     tiny = collected()
-    world = collected("-m", "qwen7b or gemma9b")
+    real = collected("-m", "qwen7b or gemma9b")
     unlocked = {check for check in tiny["tiny_qwen2"] if "test_canonical" not in check}
+    real_unlocked = {key: {c for c in checks if "test_canonical" not in c} for key, checks in real.items()}
 
     assert tiny["tiny_qwen2"] == tiny["tiny_gemma2"]
-    assert {key: {check for check in checks if "test_canonical" not in check} for key, checks in world.items()} == {
-        "qwen7b": unlocked, "gemma9b": unlocked,
-    }  # fmt: skip
+    assert real_unlocked == {"qwen7b": unlocked, "gemma9b": unlocked}
     assert len(unlocked) > 100
 
 

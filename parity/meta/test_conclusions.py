@@ -1,4 +1,4 @@
-"""Every conclusion of the protocol is reached by a real run on the tiny models, and by a run with workers alike."""
+"""A real run on the tiny models reaches every conclusion of the protocol; workers change no record."""
 
 import json
 from collections.abc import Callable
@@ -21,33 +21,42 @@ FINE = {"agrees", "differs"}
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One run: which tools, what else is on the command line, and what it must conclude and say."""
+class ConclusionCase:
+    """One run: its tools and other options, its conclusion, and phrases of the headline and of the likely cause."""
 
     conclusion: str
     tools: tuple[str, ...]
-    more: tuple[str, ...] = ()
-    says: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    headline: tuple[str, ...] = ()
     cause: tuple[str, ...] = ()
 
 
-ASKS = (
-    Ask("INCOMPLETE", ("hooks",), ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1"), ("only one model",)),
-    Ask("UNSTABLE", ("hooks", "HashSeeded"), (), ("HashSeeded", "does not give the same direction twice")),
-    Ask("OUTCOME_1", ("hooks", "TokenLate"), ("--no-gate",), ("tiny_qwen2, tiny_gemma2",),
-        ("P1", "TokenLate", "shifted by -1")),
-    Ask("OUTCOME_2", ("hooks", "OneFamilyOnly"), ("--no-gate",), ("diverge on tiny_qwen2 and agree on tiny_gemma2",),
-        ("P1", "tiny_qwen2", "returned attn_contrib@")),
-    Ask("OUTCOME_3", ("hooks", "Tilted"), (), ("proceed with hooks", "0.97")),
-    Ask("INDETERMINATE", ("ThroughFloat16", "OneBlockEarly"), ("--no-gate",), ("no Outcome for these numbers",),
-        ("P1", "float16 round trip")),
-    Ask("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), ("P9 borrow fails for HookLeftBehind",)),
-)  # fmt: skip
+ONE_MODEL = ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1")
+UNSTABLE = ("HashSeeded", "does not give the same direction twice")
+TWO_FAMILIES = ("diverge on tiny_qwen2 and agree on tiny_gemma2",)
+NO_OUTCOME = ("no Outcome for these numbers",)
+P9_FAILS = ("P9 borrow fails for HookLeftBehind",)
+OPEN = ("--no-gate",)
+CASES = (
+    ConclusionCase("INCOMPLETE", ("hooks",), ONE_MODEL, ("only one model",)),
+    ConclusionCase("UNSTABLE", ("hooks", "HashSeeded"), (), UNSTABLE),
+    ConclusionCase(
+        "OUTCOME_1", ("hooks", "TokenLate"), OPEN, ("tiny_qwen2, tiny_gemma2",), ("P1", "TokenLate", "shifted by -1")
+    ),
+    ConclusionCase(
+        "OUTCOME_2", ("hooks", "OneFamilyOnly"), OPEN, TWO_FAMILIES, ("P1", "tiny_qwen2", "returned attn_contrib@")
+    ),
+    ConclusionCase("OUTCOME_3", ("hooks", "Tilted"), (), ("proceed with hooks", "0.97")),
+    ConclusionCase(
+        "INDETERMINATE", ("ThroughFloat16", "OneBlockEarly"), OPEN, NO_OUTCOME, ("P1", "float16 round trip")
+    ),
+    ConclusionCase("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), P9_FAILS),
+)
 
 
 @pytest.fixture(scope="module")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's prompts, with fewer to answer."""
+    """The project's prompts, with fewer evaluation prompts."""
     sets = json.loads((FIXTURES / "prompts" / "default.json").read_text())
     file = tmp_path_factory.mktemp("prompts") / "few.json"
     file.write_text(json.dumps(sets | {"evaluation": sets["evaluation"][:ANSWERED]}))
@@ -55,15 +64,14 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """What a run left behind."""
+class RunFiles:
+    """The files of a run that has ended."""
 
     folder: Path
 
     @property
     def verdict(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "verdict.json").read_text())
-        return found
+        return json.loads((self.folder / "verdict.json").read_text())
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -71,37 +79,37 @@ class Ended:
         return [row for row in rows if "cell" in row]
 
 
-Start = Callable[..., Ended]
+Start = Callable[..., RunFiles]
 
 
 @pytest.fixture
 def start(runs: ForkedRuns, prompts: Path, tmp_path: Path) -> Start:
-    """A whole run in a process of its own."""
+    """Runs the suite with some tools, named as faults or as `--tools` takes them."""
 
-    def begin(tools: tuple[str, ...], *more: str, name: str = "run") -> Ended:
-        chosen = ",".join(SPECS.get(tool, tool) for tool in tools)
+    def run(tools: tuple[str, ...], *more: str, name: str = "run") -> RunFiles:
+        specs = ",".join(SPECS.get(tool, tool) for tool in tools)
         log = tmp_path / f"{name}.log"
-        given = ("parity", "-q", "--tools", chosen, "--prompts", str(prompts), "--run-dir", str(tmp_path / name), *more)
-        status = runs.run(*given, log=log, path=tmp_path)
+        options = ("--tools", specs, "--prompts", str(prompts), "--run-dir", str(tmp_path / name), *more)
+        status = runs.run("parity", "-q", *options, log=log, plugins=tmp_path)
         assert status in (0, 1), log.read_text()
-        return Ended(tmp_path / name)
+        return RunFiles(tmp_path / name)
 
-    return begin
+    return run
 
 
-@pytest.mark.parametrize("ask", ASKS, ids=lambda ask: ask.conclusion)
-def test_a_real_run_concludes(ask: Ask, start: Start) -> None:
-    verdict = start(ask.tools, *ask.more).verdict
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.conclusion)
+def test_a_real_run_reaches_its_conclusion(case: ConclusionCase, start: Start) -> None:
+    verdict = start(case.tools, *case.options).verdict
 
-    assert verdict["conclusion"] == ask.conclusion, verdict["headline"]
-    assert [words for words in ask.says if words not in verdict["headline"]] == [], verdict["headline"]
+    assert verdict["conclusion"] == case.conclusion, verdict["headline"]
+    assert [phrase for phrase in case.headline if phrase not in verdict["headline"]] == [], verdict["headline"]
     cause = (verdict["likely_cause"] or {}).get("text", "")
-    assert [words for words in ask.cause if words not in cause] == [], cause
+    assert [phrase for phrase in case.cause if phrase not in cause] == [], cause
 
 
-def test_workers_change_nothing(start: Start, loads: Path) -> None:
-    counted = ("-p", "count_loads")
-    alone, shared = (start(("hooks", "nnsight"), *counted, "-n", count, name=f"n{count}") for count in ("0", "2"))
+def test_workers_change_no_record_and_load_each_model_once(start: Start, loads: Path) -> None:
+    logged = ("-p", "log_loads")
+    alone, shared = (start(("hooks", "nnsight"), *logged, "-n", count, name=f"n{count}") for count in ("0", "2"))
     workers = dict(line.split() for line in loads.read_text().splitlines() if not line.startswith("alone"))
 
     assert alone.verdict == shared.verdict
@@ -116,7 +124,7 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in TIMES}
 
 
-def test_a_failed_preflight_is_invalid_and_what_follows_blocked_with_the_reason(start: Start) -> None:
+def test_a_failed_preflight_makes_the_run_invalid_and_blocks_later_stages_with_the_reason(start: Start) -> None:
     run = start(("hooks", "OneBlockEarly"))
     by_stage = {stage: [row for row in run.records if row["cell"]["clause"].startswith(stage)] for stage in "PDSB"}
 
@@ -134,6 +142,6 @@ def test_a_failed_preflight_is_invalid_and_what_follows_blocked_with_the_reason(
         assert all("off by one block" in row["sentence"] for row in by_stage[stage])
 
 
-def test_every_conclusion_is_asked_for() -> None:
-    elsewhere = {"INVALID", "OUTCOME_4", "PREFLIGHT_PASSED"}  # the last of every tiny model, in test_families
-    assert {ask.conclusion for ask in ASKS} | elsewhere == {rule.conclusion for rule in RULES}
+def test_every_conclusion_is_tested() -> None:
+    elsewhere = {"INVALID", "OUTCOME_4", "PREFLIGHT_PASSED"}  # the last one in test_families
+    assert {case.conclusion for case in CASES} | elsewhere == {rule.conclusion for rule in RULES}

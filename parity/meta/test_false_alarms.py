@@ -1,4 +1,4 @@
-"""No false alarm: right tools, every family, dtype, padding side and batch size; location, shape and agreement hold."""
+"""No false alarms: correct tools pass on every family, dtype, padding side and batch size."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def batches(checkpoint: LoadedCheckpoint) -> Iterator[Any]:
-    """One cycle on one model, with every kind of batch in the place of the extraction prompts."""
+    """One experiment, with every padding side and size of batch in place of the extraction prompts."""
     experiment = checkpoint.experiment()
     chosen = checkpoint.prompts.extraction
     for side, size in product(SIDES, SIZES):
@@ -38,7 +38,7 @@ def batches(checkpoint: LoadedCheckpoint) -> Iterator[Any]:
 
 
 def judged(checkpoint: LoadedCheckpoint) -> Iterator[Record]:
-    """P1, P3, P5 of every tool and P6 of every pair on every batch; P2, P4 and P10, which make their own, once."""
+    """P1, P3, P5 per tool and P6 per pair on every batch; P2, P4, P10, which create their own batches, once per tool."""
     for experiment in batches(checkpoint):
         for tool in BUILT_IN:
             yield from run_checks(experiment, tool, lambda check: check.clause in BATCHED)
@@ -51,17 +51,15 @@ def judged(checkpoint: LoadedCheckpoint) -> Iterator[Record]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("key", KEYS)
-def test_right_tools_never_set_off(key: str, dtype: str, folder: Path) -> None:
+def test_correct_tools_fail_no_check(key: str, dtype: str, folder: Path) -> None:
     records = list(judged(LoadedCheckpoint(key, folder / f"{key}-{dtype}", dtype)))
-    library_calls = [
-        f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES
-    ]
+    failures = [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES]
 
-    assert library_calls == []
+    assert failures == []
     per_batch = len(BUILT_IN) * 4 + 3
     assert len(records) == len(SIDES) * len(SIZES) * per_batch + len(BUILT_IN) * 5
     assert {record.provenance["dtype"] for record in records} == {f"torch.{dtype}"}
 
 
-def test_every_family_takes_part() -> None:
+def test_every_family_is_tested() -> None:
     assert {TINY[key].family for key in KEYS} == {spec.family for spec in TINY.values()}

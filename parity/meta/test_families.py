@@ -1,4 +1,4 @@
-"""Every tiny family, on every tool: registered or named on the spot, by one process or by several workers."""
+"""Every tool passes preflight on every tiny family, and each family also runs unregistered, from a directory."""
 
 import json
 from collections import Counter
@@ -17,30 +17,28 @@ TOOLS = {"hooks", "nnsight", "pyvene"}
 
 
 def records_of(runs: ForkedRuns, folder: Path, *arguments: str) -> list[dict[str, Any]]:
-    """The records of a run that must succeed, without those about the run itself."""
+    """The records of a run that must succeed, without those of the audit."""
     log = folder / "log"
-    given = ("parity", "-q", "-p", "count_loads", "--run-dir", str(folder / "run"), *arguments)
-    status = runs.run(*given, log=log, path=folder)
+    common = ("parity", "-q", "-p", "log_loads", "--run-dir", str(folder / "run"))
+    status = runs.run(*common, *arguments, log=log, plugins=folder)
     assert status == 0, log.read_text()
     lines = (folder / "run" / "records.jsonl").read_text().splitlines()
     rows = [row for row in map(json.loads, lines) if "cell" in row]
     return [row for row in rows if CLAUSES[row["cell"]["clause"]].stage is not Stage.EVIDENCE]
 
 
-def test_there_is_a_tiny_checkpoint_of_every_family() -> None:
+def test_every_family_has_a_tiny_checkpoint() -> None:
     assert set(ONE_PER_FAMILY) == set(ARCHITECTURES)
 
 
-def test_preflight_passed_on_every_tiny_model_with_every_tool(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:
+def test_preflight_passes_on_every_tiny_model_with_every_tool(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:
     records = records_of(runs, tmp_path, "-m", "tiny", "-k", "preflight")
 
     clauses = {clause for clause, row in CLAUSES.items() if row.stage is Stage.PREFLIGHT}
-    wrong = [
-        row["cell"] for row in records if row["outcome"] != "agrees" and "declared_deviation" not in row["measured"]
-    ]
-    done = {(row["cell"]["model"], row["cell"]["tool"]) for row in records if row["cell"]["tool"]}
-    assert wrong == []
-    assert done == {(key, tool) for key in TINY for tool in TOOLS}
+    unexpected = [row for row in records if row["outcome"] != "agrees" and "declared_deviation" not in row["measured"]]
+    tested = {(row["cell"]["model"], row["cell"]["tool"]) for row in records if row["cell"]["tool"]}
+    assert unexpected == []
+    assert tested == {(key, tool) for key in TINY for tool in TOOLS}
     assert {(row["cell"]["model"], row["cell"]["clause"]) for row in records} == {(k, c) for k in TINY for c in clauses}
     assert Counter(loads.read_text().split()[1::2]) == Counter(list(TINY)), "each model is loaded once"
     verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
@@ -48,20 +46,20 @@ def test_preflight_passed_on_every_tiny_model_with_every_tool(runs: ForkedRuns, 
     assert all(key in verdict["headline"] for key in TINY)
 
 
-def test_a_directory_of_every_family_runs_unregistered(runs: ForkedRuns, tmp_path: Path, loads: Path) -> None:
-    arguments: list[str] = []
+def test_a_checkpoint_directory_of_every_family_runs_unregistered(
+    runs: ForkedRuns, tmp_path: Path, loads: Path
+) -> None:
+    models: list[str] = []
     for family, key in ONE_PER_FAMILY.items():
         (tmp_path / f"some_{family}").symlink_to(FIXTURES / "checkpoints" / key)
-        arguments += ["--model", str(tmp_path / f"some_{family}")]
+        models += ["--model", str(tmp_path / f"some_{family}")]
 
-    records = records_of(
-        runs, tmp_path, *arguments, "--layer", "3", "--multiplier", "2.5", "--preset", "fixture", "--repeats", "1",
-        "-k", "test_location or test_dtype or test_zero_vector",
-    )  # fmt: skip
+    settings = ("--layer", "3", "--multiplier", "2.5", "--preset", "fixture", "--repeats", "1")
+    records = records_of(runs, tmp_path, *models, *settings, "-k", "test_location or test_dtype or test_zero_vector")
 
     assert {row["outcome"] for row in records} == {"agrees"}
-    assert Counter(row["cell"]["model"] for row in records) == Counter(
-        {f"some_{family}": 3 * (2 + 1 + 1) for family in ARCHITECTURES}
-    )
+    per_model = 3 * (2 + 1 + 1)
+    counts = Counter(row["cell"]["model"] for row in records)
+    assert counts == {f"some_{family}": per_model for family in ARCHITECTURES}
     sites = {row["provenance"]["site"] for row in records}
     assert sites == {"resid_post@3"}

@@ -1,4 +1,4 @@
-"""No check is blind: every declared fault is caught by the clauses that it names, and by no other."""
+"""No check is blind: every declared fault is caught by the clauses that it names, and by no others."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,9 +16,9 @@ from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 FILES = sorted({fault.file for fault in FAULTS})
-BASES = {"LeavesSomething", "OwnDirection"}
-"""Right in everything; what some faults derive from."""
-OWN = (("base", "Unchanged"), ("base", "Inherited"), ("directions", "OwnDirection"))
+BASES = {"ChangesModel", "OtherStream", "OwnDirection"}
+"""What some faults derive from; not faults themselves."""
+OWN = (("base", "WrappedHooks"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 RIGHT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
 
 
@@ -30,7 +30,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loa
 
 
 def tried(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
-    """What the checks find: about a tool, about a run whose model or prompts are wrong, or about a run's records."""
+    """The records of a tool, of a run whose model or prompts are faulty, or of the audit of faulty records."""
     if fault.is_tool:
         return run_checks(checkpoint.experiment(), fault.spec)
     make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)
@@ -41,7 +41,7 @@ def tried(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
 
 
 def right_run(checkpoint: LoadedCheckpoint) -> Run:
-    """A short run of one tool, as a ledger keeps it."""
+    """A short run of one tool, as the ledger stores it."""
     records = tuple(run_checks(checkpoint.experiment(), "hooks", lambda check: check.clause in {"P1", "P2"}))
     cells = tuple(record.cell for record in records)
     key = cells[0].model
@@ -50,7 +50,7 @@ def right_run(checkpoint: LoadedCheckpoint) -> Run:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_caught_by_its_own_clauses(
+def test_a_fault_is_caught_by_its_declared_clauses_only(
     fault: Fault, checkpoints: Callable[[str], LoadedCheckpoint], record_property: Callable[[str, Any], None]
 ) -> None:
     records = tried(fault, checkpoints(fault.model))
@@ -77,7 +77,7 @@ def test_a_right_run_sets_nothing_off(key: str, checkpoints: Callable[[str], Loa
 
 
 def holds(record: Record) -> bool:
-    """Agrees, or differs as its tool is declared to."""
+    """Agrees, or is a known deviation of its tool."""
     return record.outcome is Outcome.AGREES or record.declared
 
 
@@ -85,21 +85,21 @@ def test_the_records_of_a_right_run_set_nothing_off(checkpoints: Callable[[str],
     assert signs(audit(right_run(checkpoints("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
 
 
-def test_every_clause_has_a_fault() -> None:
+def test_every_clause_is_tested_by_a_fault() -> None:
     caught = {clause for fault in FAULTS for clause in fault.caught_by}
 
     assert [clause for clause in CLAUSES if clause not in caught] == []
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_wrong_tool_is_declared(file: str) -> None:
+def test_every_fault_in_the_files_is_declared(file: str) -> None:
     declared = {fault.name for fault in FAULTS if fault.file == file}
 
     assert {name for name in defined(file) if not name.startswith("_")} - BASES == declared
     assert all(defined(file)[name].endswith(".") for name in declared)
 
 
-def test_there_are_faults_of_every_kind() -> None:
+def test_every_file_of_faults_is_declared() -> None:
     assert len(FAULTS) >= 40
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     assert {path.stem for path in HERE.glob("*.py")} - {"__init__", "base", "registry"} == set(FILES)
@@ -111,24 +111,26 @@ FAULT = next(fault for fault in FAULTS if fault.name == "OneBlockEarly")
 def records_of(**outcomes: Outcome) -> list[Record]:
     """One record per clause."""
     measured = {"localized": " ".join(FAULT.localized).format(**blocks(FAULT.model))}
-    return [Record(cell=Cell(clause=clause, model="m"), outcome=outcome, sentence=f"{clause} said so", measured=measured)
-            for clause, outcome in outcomes.items()]  # fmt: skip
+    return [
+        Record(cell=Cell(clause=clause, model="m"), outcome=outcome, sentence=f"{clause} differs", measured=measured)
+        for clause, outcome in outcomes.items()
+    ]
 
 
-def test_a_blind_or_wrong_clause_is_reported() -> None:
+def test_a_blind_clause_and_an_undeclared_one_are_reported() -> None:
     caught = {clause: Outcome.DIFFERS for clause in FAULT.caught_by}
     differs, agrees = Outcome.DIFFERS, Outcome.AGREES
 
-    def said(fault: Fault = FAULT, **changed: Outcome) -> Sequence[str]:
+    def reported(fault: Fault = FAULT, **changed: Outcome) -> Sequence[str]:
         return complaints(fault, records_of(**(caught | changed)))
 
-    assert said() == said(P2=agrees) == []
-    assert said(P1=agrees) == ["P1 does not catch it"]
-    assert said(P2=differs) == ["P2 fires: P2 said so"]
-    assert said(P2=Outcome.ERRORED) == ["P2 fires: P2 said so"]
-    assert said(replace(FAULT, either=("P2",)), P2=differs) == []
-    assert said(replace(FAULT, caught_by=(*FAULT.caught_by, "P3"))) == ["P3 did not run"]
-    assert said(replace(FAULT, localized=("row 0 only",))) == ["no localization says 'row 0 only'"]
+    assert reported() == reported(P2=agrees) == []
+    assert reported(P1=agrees) == ["P1 does not catch it"]
+    assert reported(P2=differs) == ["P2 fires: P2 differs"]
+    assert reported(P2=Outcome.ERRORED) == ["P2 fires: P2 differs"]
+    assert reported(replace(FAULT, either=("P2",)), P2=differs) == []
+    assert reported(replace(FAULT, caught_by=(*FAULT.caught_by, "P3"))) == ["P3 did not run"]
+    assert reported(replace(FAULT, localized=("row 0 only",))) == ["no localization says 'row 0 only'"]
 
 
 def test_only_checks_about_tools_are_asked_of_tools() -> None:
@@ -138,7 +140,7 @@ def test_only_checks_about_tools_are_asked_of_tools() -> None:
     assert [check.function.__name__ for check in list_checks() if check not in asked] == ["test_reference_direction"]
 
 
-def test_a_consequence_is_left_open() -> None:
+def test_a_possible_consequence_is_shown_as_undecided() -> None:
     fault = replace(FAULT, either=("P10",))
 
     assert [shown(fault, "P10", row) for row in ({"P10": "x"}, {"P10": "."}, {})] == ["~", "~", ""]

@@ -1,4 +1,4 @@
-"""House numbers: files of at most 250 lines, functions of at most 40, complete annotations and docstrings."""
+"""House rules: files of at most 250 lines, functions of at most 40, complete annotations and docstrings."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -18,59 +18,70 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def functions(text: str) -> Iterator[Function]:
-    """Every function of a file, inner ones too."""
+    """Every function of a file, nested ones included."""
     return (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def long_file(name: str, text: str) -> list[str]:
-    """Files near 100 lines, none over 250."""
+    """No file has more than 250 lines."""
     count = len(text.splitlines())
     return [f"{name} has {count} lines"] if count > LINES else []
 
 
 def long_functions(name: str, text: str) -> list[str]:
-    """Functions near 10 lines, none over 40, counted without their decorators."""
+    """No function has more than 40 lines, without its decorators."""
     sizes = {f"{node.name}:{node.lineno}": (node.end_lineno or 0) - node.lineno + 1 for node in functions(text)}
     return [f"{name} {where} has {size} lines" for where, size in sizes.items() if size > FUNCTION_LINES]
 
 
 def bare_functions(name: str, text: str) -> list[str]:
-    """Every parameter and result is annotated, in the rooms that mypy reads strictly."""
+    """Every parameter and result is annotated, in the packages that mypy checks strictly."""
     if not name.startswith(("steering_core/", "reports/")):
         return []
-    return [f"{name}:{node.lineno} {node.name} lacks annotations" for node in functions(text) if lacks(node)]
+    return [f"{name}:{node.lineno} {node.name} lacks annotations" for node in functions(text) if lacks_annotation(node)]
 
 
-def lacks(node: Function) -> bool:
-    """Whether a parameter other than self or cls, or the result, has no annotation."""
-    given = node.args
-    everything = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-    named = [each for each in everything if each is not None and each.arg not in {"self", "cls"}]
-    return node.returns is None or any(each.annotation is None for each in named)
+def lacks_annotation(node: Function) -> bool:
+    """Whether the result, or a parameter other than self and cls, has no annotation."""
+    arguments = node.args
+    parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    named = [parameter for parameter in parameters if parameter and parameter.arg not in {"self", "cls"}]
+    return node.returns is None or any(parameter.annotation is None for parameter in named)
 
 
 def undocumented(name: str, text: str) -> list[str]:
-    """Modules, and public classes and functions of the library and the reports, say what they are for."""
+    """Modules, and the public classes and functions of the library and the reports, have docstrings."""
     shown = name.startswith(("steering_core/", "reports/", "parity/")) and not {"tests", "meta"} & set(Path(name).parts)
     if not shown or not text:
         return []
     tree = ast.parse(text)
     public = [node for node in tree.body if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_")]
     silent = [node.name for node in public if not ast.get_docstring(node)]
-    return [f"{name} {each} has no docstring" for each in ([] if ast.get_docstring(tree) else ["(module)"]) + silent]
+    module = [] if ast.get_docstring(tree) else ["(module)"]
+    return [f"{name} {definition} has no docstring" for definition in module + silent]
 
 
-def nameless(name: str, text: str) -> list[str]:
-    """A file is named after what is in it."""
-    return [f"{name} says nothing"] if Path(name).stem in {"utils", "helpers", "common", "misc", "util"} else []
+def vague_name(name: str, text: str) -> list[str]:
+    """A file is named after its contents."""
+    return (
+        [f"{name} does not name its contents"]
+        if Path(name).stem in {"utils", "helpers", "common", "misc", "util"}
+        else []
+    )
 
 
-RULES: tuple[Callable[[str, str], list[str]], ...] = (long_file, long_functions, bare_functions, undocumented, nameless)
+RULES: tuple[Callable[[str, str], list[str]], ...] = (
+    long_file,
+    long_functions,
+    bare_functions,
+    undocumented,
+    vague_name,
+)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_no_file_breaks(rule: Callable[[str, str], list[str]]) -> None:
-    assert [words for name, text in FILES.items() for words in rule(name, text)] == []
+def test_no_file_breaks_the_rule(rule: Callable[[str, str], list[str]]) -> None:
+    assert [violation for name, text in FILES.items() for violation in rule(name, text)] == []
 
 
 def test_the_root_conftest_only_names_the_plugins() -> None:
@@ -84,24 +95,22 @@ PLANTED = {
     "long_functions": ("parity/x.py", '"""x"""\ndef _f():\n' + BODY * 40),
     "bare_functions": ("reports/x.py", '"""x"""\ndef _f(a: int, *, b) -> None:\n' + BODY),
     "undocumented": ("steering_core/x.py", '"""x"""\ndef f() -> None:\n' + BODY),
-    "nameless": ("steering_core/utils.py", '"""x"""\n'),
+    "vague_name": ("steering_core/utils.py", '"""x"""\n'),
 }
 
 
 @pytest.mark.parametrize("rule", PLANTED)
 def test_a_planted_violation_is_caught_by_its_rule_alone(rule: str) -> None:
-    caught = {each.__name__: each(*PLANTED[rule]) for each in RULES}
+    violations = {check.__name__: check(*PLANTED[rule]) for check in RULES}
 
-    assert [name for name, broken in caught.items() if broken] == [rule]
+    assert [name for name, broken in violations.items() if broken] == [rule]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "def f(self, a): ...", "def f(a) -> int: ...", "def f(*a) -> int: ...", "def f(**a) -> int: ...",
-        "class A:\n    def f(self):\n        ...", "def f() -> int:\n    def g(a): ...",
-    ],
-)  # fmt: skip
-def test_every_kind_of_missing_annotation_is_seen(text: str) -> None:
+BARE = ["def f(self, a): ...", "def f(a) -> int: ...", "def f(*a) -> int: ...", "def f(**a) -> int: ..."]
+BARE += ["class A:\n    def f(self):\n        ...", "def f() -> int:\n    def g(a): ..."]
+
+
+@pytest.mark.parametrize("text", BARE)
+def test_every_kind_of_missing_annotation_is_reported(text: str) -> None:
     assert bare_functions("steering_core/x.py", text)
     assert not bare_functions("steering_core/x.py", "class A:\n    def f(self, a: int, *b: int, **c: int) -> int: ...")

@@ -1,4 +1,4 @@
-"""Models of the hub, against a hub of our own on this machine: fetched after it was said, or one clear line."""
+"""Models from the Hugging Face hub, against a local server: downloaded after an announcement, or one clear error."""
 
 import json
 import os
@@ -32,7 +32,7 @@ except LoadProblem as problem:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One open repository, one gated and one private one; what the client asks of the real hub."""
+    """A hub with one open and one gated repository; any other name is answered as private or missing."""
 
     def do_HEAD(self) -> None:
         self.answer()
@@ -41,20 +41,20 @@ class Hub(BaseHTTPRequestHandler):
         self.answer()
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Prints nothing."""
 
     def answer(self) -> None:
         if "owner/gated" in self.path and "auth-check" in self.path:
-            self.say(403, b"{}", {"X-Error-Code": "GatedRepo"})
+            self.reply(403, b"{}", {"X-Error-Code": "GatedRepo"})
         elif "owner/open" not in self.path:
-            self.say(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+            self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         elif "/revision/v9" in self.path:
-            self.say(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+            self.reply(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
         elif self.path.startswith("/api/"):
-            self.say(200, json.dumps(self.described()).encode(), {"Content-Type": "application/json"})
+            self.reply(200, json.dumps(self.described()).encode(), {"Content-Type": "application/json"})
         else:
             raw = (CHECKPOINT / self.path.rpartition("/")[2]).read_bytes()
-            self.say(200, raw, {"X-Repo-Commit": COMMIT, "ETag": f'"{sha256(raw).hexdigest()}"'})
+            self.reply(200, raw, {"X-Repo-Commit": COMMIT, "ETag": f'"{sha256(raw).hexdigest()}"'})
 
     def described(self) -> Any:
         files = [{"path": path.name, "size": path.stat().st_size} for path in sorted(CHECKPOINT.iterdir())]
@@ -63,7 +63,7 @@ class Hub(BaseHTTPRequestHandler):
         siblings = [{"rfilename": file["path"], "size": file["size"]} for file in files]
         return {"id": "owner/open", "sha": COMMIT, "siblings": siblings}
 
-    def say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
@@ -82,7 +82,7 @@ def endpoint() -> Iterator[str]:
 
 
 def client(endpoint: str, cache: Path, source: str, revision: str = "main", **more: str) -> tuple[list[str], str]:
-    """What a process with an empty cache prints, and what it says first on stderr."""
+    """The lines that a process with an empty cache prints, and its stderr."""
     environment = {**os.environ, "HF_HOME": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_XET": "1", **more}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, source, revision], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -91,11 +91,11 @@ def client(endpoint: str, cache: Path, source: str, revision: str = "main", **mo
     return done.stdout.splitlines(), done.stderr
 
 
-def test_a_model_is_fetched_after_it_was_said(endpoint: str, tmp_path: Path) -> None:
-    (fetched, found), said = client(endpoint, tmp_path, "owner/open")
+def test_a_download_is_announced_and_lands_in_the_cache(endpoint: str, tmp_path: Path) -> None:
+    (fetched, cached), announcement = client(endpoint, tmp_path, "owner/open")
 
-    assert said.startswith(f"mine: downloading owner/open@main (0.0 GB in 1 files) from {endpoint}")
-    assert fetched == found
+    assert announcement.startswith(f"mine: downloading owner/open@main (0.0 GB in 1 files) from {endpoint}")
+    assert fetched == cached
     assert Path(fetched).name == COMMIT
     names = {path.name for path in CHECKPOINT.iterdir()}
     assert {path.name for path in Path(fetched).iterdir()} == names
@@ -103,27 +103,30 @@ def test_a_model_is_fetched_after_it_was_said(endpoint: str, tmp_path: Path) -> 
     assert (Path(fetched) / weights).read_bytes() == (CHECKPOINT / weights).read_bytes()
 
 
+GATED = "owner/gated is gated (no-checkpoint); accept the license on its page and log in"
+OFFLINE = "and HF_HUB_OFFLINE is set (no-checkpoint); give --model-path"
+UNREACHABLE = {"HF_ENDPOINT": "http://127.0.0.1:9"}
 REFUSED = {
-    "gated": ("owner/gated", "main", {}, "owner/gated is gated (no-checkpoint); accept the license on its page and log in"),
+    "gated": ("owner/gated", "main", {}, GATED),
     "private": ("owner/none", "main", {}, "owner/none does not exist, or is private"),
     "revision": ("owner/open", "v9", {}, "owner/open has no revision 'v9'"),
-    "offline": ("owner/open", "main", {"HF_HUB_OFFLINE": "1"}, "and HF_HUB_OFFLINE is set (no-checkpoint); give --model-path"),
-    "no network": ("owner/open", "main", {"HF_ENDPOINT": "http://127.0.0.1:9"}, "the hub cannot be reached: "),
-}  # fmt: skip
+    "offline": ("owner/open", "main", {"HF_HUB_OFFLINE": "1"}, OFFLINE),
+    "no network": ("owner/open", "main", UNREACHABLE, "the hub cannot be reached: "),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_model_that_cannot_be_had_is_one_clear_line(endpoint: str, tmp_path: Path, name: str) -> None:
-    source, revision, environment, words = REFUSED[name]
+def test_a_model_that_cannot_be_fetched_is_one_clear_line(endpoint: str, tmp_path: Path, name: str) -> None:
+    source, revision, environment, message = REFUSED[name]
 
     lines, _ = client(endpoint, tmp_path, source, revision, **environment)
 
     assert len(lines) == 1
-    assert words in lines[0]
+    assert message in lines[0]
     assert "--model-path mine=DIR, or --random-weights" in lines[0]
 
 
-def test_any_other_failure_keeps_its_first_line() -> None:
+def test_any_other_failure_is_reported_by_its_first_line() -> None:
     problem = explained("mine", "a/b", "main", OSError("disk full\nand more"))
 
     assert isinstance(problem, LoadProblem)

@@ -1,4 +1,4 @@
-"""Every known defect of the real libraries that the pinned versions still have is caught by the clause it belongs to."""
+"""Every known defect that the pinned libraries still have is caught by its clause."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,21 +18,21 @@ HERE = Path(__file__).resolve().parent / "defects"
 
 @dataclass(frozen=True)
 class Case:
-    """A defect by its name in the catalog: the wrong tool, the clauses that catch it, and words that they say.
+    """A defect by its name in the catalog: the faulty tool, and the phrases that the failing checks must contain.
 
-    clauses: those that must not hold; right: those that must. setting: what the tool is tried on.
+    clauses: those that must fail. passing: those that must hold. setting: the model that the tool is tested on.
     """
 
     defect: str
     tool: str
     clauses: str
-    says: tuple[str, ...] = ()
-    right: str = ""
+    phrases: tuple[str, ...] = ()
+    passing: str = ""
     setting: str = "tiny_qwen2"
 
     @property
     def spec(self) -> str:
-        """As `--tool` takes it."""
+        """The value of `--tool` that selects it."""
         file, _, name = self.tool.partition(":")
         folder = HERE if (HERE / f"{file}.py").is_file() else ZOO
         return f"{folder / file}.py:{name}"
@@ -63,29 +63,27 @@ CASES = (
     Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
     Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
-    Case("RH7", "plain_hooks:CentredInPlace", "P1", ("resid_post@7 against",)),
+    Case("RH7", "plain_hooks:CenteredInPlace", "P1", ("resid_post@7 against",)),
     Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed in 1 place, first the token ids",), "P1"),
     Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
     Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
-    Case("TK2", "plain_hooks:LastIndex", "P4"),
+    Case("TK2", "tokens:LastColumn", "P4"),
     Case("TK3", "plain_hooks:PooledPadding", "P1", ("mean over tokens, padding included",)),
     Case("DT2", "plain_steering:WideSum", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
-    Case("DT2", "plain_steering:TenthsOfIt", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
+    Case("DT2", "plain_steering:TenSmallSums", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
 )
 
 
-ELSEWHERE = {
-    "NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CentredInPlace", "RP1": "HiddenStates",
-    "RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers",
-    "IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore",
-}  # fmt: skip
+ELSEWHERE = {"NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CenteredInPlace", "RP1": "HiddenStates"}
+ELSEWHERE |= {"RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers"}
+ELSEWHERE |= {"IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore"}
 """Defects of libraries that are not installed here (nnterp, TransformerLens, repeng, steering-vectors, IBM's
-activation-steering): the wrong tool of this suite that does the same."""
+activation-steering) -> the faulty tool of this suite that has the same defect."""
 
 
-class Bench:
-    """Opens the settings that defects are tried in; each model is loaded once."""
+class DefectSettings:
+    """Opens the settings that defects are tested in; each model is loaded once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -98,7 +96,7 @@ class Bench:
         return self.checkpoints[key, dtype]
 
     def open(self, setting: str) -> Any:
-        """A cycle on a model of its own."""
+        """An experiment on a new copy of the model."""
         if setting in ("gpt2", "block 0", "dropout"):
             return self.random(0 if setting == "block 0" else 1, train=setting == "dropout")
         experiment = self.checkpoint(
@@ -116,7 +114,7 @@ class Bench:
         return setting if setting == "bfloat16" else ""
 
     def random(self, layer: int, train: bool) -> Any:
-        """A random GPT-2, which numbers positions absolutely and has dropout."""
+        """A random GPT-2, which has absolute positions and dropout."""
         from steering_core.measure.experiment import Experiment
         from steering_core.measure.store import Store
         from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS, word_tokenizer
@@ -129,31 +127,31 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("defects"))
+def bench(tmp_path_factory: pytest.TempPathFactory) -> DefectSettings:
+    return DefectSettings(tmp_path_factory.mktemp("defects"))
 
 
-def tried(bench: Bench, setting: str, spec: str, clauses: str) -> list[Record]:
+def tried(bench: DefectSettings, setting: str, spec: str, clauses: str) -> list[Record]:
     """The records of some clauses, gate open."""
     return run_checks(bench.open(setting), spec, lambda check: check.clause in clauses.split(), gated=False)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.defect}-{case.tool.partition(':')[2]}")
-def test_a_known_defect_is_caught(case: Case, bench: Bench) -> None:
-    records = tried(bench, case.setting, case.spec, f"{case.clauses} {case.right}")
-    said = " ".join(record.sentence for record in records)
+def test_a_known_defect_is_caught(case: Case, bench: DefectSettings) -> None:
+    records = tried(bench, case.setting, case.spec, f"{case.clauses} {case.passing}")
+    sentences = " ".join(record.sentence for record in records)
 
     assert {clause: sign for clause, sign in signs(records).items() if clause in case.clauses.split()} == {
         clause: "x" for clause in case.clauses.split()
-    }, said
-    assert {clause: sign for clause, sign in signs(records).items() if clause in case.right.split()} == {
-        clause: "." for clause in case.right.split()
-    }, said
-    assert [words for words in case.says if words not in said] == [], said
+    }, sentences
+    assert {clause: sign for clause, sign in signs(records).items() if clause in case.passing.split()} == {
+        clause: "." for clause in case.passing.split()
+    }, sentences
+    assert [phrase for phrase in case.phrases if phrase not in sentences] == [], sentences
 
 
 @pytest.mark.parametrize("defect", ELSEWHERE)
-def test_a_defect_of_another_library_has_its_like_here(defect: str) -> None:
+def test_a_defect_of_another_library_has_an_equivalent_here(defect: str) -> None:
     assert ELSEWHERE[defect] in {fault.name for fault in FAULTS} | {case.tool.partition(":")[2] for case in CASES}
 
 
@@ -162,14 +160,14 @@ RIGHT_SETTINGS = ("steered", "steered later", "gpt2", "block 0", "bfloat16")
 
 @pytest.mark.parametrize("setting", RIGHT_SETTINGS)
 @pytest.mark.parametrize("tool", ["hooks", "pyvene"])
-def test_the_right_use_sets_nothing_off_in_the_same_setting(setting: str, tool: str, bench: Bench) -> None:
+def test_correct_tools_pass_in_the_settings_of_the_defects(setting: str, tool: str, bench: DefectSettings) -> None:
     records = tried(bench, setting, tool, "P1 P2 P3 P4 P8 P10 P12")
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome != "agrees"] == []
 
 
-def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
-    """P9: the hooks that transformers collects hidden states with are among those that pyvene deletes."""
+def test_pv2_hidden_states_are_empty_after_pyvene(bench: DefectSettings) -> None:
+    """P9: pyvene also deletes the hooks with which transformers collects hidden states."""
     from steering_core.observe.model_state import state_changes, state_of
     from steering_core.tools.spec import find_tool
 
@@ -184,8 +182,10 @@ def test_pv2_hidden_states_are_dead_after_pyvene(bench: Bench) -> None:
     assert not experiment.model.module(**inputs, output_hidden_states=True).hidden_states
 
 
-def test_hf12_a_reentrant_checkpoint_runs_again_without_the_hook(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No clause takes gradients; what makes them wrong, P9 finds on the model. An ablated MLP has none."""
+def test_hf12_reentrant_checkpointing_recomputes_without_the_hook(
+    bench: DefectSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No clause takes gradients; P9 finds the cause on the model. An ablated MLP must have no gradient."""
     experiment = bench.open("tiny_qwen2")
     mlp = experiment.model.blocks[experiment.settings.layer].mlp
     kind = type(experiment.model.blocks[0])
@@ -204,8 +204,8 @@ def test_hf12_a_reentrant_checkpoint_runs_again_without_the_hook(bench: Bench, m
     assert gradient(reentrant=False) == 0 < gradient(reentrant=True)
 
 
-def test_pv4_a_table_component_is_cut_to_the_width_of_the_stream(bench: Bench) -> None:
-    """No clause reads what attention hands its output projection; the adapter's spelling of components is whole."""
+def test_pv4_a_named_component_is_cut_to_the_width_of_the_stream(bench: DefectSettings) -> None:
+    """No clause reads the input of attention's output projection; the adapter's component strings give all of it."""
     import pyvene
 
     experiment = bench.open("tiny_qwen2")
@@ -224,8 +224,8 @@ def test_pv4_a_table_component_is_cut_to_the_width_of_the_stream(bench: Bench) -
     assert (width(spelled, None), width(table, last)) == (spec.heads * spec.head_dim, spec.hidden)
 
 
-def test_dt1_the_share_of_a_small_shift_that_arrives_is_reported(bench: Bench) -> None:
-    """S8: bfloat16 swallows a small vector; the clause holds, and says how much was lost."""
+def test_dt1_the_realized_part_of_a_small_shift_is_reported(bench: DefectSettings) -> None:
+    """S8: bfloat16 rounds most of a small vector away; the clause holds, and reports how much."""
     experiment = bench.open("bfloat16")
     small = replace(experiment, settings=replace(experiment.settings, strength=0.05))
     record, whole = (

@@ -1,8 +1,7 @@
-"""What is found out about checkpoints before any model is loaded: here, cached, to be fetched, or missing."""
+"""Checkpoints are checked before any model is loaded: local, cached, to be fetched, or missing."""
 
 import json
 import shutil
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +26,9 @@ CHECKPOINTS = FIXTURES / "checkpoints"
 QWEN = REGISTRY["qwen7b"]
 
 
-def refused(asked: Any) -> SuiteError:
+def refused(request: Any) -> SuiteError:
     with pytest.raises(SuiteError) as caught:
-        check_sources(build_run_matrix(asked), asked)
+        check_sources(build_run_matrix(request), request)
     assert "\n" not in str(caught.value)
     return caught.value
 
@@ -39,18 +38,19 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: True)
 
 
-def test_the_projects_own_models_are_ready(offline: None) -> None:
-    for asked in (options("tiny"), options("tiny_qwen2", random_weights=True), options("qwen7b", random_weights=True)):
-        check_sources(build_run_matrix(asked), asked)
+def test_the_projects_own_models_need_no_download(offline: None) -> None:
+    random = (options(key, random_weights=True) for key in ("tiny_qwen2", "qwen7b"))
+    for request in (options("tiny"), *random):
+        check_sources(build_run_matrix(request), request)
 
 
-def test_collecting_asks_for_nothing(offline: None) -> None:
-    asked = options("qwen7b", gpu=True, collectonly=True)
+def test_collection_needs_no_weights_and_no_gpu(offline: None) -> None:
+    request = options("qwen7b", gpu=True, collectonly=True)
 
-    check_sources(build_run_matrix(asked), asked)
+    check_sources(build_run_matrix(request), request)
 
 
-def test_all_that_is_missing_is_one_line(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_missing_is_listed_in_one_line(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "has_cuda", lambda: False)
     problem = refused(options("qwen7b or gemma9b", gpu=True))
 
@@ -59,17 +59,17 @@ def test_all_that_is_missing_is_one_line(offline: None, monkeypatch: pytest.Monk
     assert "gemma9b" in str(problem)
 
 
-def test_a_family_without_a_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = options()
-    matrix = build_run_matrix(asked)
+def test_a_family_without_an_architecture_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = options()
+    matrix = build_run_matrix(request)
     rows = {**matrix.registry, "tiny_qwen2": replace(REGISTRY["tiny_qwen2"], family="mamba")}
 
     with pytest.raises(ToolUnsupported, match="no architecture table for family 'mamba'"):
-        check_sources(replace(matrix, registry=rows), asked)
+        check_sources(replace(matrix, registry=rows), request)
 
 
-def test_an_altered_checkpoint_stops_the_run(tmp_path: Path) -> None:
-    """The project's own ones carry a digest of every file, wherever the directory is."""
+def test_an_altered_project_checkpoint_is_refused(tmp_path: Path) -> None:
+    """The manifest beside a checkpoint holds the digest of each file, wherever both are."""
     shutil.copytree(CHECKPOINTS / "tiny_qwen2", tmp_path / "tiny_qwen2")
     shutil.copy(CHECKPOINTS / "manifest.json", tmp_path)
     raw = bytearray((tmp_path / "tiny_qwen2" / "model.safetensors").read_bytes())
@@ -83,7 +83,7 @@ def test_an_altered_checkpoint_stops_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "words"),
+    ("pairs", "message"),
     [
         (["qwen7b"], "--revision 'qwen7b' is not KEY=REV"),
         (["qwen7b="], "is not KEY=REV"),
@@ -91,94 +91,94 @@ def test_an_altered_checkpoint_stops_the_run(tmp_path: Path) -> None:
         (["tiny_qwen2=v1"], "--revision tiny_qwen2: its weights are a directory"),
     ],
 )
-def test_a_revision_that_cannot_be_is_refused(pairs: list[str], words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+def test_an_invalid_revision_is_refused(pairs: list[str], message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
         pinned(REGISTRY, pairs)
 
 
-def test_a_pinned_revision_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[tuple[str, str]] = []
-    monkeypatch.setattr(sources, "cached_folder", lambda name, revision, patterns: looked.append((name, revision)))
+def test_the_pinned_revision_is_looked_up_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    lookups: list[tuple[str, str]] = []
+    monkeypatch.setattr(sources, "cached_folder", lambda name, revision, patterns: lookups.append((name, revision)))
 
     matrix = build_run_matrix(options("qwen7b", revision=["qwen7b=a09a354"]))
 
     assert source_of(matrix, "qwen7b") == QWEN.source
-    assert looked == [(QWEN.source, "a09a354")]
+    assert lookups == [(QWEN.source, "a09a354")]
 
 
 def cached(folder: Path, source: Path) -> Callable[..., Path | None]:
-    """A cache that holds one repository, at the place where the hub would put it."""
-    place = folder / "snapshots" / "0123abc"
-    shutil.copytree(source, place)
-    return lambda name, *_: place if name == "a/b" else None
+    """A cache that holds one repository, in the folder where the hub would put it."""
+    snapshot = folder / "snapshots" / "0123abc"
+    shutil.copytree(source, snapshot)
+    return lambda name, *_: snapshot if name == "a/b" else None
 
 
 @pytest.fixture
-def of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunMatrix:
-    """A run of one model of the hub, which lies in the cache of this machine."""
+def hub_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunMatrix:
+    """A run of one model from the hub, which is in the cache of this machine."""
     matrix = build_run_matrix(options())
     spec = replace(REGISTRY["tiny_qwen2"], source="a/b", tokenizer="")
     monkeypatch.setattr(sources, "cached_folder", cached(tmp_path, CHECKPOINTS / "tiny_qwen2"))
-    monkeypatch.setattr(sources, "fetch", lambda *_: pytest.fail("nothing was to be fetched"))
+    monkeypatch.setattr(sources, "fetch", lambda *_: pytest.fail("a cached model was fetched again"))
     return replace(matrix, registry={"tiny_qwen2": spec})
 
 
-def test_a_cached_model_is_loaded_from_its_directory(of_the_hub: RunMatrix, tmp_path: Path) -> None:
-    asked = {**vars(options()), "gpu": False}
-    check_sources(of_the_hub, Namespace(**asked))
-    config: Any = SimpleNamespace(getoption=asked.__getitem__)
+def test_a_cached_model_is_loaded_from_its_directory(hub_matrix: RunMatrix, tmp_path: Path) -> None:
+    request = options(gpu=False)
+    check_sources(hub_matrix, request)
+    config: Any = SimpleNamespace(getoption=vars(request).__getitem__)
 
-    assert load_request(config, of_the_hub, "tiny_qwen2").load().revision == "0123abc"
+    assert load_request(config, hub_matrix, "tiny_qwen2").load().revision == "0123abc"
 
 
-def test_what_a_cache_lacks_is_fetched_and_a_directory_is_not(
-    of_the_hub: RunMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_incomplete_cache_is_fetched_and_an_incomplete_directory_is_not(
+    hub_matrix: RunMatrix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[tuple[str, ...]] = []
-    monkeypatch.setattr(sources, "fetch", lambda *words: fetched.append(words[:3]))
-    (tmp_path / "snapshots" / "0123abc" / "model.safetensors").unlink()
+    monkeypatch.setattr(sources, "fetch", lambda *arguments: fetched.append(arguments[:3]))
+    snapshot = tmp_path / "snapshots" / "0123abc"
+    (snapshot / "model.safetensors").unlink()
 
     with pytest.raises(LoadProblem, match="has no safetensors file"):
-        check_sources(of_the_hub, options())
+        check_sources(hub_matrix, options())
     assert fetched == [("tiny_qwen2", "a/b", "main")]
     with pytest.raises(LoadProblem, match="has no safetensors file"):
-        check_sources(replace(of_the_hub, sources={"tiny_qwen2": str(tmp_path / "snapshots" / "0123abc")}), options())
+        check_sources(replace(hub_matrix, sources={"tiny_qwen2": str(snapshot)}), options())
     assert len(fetched) == 1
 
 
-def test_the_tokenizer_of_another_repository_is_looked_for_too(
-    of_the_hub: RunMatrix, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_tokenizer_from_another_repository_is_checked_too(
+    hub_matrix: RunMatrix, offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / "snapshots" / "0123abc"
-    settings = json.loads((place / "tokenizer_config.json").read_text())
-    (place / "tokenizer_config.json").write_text(json.dumps({**settings, "chat_template": None}))
+    file = tmp_path / "snapshots" / "0123abc" / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "chat_template": None}))
     with pytest.raises(LoadProblem, match="has no chat template"):
-        check_sources(of_the_hub, options())
+        check_sources(hub_matrix, options())
 
-    borrowed = replace(of_the_hub.registry["tiny_qwen2"], tokenizer="fixtures/checkpoints/tiny_qwen2")
+    with_tokenizer = replace(hub_matrix.registry["tiny_qwen2"], tokenizer="fixtures/checkpoints/tiny_qwen2")
 
-    check_sources(replace(of_the_hub, registry={"tiny_qwen2": borrowed}), options())
-    assert tokenizer_of(borrowed) == str(CHECKPOINTS / "tiny_qwen2")
-    missing = replace(of_the_hub, registry={"tiny_qwen2": replace(borrowed, tokenizer="google/gemma-2-2b-it")})
+    check_sources(replace(hub_matrix, registry={"tiny_qwen2": with_tokenizer}), options())
+    assert tokenizer_of(with_tokenizer) == str(CHECKPOINTS / "tiny_qwen2")
+    missing = replace(hub_matrix, registry={"tiny_qwen2": replace(with_tokenizer, tokenizer="google/gemma-2-2b-it")})
     monkeypatch.setattr(sources, "fetch", hub.fetch)
     with pytest.raises(UsageProblem, match="gemma-2-2b-it is not in the"):
         check_sources(missing, options())
 
 
-def test_a_directory_is_told_from_a_repository() -> None:
+def test_a_directory_is_distinguished_from_a_repository() -> None:
     assert Origin("fixtures/checkpoints/tiny_qwen2").local == CHECKPOINTS / "tiny_qwen2"
     assert Origin(str(CHECKPOINTS)).local == CHECKPOINTS
     assert Origin("Qwen/Qwen2.5-7B-Instruct").local is None
 
 
-def test_the_request_carries_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def request(**changed: Any) -> Any:
-        asked = options(**changed)
-        config: Any = SimpleNamespace(getoption=vars(asked).__getitem__)
-        return load_request(config, build_run_matrix(asked), "tiny_qwen2")
+def test_the_load_request_carries_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loading(**changed: Any) -> Any:
+        request = options(**changed)
+        config: Any = SimpleNamespace(getoption=vars(request).__getitem__)
+        return load_request(config, build_run_matrix(request), "tiny_qwen2")
 
-    plain, other = request(), request(device_map="auto", quantize="nf4", dtype="bfloat16", attention="eager")
-    random = request(random_weights=True)
+    plain, other = loading(), loading(device_map="auto", quantize="nf4", dtype="bfloat16", attention="eager")
+    random = loading(random_weights=True)
 
     assert (plain.device_map, plain.quantize, plain.dtype, plain.attention) == ("", "", "float32", "")
     assert (other.device_map, other.quantize, other.dtype, other.attention) == ("auto", "nf4", "bfloat16", "eager")

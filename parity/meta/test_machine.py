@@ -1,4 +1,4 @@
-"""What a machine must have for a run: enough memory, the libraries that options need, a GPU for each worker."""
+"""A run needs enough memory, the libraries of its options, and a GPU for each worker."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ QWEN = read_registry(FIXTURES / "models.toml")["qwen7b"]
 
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Pretend that there are GPUs of so many bytes each."""
+    """Pretends that the machine has GPUs of these sizes, in bytes."""
 
     def pretend(*sizes: float) -> None:
         monkeypatch.setattr(machine, "has_cuda", lambda: bool(sizes))
@@ -30,7 +30,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "message"),
     [
         ({"random_weights": True, "quantize": "int8"}, "--random-weights are built on one device and in one dtype"),
         ({"random_weights": True, "device_map": "auto", "gpu": True}, "--random-weights are built on one device"),
@@ -38,8 +38,8 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         ({"device_map": "auto", "gpu": True, "numprocesses": 2}, "workers would share them"),
     ],
 )
-def test_options_that_do_not_go_together(changed: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+def test_incompatible_options_are_refused(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageProblem, match=message):
         check_machine([QWEN], options(**changed))
 
 
@@ -51,7 +51,7 @@ def test_a_missing_library_is_named_before_anything_runs(monkeypatch: pytest.Mon
     check_machine([], options())
 
 
-def test_weights_larger_than_the_memory_are_refused_with_both_figures(gpus: Callable[..., None]) -> None:
+def test_weights_larger_than_memory_are_refused_with_both_sizes(gpus: Callable[..., None]) -> None:
     gpus(80e9)
     check_machine([QWEN], options(gpu=True))
     gpus(80e9, 14e9)
@@ -70,7 +70,7 @@ def test_weights_larger_than_the_memory_are_refused_with_both_figures(gpus: Call
     ("worker", "count", "name"),
     [("", 4, "cuda:0"), ("gw0", 4, "cuda:0"), ("gw3", 4, "cuda:3"), ("gw4", 4, "cuda:0"), ("gw1", 1, "cuda:0")],
 )
-def test_each_worker_owns_a_gpu(monkeypatch: pytest.MonkeyPatch, worker: str, count: int, name: str) -> None:
+def test_each_worker_gets_its_own_gpu(monkeypatch: pytest.MonkeyPatch, worker: str, count: int, name: str) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     if worker:

@@ -1,4 +1,4 @@
-"""A run that is killed at any moment goes on where it was: no finished cell is lost, none is run again."""
+"""A run that is killed at any moment resumes where it stopped: no finished cell is lost, none is run again."""
 
 import json
 import random
@@ -15,11 +15,11 @@ from steering_core.records.journal import Journal
 
 KILLS = 20
 SEEDS = (20, 21)
-"""One run each, so that neither is over before its last kill."""
+"""One run per seed, so that neither ends before its last kill."""
 SHORT, LONG = 0.03, 1.5
 TIMES = ("started", "wall_seconds", "peak_memory_bytes")
-ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", "(preflight or directions) and not r1", "--tools",
-       "hooks,nnsight", "--repeats", "1")  # fmt: skip
+CHECKS = "(preflight or directions) and not r1"
+ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", CHECKS, "--tools", "hooks,nnsight", "--repeats", "1")
 WAIT = "wait for it, or choose another --run-dir"
 TWO = ("parity", "-m", "tiny", "-q", "-k", "preflight_site", "--tools", "hooks")
 
@@ -38,17 +38,17 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 
 def timeless(folder: Path) -> list[dict[str, Any]]:
-    """The records of a run without what two runs of one thing need not share."""
+    """The records of a run without the fields in which two equal runs may differ."""
     rows = lines(folder / "records.jsonl")[1:-1]
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
 
 
 def audited(row: dict[str, Any]) -> bool:
-    """Whether a record is about the run itself, and made anew whenever the run is judged."""
+    """Whether a record comes from the audit, which is repeated whenever the run is judged."""
     return bool(row["cell"]["clause"].startswith("V"))
 
 
-def names(rows: list[dict[str, Any]]) -> Counter[str]:
+def count_cells(rows: list[dict[str, Any]]) -> Counter[str]:
     return Counter(json.dumps(row["cell"]) for row in rows if "cell" in row)
 
 
@@ -58,11 +58,11 @@ def recorded(run: Path) -> int:
     return journal.read_bytes().count(b'\n{"cell":') if journal.exists() else 0
 
 
-def kill_and_go_on(runs: ForkedRuns, run: Path, length: int, share: float) -> bool:
-    """Start or resume, and kill it a moment after the journal has so many records; whether that was amid its cells.
+def start_and_kill(runs: ForkedRuns, run: Path, length: int, share: float) -> bool:
+    """Start or resume a run, and kill it shortly after its journal has `length` records; whether it added any.
 
-    share: how much of the longest delay passes. Where the journal is that long already, the kill hits the start or
-    the first cells.
+    share: the fraction of the longest delay that passes first. Where the journal is that long already, the kill hits
+    startup or the first cells.
     """
     before, log = recorded(run), run.parent / "log"
     started = runs.start(*ONE, "--resume" if (run / "plan.json").exists() else "--run-dir", str(run), log=log)
@@ -73,57 +73,61 @@ def kill_and_go_on(runs: ForkedRuns, run: Path, length: int, share: float) -> bo
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_kills_lose_nothing(seed: int, runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+def test_killed_runs_resume_without_losing_or_repeating_cells(
+    seed: int, runs: ForkedRuns, whole: Path, tmp_path: Path
+) -> None:
     cells, run, chance = recorded(whole), tmp_path / "run", random.Random(seed)
-    amid = 0
+    kills_amid_cells = 0
     for more in chance.choices((0, 1, 2), k=KILLS // len(SEEDS)):
-        amid += kill_and_go_on(runs, run, min(recorded(run) + more, cells - 6), chance.random())
+        kills_amid_cells += start_and_kill(runs, run, min(recorded(run) + more, cells - 6), chance.random())
     status = runs.run(*ONE, "--resume", str(run), log=tmp_path / "log")
 
     assert status == 0, (tmp_path / "log").read_text()
     assert timeless(run) == timeless(whole)
-    assert set(names(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
+    assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
     assert lines(run / "records.jsonl")[-1]["tensors"] == lines(whole / "records.jsonl")[-1]["tensors"]
-    assert amid >= KILLS // len(SEEDS) // 4, "too few of the kills fell between two cells of one process"
+    assert kills_amid_cells >= KILLS // len(SEEDS) // 4, "too few kills hit a process between two cells"
 
 
-def test_workers_go_on_together(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_a_killed_run_with_workers_resumes_with_workers(runs: ForkedRuns, tmp_path: Path) -> None:
     log, run = tmp_path / "log", tmp_path / "run"
     assert runs.run(*TWO, "--run-dir", str(tmp_path / "whole"), log=log) == 0, log.read_text()
     started = runs.start(*TWO, "-n", "2", "--run-dir", str(run), log=log)
     assert wait_for(lambda: recorded(run) >= 3, started), log.read_text()
     assert runs.kill(started) == -9, log.read_text()
-    kept = names(lines(run / "journal.jsonl"))
+    finished = count_cells(lines(run / "journal.jsonl"))
     assert runs.run(*TWO, "-n", "2", "--resume", str(run), log=log) == 0, log.read_text()
 
     assert timeless(run) == timeless(tmp_path / "whole")
-    assert set(names(lines(run / "journal.jsonl")).values()) == {1}
-    assert kept.total() < len(timeless(run)), "nothing was left to do"
+    assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}
+    assert finished.total() < len(timeless(run)), "the run had ended before it was killed"
 
 
-def test_a_whole_run_is_judged_again_and_not_run(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
-    names = ("journal.jsonl", "plan.json", "request.json", "verdict.json")
-    records, before = timeless(whole), [(whole / name).read_bytes() for name in names]
+def test_resuming_a_complete_run_only_judges_it_again(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+    files = [whole / name for name in ("journal.jsonl", "plan.json", "request.json", "verdict.json")]
+    records, before = timeless(whole), [file.read_bytes() for file in files]
     (whole / "verdict.json").unlink()
 
     assert runs.run(*ONE, "--resume", str(whole), log=tmp_path / "log") == 0
-    assert [(whole / name).read_bytes() for name in names] == before
+    assert [file.read_bytes() for file in files] == before
     assert timeless(whole) == records
     assert "PREFLIGHT PASSED" in (tmp_path / "log").read_text()
     assert "deselected in" in (tmp_path / "log").read_text().splitlines()[-1]
 
 
-def test_another_request_is_refused_by_name(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+def test_resuming_with_a_different_option_is_refused_and_names_it(
+    runs: ForkedRuns, whole: Path, tmp_path: Path
+) -> None:
     before = (whole / "records.jsonl").read_bytes()
     status = runs.run(*ONE, "--batch-size", "7", "--resume", str(whole), log=tmp_path / "log")
 
-    said = (tmp_path / "log").read_text().strip()
-    assert (status, said.count("\n")) == (4, 0), said
-    assert "--batch-size was 30, is 7 (resume-differs); it was started with: pytest " in said
+    printed = (tmp_path / "log").read_text().strip()
+    assert (status, printed.count("\n")) == (4, 0), printed
+    assert "--batch-size was 30, is 7 (resume-differs); it was started with: pytest " in printed
     assert (whole / "records.jsonl").read_bytes() == before
 
 
-def test_a_run_directory_has_one_owner(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_a_run_directory_is_used_by_one_process_at_a_time(runs: ForkedRuns, tmp_path: Path) -> None:
     log, run = tmp_path / "log", tmp_path / "run"
     started = runs.start(*ONE, "--run-dir", str(run), log=log)
     assert wait_for(lambda: recorded(run) >= 1, started), log.read_text()
@@ -131,29 +135,31 @@ def test_a_run_directory_has_one_owner(runs: ForkedRuns, tmp_path: Path) -> None
         Journal(run).open()
     assert runs.kill(started) == -9
 
-    mine = Journal(run)
-    mine.open()
+    journal = Journal(run)
+    journal.open()
     log.unlink()
     assert runs.run(*ONE, "--resume", str(run), log=log) == 4
     assert log.read_text().strip() == f"ERROR: {run} is in use by another process (run-held); " + WAIT
-    mine.close()
+    journal.close()
     assert runs.run(*ONE, "--resume", str(run), log=log) == 0
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_clear_error_and_loses_no_finished_cell(
+    runs: ForkedRuns, whole: Path, tmp_path: Path
+) -> None:
     log, run = tmp_path / "log", tmp_path / "run"
-    status = runs.run(*ONE, "--run-dir", str(run), log=log, largest=30_000)
+    status = runs.run(*ONE, "--run-dir", str(run), log=log, limit=30_000)
 
-    said = log.read_text()
-    assert status == 3, said
-    assert said.count("journal.jsonl cannot be written: File too large (journal-write)") == 1
-    assert "Traceback" not in said
-    assert "INTERNALERROR" not in said
-    kept = names(lines(run / "journal.jsonl"))
-    assert 0 < kept.total() < len(timeless(whole))
+    printed = log.read_text()
+    assert status == 3, printed
+    assert printed.count("journal.jsonl cannot be written: File too large (journal-write)") == 1
+    assert "Traceback" not in printed
+    assert "INTERNALERROR" not in printed
+    finished = count_cells(lines(run / "journal.jsonl"))
+    assert 0 < finished.total() < len(timeless(whole))
     assert runs.run(*ONE, "--resume", str(run), log=log) == 0, log.read_text()
     assert timeless(run) == timeless(whole)
-    assert set(names(lines(run / "journal.jsonl")).values()) == {1}
+    assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}
 
 
 WRONG = """
@@ -168,11 +174,11 @@ class Shifted(Hooks):
 """
 
 
-def test_a_closed_gate_stays_closed_and_the_exit_status_red(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_its_closed_gate_and_its_failing_exit_status(runs: ForkedRuns, tmp_path: Path) -> None:
     log, run, tool = tmp_path / "log", tmp_path / "run", tmp_path / "wrong.py"
     tool.write_text(WRONG)
-    gated = ("parity", "-m", "tiny_qwen2", "-q", "-k", "test_location or within_tool", "--tools", "hooks",
-             "--tool", f"{tool}:Shifted", "--repeats", "1")  # fmt: skip
+    tools = ("--tools", "hooks", "--tool", f"{tool}:Shifted")
+    gated = ("parity", "-m", "tiny_qwen2", "-q", "-k", "test_location or within_tool", *tools, "--repeats", "1")
     assert runs.run(*gated, "--run-dir", str(run), log=log) == 1, log.read_text()
     whole = timeless(run)
     journal = (run / "journal.jsonl").read_text().splitlines(keepends=True)
@@ -184,4 +190,4 @@ def test_a_closed_gate_stays_closed_and_the_exit_status_red(runs: ForkedRuns, tm
     assert (last["outcome"], last["sentence"].partition(":")[0]) == ("absent", "not run")
     assert last["blocked_by"].startswith("P1 tiny_qwen2 Shifted")
     assert timeless(run) == whole
-    assert status == 1, "what failed before the run was killed still counts"
+    assert status == 1, "a failure from before the interruption still counts"

@@ -1,4 +1,4 @@
-"""A resumed run must ask for the same: what is compared, and how a difference is named."""
+"""A resumed run must make the same request: what is compared, and how a difference is named."""
 
 import json
 from argparse import Namespace
@@ -15,43 +15,43 @@ from steering_core.errors import UsageProblem
 THEN = {"tools": "hooks, nnsight", "repeats": "5", "command": "pytest parity -q"}
 
 
-def left(folder: Path, request: object) -> Path:
+def folder_with(folder: Path, request: object) -> Path:
     (folder / "request.json").write_text(json.dumps(request))
     return folder
 
 
-def test_the_same_request_is_accepted_however_it_was_typed(tmp_path: Path) -> None:
-    check_request({**THEN, "command": "pytest -q parity"}, left(tmp_path, THEN))
+def test_the_same_request_is_accepted_with_options_in_another_order(tmp_path: Path) -> None:
+    check_request({**THEN, "command": "pytest -q parity"}, folder_with(tmp_path, THEN))
 
 
-def test_each_difference_is_named_with_the_command_that_would_do(tmp_path: Path) -> None:
+def test_each_difference_is_named_with_the_original_command(tmp_path: Path) -> None:
     now = {**THEN, "tools": "hooks", "--quantize": "int8"}
 
     with pytest.raises(UsageProblem) as caught:
-        check_request(now, left(tmp_path, THEN))
+        check_request(now, folder_with(tmp_path, THEN))
     assert "tools was hooks, nnsight, is hooks; --quantize was absent, is int8 (resume-differs)" in str(caught.value)
     assert str(caught.value).endswith("it was started with: pytest parity -q")
 
 
-def test_many_differences_stay_one_short_line(tmp_path: Path) -> None:
+def test_many_differences_are_shortened_to_one_line(tmp_path: Path) -> None:
     now = {**THEN, **{f"setting {number}": "x" * 500 for number in range(9)}}
 
     with pytest.raises(UsageProblem, match="and 5 more") as caught:
-        check_request(now, left(tmp_path, THEN))
+        check_request(now, folder_with(tmp_path, THEN))
     assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("content", ["", "{"])
-def test_a_request_that_does_not_read_is_named(content: str, tmp_path: Path) -> None:
+def test_an_unreadable_request_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "request.json").write_text(content)
 
     with pytest.raises(UsageProblem, match=r"request.json cannot be read \(resume-request\)"):
         check_request(THEN, tmp_path)
 
 
-def test_every_option_that_decides_what_is_measured_is_compared() -> None:
+def test_every_option_that_affects_measurements_is_compared() -> None:
     class Parser:
-        """Counts what is added."""
+        """Lists the options that are added."""
 
         names: list[str] = []  # noqa: RUF012
 
@@ -66,30 +66,30 @@ def test_every_option_that_decides_what_is_measured_is_compared() -> None:
     assert set([flag for flag, _, _ in OPTIONS]) > PLACES | {"--no-gate", "--repeats", "--dtype"}
 
 
-@pytest.mark.parametrize("place", [0, 100_000, 199_999])
-def test_other_weights_have_another_sample(place: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("position", [0, 100_000, 199_999])
+def test_a_changed_byte_in_the_weights_changes_the_sample(position: int, tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(bytes(200_000))
     before = weights_sample(str(tmp_path))
     changed = bytearray(200_000)
-    changed[place] = 1
+    changed[position] = 1
     file.write_bytes(changed)
 
     assert weights_sample(str(tmp_path)) != before
     assert weights_sample("org/model") == "org/model"
 
 
-def test_paths_are_the_same_from_every_directory(tmp_path: Path) -> None:
-    def seen(directory: Path, *arguments: str) -> list[str]:
+def test_paths_do_not_depend_on_the_working_directory(tmp_path: Path) -> None:
+    def paths_from(directory: Path, *arguments: str) -> list[str]:
         config = Namespace(args=arguments, invocation_params=Namespace(dir=directory), rootpath=tmp_path)
         return paths(cast("pytest.Config", config))
 
-    here = seen(tmp_path, "parity/", "parity/a.py::test_b[x]")
-    assert here == ["parity", "parity/a.py::test_b[x]"]
-    assert seen(tmp_path / "parity", "a.py::test_b[x]", ".") == here
+    expected = ["parity", "parity/a.py::test_b[x]"]
+    assert paths_from(tmp_path, "parity/", "parity/a.py::test_b[x]") == expected
+    assert paths_from(tmp_path / "parity", "a.py::test_b[x]", ".") == expected
 
 
-def test_a_changed_check_changes_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_check_changes_the_digest_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "parity").mkdir()
     check = tmp_path / "parity" / "test_x.py"
     check.write_text("one")
@@ -100,12 +100,14 @@ def test_a_changed_check_changes_the_source(tmp_path: Path, monkeypatch: pytest.
     assert suite_digest() != before
 
 
-def test_a_plan_keeps_what_repeating_a_check_needs() -> None:
-    def kept(**changed: object) -> tuple[tuple[str, str], ...]:
-        asked = vars(options(**changed))
-        return typed_options(asked.__getitem__)
+def test_a_plan_keeps_the_options_that_repeating_a_check_needs() -> None:
+    def planned(**changed: object) -> tuple[tuple[str, str], ...]:
+        return typed_options(vars(options(**changed)).__getitem__)
 
-    assert kept() == kept(gpu=True, dtype="bfloat16", preset="phase1", no_gate=True) == ()
-    assert kept(tool=["a.py:A", "b.py:B"], layer=0, batch_size=7) == (
-        ("--batch-size", "7"), ("--layer", "0"), ("--tool", "a.py:A"), ("--tool", "b.py:B"),
-    )  # fmt: skip
+    tools = (("--tool", "a.py:A"), ("--tool", "b.py:B"))
+    assert planned() == planned(gpu=True, dtype="bfloat16", preset="phase1", no_gate=True) == ()
+    assert planned(tool=["a.py:A", "b.py:B"], layer=0, batch_size=7) == (
+        ("--batch-size", "7"),
+        ("--layer", "0"),
+        *tools,
+    )

@@ -1,4 +1,4 @@
-"""A request that cannot be carried out is one clear line and pytest's usage exit code, before any model is loaded."""
+"""A request that cannot be run gives one clear line and pytest's usage exit code, before any model is loaded."""
 
 import json
 import shutil
@@ -11,20 +11,20 @@ from parity.meta.forked_runs import ForkedRuns
 from steering_core.places import ROOT
 
 USAGE = int(pytest.ExitCode.USAGE_ERROR)
-TINY, HOW = ("-m", "tiny_qwen2"), ("--layer", "3", "--multiplier", "2")
+TINY, STEERING = ("-m", "tiny_qwen2"), ("--layer", "3", "--multiplier", "2")
 GOOD_PROMPTS = {"extraction": {"harmful": ["a"], "harmless": ["b"]}, "evaluation": ["c"]}
 
 
-def said(runs: ForkedRuns, folder: Path, *arguments: str) -> list[str]:
-    """What a refused run printed; it must have been refused in the way that this file is about."""
+def errors(runs: ForkedRuns, folder: Path, *arguments: str) -> list[str]:
+    """The error lines of a run, which must have been refused as described above."""
     log = folder / "log"
-    # A request that is not refused as it should be selects nothing, and is over at once.
-    status = runs.run("parity", "-k", "no_check_is_named_so", *arguments, log=log)
+    # A request that is wrongly accepted selects no check, and ends at once.
+    status = runs.run("parity", "-k", "no_check_has_this_name", *arguments, log=log)
     printed = log.read_text(encoding="utf-8")
     assert (status, "Traceback" in printed, "INTERNALERROR" in printed) == (USAGE, False, False), printed
     lines = [line for line in printed.splitlines() if "rror: " in line.replace("ERROR", "error")]
     assert len([line for line in lines if "usage:" not in line]) == 1, printed
-    assert "passed" not in printed, "something ran before the request was refused"
+    assert "passed" not in printed, "a check ran before the request was refused"
     return lines
 
 
@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "layer past the end": ((*TINY, "--layer", "8"), "layer 8 is out of range for tiny_qwen2"),
     "layer below 0": ((*TINY, "--layer", "-1"), "layer -1 is out of range for tiny_qwen2"),
     "layer of a preset": ((*TINY, "--preset", "closeout"), "layer 15 is out of range for tiny_qwen2"),
-    "layer no number": ((*TINY, "--layer", "last"), "invalid int value: 'last'"),
+    "layer not a number": ((*TINY, "--layer", "last"), "invalid int value: 'last'"),
     "multiplier 0": ((*TINY, "--multiplier", "0"), "multiplier 0.0 cannot steer tiny_qwen2"),
     "multiplier nan": ((*TINY, "--multiplier", "nan"), "multiplier nan cannot steer tiny_qwen2"),
     "gpu": ((*TINY, "--gpu"), "no CUDA device for --gpu"),
@@ -57,46 +57,46 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "model path to nothing": ((*TINY, "--model-path", "tiny_qwen2=/no/such"), "/no/such is not a directory"),
     "model without layer": (("--model", "/no/such", "--multiplier", "3"), "--model needs --layer and --multiplier"),
     "model without strength": (("--model", "/no/such", "--layer", "3"), "--model needs --layer and --multiplier"),
-    "model nowhere": (("--model", "/no/such", *HOW), "--model /no/such: no config.json there"),
+    "model path does not exist": (("--model", "/no/such", *STEERING), "--model /no/such: no config.json there"),
     "outcome": ((*TINY, "--expect-outcome", "perhaps"), "perhaps"),
     "outcome number": ((*TINY, "--expect-outcome", "5"), "5"),
     "run directory a file": ((*TINY, "--run-dir", "pyproject.toml"), "pyproject.toml is not a directory"),
     "run directory not writable": ((*TINY, "--run-dir", "/proc/nowhere"), "/proc/nowhere"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_bad_command_line(runs: ForkedRuns, tmp_path: Path, name: str) -> None:
-    arguments, words = COMMANDS[name]
+def test_an_invalid_command_line_is_refused(runs: ForkedRuns, tmp_path: Path, name: str) -> None:
+    arguments, message = COMMANDS[name]
 
-    assert words in said(runs, tmp_path, *arguments)[-1]
+    assert message in errors(runs, tmp_path, *arguments)[-1]
 
 
 PROMPTS: dict[str, tuple[str, str]] = {
-    "no JSON": ("{", "cannot be read"),
+    "not JSON": ("{", "cannot be read"),
     "empty": ("", "cannot be read"),
     "a list": ("[]", "extraction.harmful is missing"),
     "no pairs": (json.dumps({"extraction": {"harmful": ["a", "b"], "harmless": ["c"]}}), "matched pairs"),
     "no evaluation": (json.dumps({**GOOD_PROMPTS, "evaluation": []}), "evaluation is missing"),
     "no text": (json.dumps({**GOOD_PROMPTS, "evaluation": [" "]}), "evaluation is missing"),
     "deep": ("[" * 100_000, "cannot be read"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_a_bad_prompts_file(runs: ForkedRuns, tmp_path: Path, name: str) -> None:
-    text, words = PROMPTS[name]
+def test_an_invalid_prompts_file_is_refused(runs: ForkedRuns, tmp_path: Path, name: str) -> None:
+    text, message = PROMPTS[name]
     file = tmp_path / "prompts.json"
     file.write_text(text)
 
-    line = said(runs, tmp_path, *TINY, "--prompts", str(file))[-1]
+    line = errors(runs, tmp_path, *TINY, "--prompts", str(file))[-1]
 
-    assert words in line
+    assert message in line
     assert str(file) in line
 
 
-def test_a_missing_prompts_file(runs: ForkedRuns, tmp_path: Path) -> None:
-    assert "none.json cannot be read" in said(runs, tmp_path, *TINY, "--prompts", str(tmp_path / "none.json"))[-1]
+def test_a_missing_prompts_file_is_refused(runs: ForkedRuns, tmp_path: Path) -> None:
+    assert "none.json cannot be read" in errors(runs, tmp_path, *TINY, "--prompts", str(tmp_path / "none.json"))[-1]
 
 
 def cut(folder: Path) -> None:
@@ -116,38 +116,36 @@ def header(text: str) -> bytes:
 
 
 WEIGHTS = "model.safetensors"
+SHARDS = b'{"weight_map": {"a": "model-00002.safetensors"}}'
 CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (without("config.json"), "config.json"),
-    "config no JSON": (holding("config.json", b"{"), "config.json"),
+    "config not JSON": (holding("config.json", b"{"), "config.json"),
     "config a list": (holding("config.json", b"[]"), "config.json"),
     "no tokenizer": (without("tokenizer.json"), "tokenizer.json"),
     "no weights": (without(WEIGHTS), "safetensors"),
     "pickled weights": (lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin"), "safetensors"),
     "cut weights": (cut, WEIGHTS),
     "empty weights": (holding(WEIGHTS, b""), WEIGHTS),
-    "weights no safetensors": (holding(WEIGHTS, b"not a safetensors file"), WEIGHTS),
-    "header no JSON": (holding(WEIGHTS, header("{not json")), WEIGHTS),
+    "weights not safetensors": (holding(WEIGHTS, b"not a safetensors file"), WEIGHTS),
+    "header not JSON": (holding(WEIGHTS, header("{not json")), WEIGHTS),
     "header a list": (holding(WEIGHTS, header("[]")), WEIGHTS),
     "header without offsets": (holding(WEIGHTS, header('{"a": {"data_offsets": []}}')), WEIGHTS),
-    "header with words for offsets": (holding(WEIGHTS, header('{"a": {"data_offsets": ["x", "y"]}}')), WEIGHTS),
+    "header with text for offsets": (holding(WEIGHTS, header('{"a": {"data_offsets": ["x", "y"]}}')), WEIGHTS),
     "header too deep": (holding(WEIGHTS, header("[" * 50_000)), WEIGHTS),
-    "a part missing": (
-        holding(f"{WEIGHTS}.index.json", b'{"weight_map": {"a": "model-00002.safetensors"}}'),
-        "model-00002.safetensors",
-    ),
-}  # fmt: skip
+    "a shard missing": (holding(f"{WEIGHTS}.index.json", SHARDS), "model-00002.safetensors"),
+}
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_a_broken_checkpoint(runs: ForkedRuns, tmp_path: Path, name: str) -> None:
-    break_it, words = CHECKPOINTS[name]
+def test_a_broken_checkpoint_is_refused(runs: ForkedRuns, tmp_path: Path, name: str) -> None:
+    break_it, message = CHECKPOINTS[name]
     folder = tmp_path / "broken"
     shutil.copytree(ROOT / "fixtures" / "checkpoints" / "tiny_qwen2", folder)
     break_it(folder)
 
-    line = said(runs, tmp_path, *TINY, "--model-path", f"tiny_qwen2={folder}")[-1]
+    line = errors(runs, tmp_path, *TINY, "--model-path", f"tiny_qwen2={folder}")[-1]
 
-    assert words in line
+    assert message in line
     assert "tiny_qwen2" in line
 
 
@@ -155,7 +153,7 @@ ADHOC = {"model_type": "qwen2", "num_hidden_layers": 4, "hidden_size": 8, "num_a
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "message"),
     [
         ("[1, 2]", "config.json is not a JSON object"),
         ("{", "config.json cannot be read"),
@@ -166,47 +164,45 @@ ADHOC = {"model_type": "qwen2", "num_hidden_layers": 4, "hidden_size": 8, "num_a
         (json.dumps({**ADHOC, "model_type": "mamba"}), "no architecture table for family 'mamba'"),
     ],
 )
-def test_an_unregistered_model_that_cannot_be_run(runs: ForkedRuns, tmp_path: Path, config: str, words: str) -> None:
+def test_an_unusable_unregistered_model_is_refused(runs: ForkedRuns, tmp_path: Path, config: str, message: str) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "config.json").write_text(config)
 
-    assert words in said(runs, tmp_path, "--model", str(folder), *HOW)[-1]
+    assert message in errors(runs, tmp_path, "--model", str(folder), *STEERING)[-1]
 
 
-def test_an_unregistered_model_with_a_name_that_is_taken(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_an_unregistered_model_with_an_existing_name_is_refused(runs: ForkedRuns, tmp_path: Path) -> None:
     for name in ("tiny_qwen2", "a/mine", "b/mine"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "config.json").write_text(json.dumps(ADHOC))
 
-    registered = said(runs, tmp_path, "--model", str(tmp_path / "tiny_qwen2"), *HOW)
+    registered = errors(runs, tmp_path, "--model", str(tmp_path / "tiny_qwen2"), *STEERING)
     (tmp_path / "log").unlink()
-    twice = said(runs, tmp_path, "--model", str(tmp_path / "a/mine"), "--model", str(tmp_path / "b/mine"), *HOW)
+    twice = errors(runs, tmp_path, "--model", str(tmp_path / "a/mine"), "--model", str(tmp_path / "b/mine"), *STEERING)
 
     assert "--model tiny_qwen2 is a registered model" in registered[-1]
     assert "--model names mine twice" in twice[-1]
 
 
-def test_a_run_directory_that_holds_a_run(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_a_run_directory_with_a_run_in_it_is_refused_and_unchanged(runs: ForkedRuns, tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text("")
 
-    assert "already holds a run" in said(runs, tmp_path, *TINY, "--run-dir", str(tmp_path))[-1]
+    assert "already holds a run" in errors(runs, tmp_path, *TINY, "--run-dir", str(tmp_path))[-1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "records.jsonl"]
 
 
-def test_a_good_command_line_is_not_refused(runs: ForkedRuns, tmp_path: Path) -> None:
-    """The same words without their fault: else every case above could pass for another reason."""
+def test_a_valid_command_line_is_accepted(runs: ForkedRuns, tmp_path: Path) -> None:
+    """The same options with valid values: otherwise the cases above could pass for other reasons."""
     file = tmp_path / "prompts.json"
     file.write_text(json.dumps(GOOD_PROMPTS))
     folder = ROOT / "fixtures" / "checkpoints" / "tiny_qwen2"
     log = tmp_path / "log"
 
-    status = runs.run(
-        "parity", *TINY, "--preset", "fixture", "--layer", "7", "--multiplier", "3", "--repeats", "1",
-        "--batch-size", "1", "--dtype", "float32", "--attention", "eager", "--tools", "hooks",
-        "--model-path", f"tiny_qwen2={folder}",
-        "--prompts", str(file), "--run-dir", str(tmp_path / "run"), "-k", "test_dtype", log=log,
-    )  # fmt: skip
+    protocol = ("--preset", "fixture", "--layer", "7", "--multiplier", "3", "--repeats", "1", "--batch-size", "1")
+    loading = ("--dtype", "float32", "--attention", "eager", "--model-path", f"tiny_qwen2={folder}")
+    files = ("--prompts", str(file), "--run-dir", str(tmp_path / "run"))
+    status = runs.run("parity", *TINY, *protocol, *loading, *files, "--tools", "hooks", "-k", "test_dtype", log=log)
 
     assert status == 0, log.read_text()
     assert "1 passed" in log.read_text()

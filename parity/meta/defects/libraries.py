@@ -1,4 +1,4 @@
-"""Real defects of nnsight and pyvene: tools that use the installed library the way that goes wrong."""
+"""Real defects of nnsight and pyvene: tools that use the installed library in the way that fails."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import pyvene
 import torch
 from torch import Tensor
 
-from fixtures.faults.base import Unchanged
+from fixtures.faults.base import Activations, WrappedHooks
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
@@ -16,93 +16,82 @@ from steering_core.tools.adapters.nnsight import Nnsight
 from steering_core.tools.adapters.pyvene import Pyvene
 from steering_core.tools.edits import Add, Edit
 
-Found = dict[Site, Tensor]
-
 
 class PyveneUndeclared(Pyvene):
-    """PV1, PV8: pyvene used right; without a declaration its runs delete every hook and freeze every parameter."""
+    """PV1, PV8: pyvene used correctly; without a declaration, its runs delete every hook and freeze every parameter."""
 
 
 class NnsightUndeclared(Nnsight):
-    """NN1: nnsight used right; without a declaration it leaves `forward` replaced on every module."""
+    """NN1: nnsight used correctly; without a declaration, it leaves `forward` replaced on every module."""
 
 
-class TwoPositions(Unchanged):
+class TwoPositions(WrappedHooks):
     """PV3: two positions collected by one unit come back as the two halves of the first."""
 
-    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Found:
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Activations:
         """[batch, 2, hidden / 2] for the output of a block."""
-        width = batch.ids.shape[1]
-        return self.right.read(model, batch, sites) | {
-            site: self.collect(model, batch, site.layer, [width - 2, width - 1])
-            for site in sites
-            if site.stream == "resid_post"
-        }
+        last, blocks = batch.ids.shape[1] - 1, [site for site in sites if site.stream == "resid_post"]
+        collected = {site: self.collect(model, batch, site.layer, [last - 1, last]) for site in blocks}
+        return self.hooks.read(model, batch, sites) | collected
 
     def collect(self, model: LoadedModel, batch: TokenBatch, layer: int, positions: list[int]) -> Tensor:
         """As pyvene's tutorials collect."""
-        config = pyvene.RepresentationConfig(
-            layer, "block_output", "pos", 1, intervention_type=pyvene.CollectIntervention
-        )
+        collect = pyvene.CollectIntervention
+        config = pyvene.RepresentationConfig(layer, "block_output", "pos", 1, intervention_type=collect)
         intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig([config]), model.module)
         with model.inference():
             (_, collected), _ = intervenable(batch.inputs(), unit_locations={"base": [[positions] * len(batch.ids)]})
-        value: Tensor = collected[0]
-        return value.clone()
+        return collected[0].clone()
 
 
 class DefaultPhase(Pyvene):
     """PV7: without unit locations and `intervene_on_prompt`, the prompt is not steered."""
 
-    locations: Any = None
     on_prompt = False
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
-        """Additions by pyvene's own intervention; no padding is spared."""
-        adding = [
-            pyvene.RepresentationConfig(
-                component=f"model.layers[{edit.site.layer}].output", unit="pos",
-                intervention=pyvene.AdditionIntervention(source_representation=edit.shift(torch.empty(0))),
-            )
-            for edit in edits
-            if isinstance(edit, Add)
-        ]  # fmt: skip
-        intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig(adding), model.module)
-        _, ids = intervenable.generate(
-            {"input_ids": batch.ids, "attention_mask": batch.mask}, unit_locations=self.where(batch),
-            intervene_on_prompt=self.on_prompt, generation_config=model.decoding(max_new_tokens),
-        )  # fmt: skip
-        new: Tensor = ids[:, batch.ids.shape[1] :]
-        return new
+        """Additions by pyvene's own intervention; padding is steered too."""
+        configs = [self.config(edit) for edit in edits if isinstance(edit, Add)]
+        intervenable = pyvene.IntervenableModel(pyvene.IntervenableConfig(configs), model.module)
+        inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
+        how = {"unit_locations": self.unit_locations(batch), "intervene_on_prompt": self.on_prompt}
+        _, ids = intervenable.generate(inputs, **how, generation_config=model.decoding(max_new_tokens))
+        return ids[:, batch.ids.shape[1] :]
 
-    def where(self, batch: TokenBatch) -> Any:
-        """Unit locations."""
+    def config(self, edit: Add) -> Any:
+        """One addition at a block's output."""
+        adding = pyvene.AdditionIntervention(source_representation=edit.shift(torch.empty(0)))
+        component = f"model.layers[{edit.site.layer}].output"
+        return pyvene.RepresentationConfig(component=component, unit="pos", intervention=adding)
+
+    def unit_locations(self, batch: TokenBatch) -> Any:
+        """Which positions of the prompt are edited."""
         return None
 
 
 class GivenPositions(DefaultPhase):
-    """PV7: with unit locations, the prompt is steered and no generated token."""
+    """PV7: with unit locations, the prompt is steered but no generated token."""
 
     on_prompt = True
 
-    def where(self, batch: TokenBatch) -> Any:
+    def unit_locations(self, batch: TokenBatch) -> Any:
         """Every position of the prompt."""
         return {"base": list(range(batch.ids.shape[1]))}
 
 
-class SavedOutput(Unchanged):
+class SavedOutput(WrappedHooks):
     """NN4: `.save()` keeps the model's own tensor, not a copy."""
 
-    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Found:
-        """The outputs of the asked blocks as nnsight saves them."""
-        found = self.right.read(model, batch, sites)
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Activations:
+        """The outputs of the requested blocks as nnsight saves them."""
+        tensors = self.hooks.read(model, batch, sites)
         wrapped = nnsight.NNsight(model.module)
         layers = sorted(site.layer for site in sites if site.stream == "resid_post")
         saved: dict[int, Tensor] = {}
         with model.inference(), wrapped.trace(**batch.inputs()):
             for layer in layers:
                 saved[layer] = self.value(wrapped.model.layers[layer]).save()
-        return found | {Site("resid_post", layer): value.detach() for layer, value in saved.items()}
+        return tensors | {Site("resid_post", layer): value.detach() for layer, value in saved.items()}
 
     def value(self, envoy: Any) -> Any:
         """What is saved of a block."""

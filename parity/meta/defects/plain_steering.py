@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fixtures.faults.base import Unchanged
+from fixtures.faults.base import WrappedHooks
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Add, Edit
 
 
-class Scripted(Unchanged):
-    """Steers as scripts do: one hook per block that calls `add` on the block's output; padding is not spared."""
+class Scripted(WrappedHooks):
+    """Steers as scripts do: one hook per block that calls `add` on the block's output; padding is steered too."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
-        """[batch, seq, hidden] of one call, and [hidden]: the edited stream."""
+        """The stream of one call, [batch, seq, hidden], and the scaled vector, [hidden] -> the edited stream."""
         raise NotImplementedError
 
     def decoding(self, model: LoadedModel, max_new_tokens: int) -> Any:
@@ -25,7 +25,7 @@ class Scripted(Unchanged):
         return model.decoding(max_new_tokens)
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
-        """`generate` with the hooks on."""
+        """`generate` with the hooks in place."""
         with ExitStack() as stack:
             for edit in edits:
                 if isinstance(edit, Add):
@@ -35,7 +35,7 @@ class Scripted(Unchanged):
                         return self.add(output, vector)
 
                     stack.callback(model.blocks[edit.site.layer].register_forward_hook(hook).remove)
-            ids: Tensor = model.module.generate(
+            ids = model.module.generate(
                 input_ids=batch.ids, attention_mask=batch.mask, generation_config=self.decoding(model, max_new_tokens)
             )
         return ids[:, batch.ids.shape[1] :]
@@ -60,28 +60,28 @@ class LastOfCall(Scripted):
 
 
 class WhenSingle(Scripted):
-    """RH3: decoding recognized by one token a call never happens without a cache."""
+    """RH3: code that takes one-token calls for decode steps never sees one without a KV cache."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return hidden + vector.to(hidden.dtype) if hidden.shape[1] == 1 else hidden
 
 
 class WhenSeveral(Scripted):
-    """RH4: the prompt recognized by several tokens a call is everything without a cache."""
+    """RH4: code that takes multi-token calls for the prompt sees nothing else without a KV cache."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return hidden + vector.to(hidden.dtype) if hidden.shape[1] > 1 else hidden
 
 
 class WideSum(Scripted):
-    """DT2: the sum in float32, rounded afterwards, is not the sum in the model's dtype."""
+    """DT2: a sum in float32 that is rounded afterwards differs from the sum in the model's dtype."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return (hidden.float() + vector).to(hidden.dtype)
 
 
-class TenthsOfIt(Scripted):
-    """DT2: ten additions of a tenth drift from one addition."""
+class TenSmallSums(Scripted):
+    """DT2: ten additions of a tenth of the vector drift from one addition."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         for _ in range(10):
@@ -90,7 +90,7 @@ class TenthsOfIt(Scripted):
 
 
 class Beams(Scripted):
-    """HF11: under beam search, forward passes carry beams, and their rows are not those of the answers."""
+    """HF11: under beam search, the rows of a forward pass are beams, not answers."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return hidden + vector.to(hidden.dtype)
@@ -102,13 +102,13 @@ class Beams(Scripted):
 
 
 class Compiled(Scripted):
-    """HF13: hooks that are put on after the first compiled call never run."""
+    """HF13: hooks added after the first compiled call never run."""
 
     def add(self, hidden: Tensor, vector: Tensor) -> Tensor:
         return hidden + vector.to(hidden.dtype)
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
-        """The model is compiled and warmed up, steered, and handed back as it was."""
+        """Compiles and warms up the model, steers it, and undoes the compilation."""
         model.module.compile(backend="eager")
         try:
             super().generate(model, batch, [], max_new_tokens)
