@@ -15,6 +15,8 @@ from reports.run.artifact import json_schemas, read_run, write_run
 from reports.run.merge import copy_tensors, merge_runs
 from reports.run.v3 import write_v3
 from reports.verdicts import judge, matches
+from reports.verdicts.judgment import RULES
+from reports.verdicts.rule import rules_table
 from steering_core.errors import SuiteError
 from steering_core.records.clauses import clauses_page
 
@@ -72,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     command(run_schema, "print the JSON Schema of every file the suite writes")
     command(run_clauses, "print the table of clauses, docs/clauses.md")
+    command(run_rules, "print the table of verdict rules, as in README.md")
     return parser
 
 
@@ -122,6 +125,12 @@ def run_schema(_: argparse.Namespace) -> int:
 def run_clauses(_: argparse.Namespace) -> int:
     """Print the table of clauses."""
     print(clauses_page(), end="")
+    return DONE
+
+
+def run_rules(_: argparse.Namespace) -> int:
+    """Print the table of verdict rules."""
+    print(rules_table(RULES))
     return DONE
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.faults import FAULTS, Fault, defined
+from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE
 from parity.meta.fault_matrix import blocks, complaints, shown, signs
 from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
@@ -95,8 +95,9 @@ def test_every_clause_is_tested_by_a_fault() -> None:
 def test_every_fault_in_the_files_is_declared(file: str) -> None:
     declared = {fault.name for fault in FAULTS if fault.file == file}
 
-    assert {name for name in defined(file) if not name.startswith("_")} - BASES == declared
-    assert all(defined(file)[name].endswith(".") for name in declared)
+    nodes = {node.name: node for node in definitions(file)}
+    assert {name for name in nodes if not name.startswith("_")} - BASES == declared
+    assert all(fault.sentence.endswith(".") for fault in FAULTS if fault.file == file)
 
 
 def test_every_file_of_faults_is_declared() -> None:

@@ -1,7 +1,5 @@
 """`--snapshot-update` in a copy of the suite: what it writes, what it leaves unchanged, and when it refuses."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +7,14 @@ import pytest
 from safetensors.numpy import load, save
 
 from fixtures.faults import FAULTS
+from parity.meta.copied_suite import copy_suite
 from parity.meta.forked_runs import ForkedRuns
 from parity.plugin.canonical import sorted_header
 from steering_core.places import ROOT, snapshot_path
 
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "runs", "build", "dist", "*.egg-info")
 WHOLE = ("-k", "preflight or canonical")
 """Selects all of preflight, and the canonical direction."""
 WRONG = next(fault.spec for fault in FAULTS if fault.name == "OneBlockEarly")
-
-
-def git(tree: Path, *arguments: str) -> None:
-    """Run a git command as an anonymous user."""
-    identity = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", "-C", str(tree), *identity, *arguments], check=True, capture_output=True)
 
 
 class SuiteCopy:
@@ -30,11 +22,7 @@ class SuiteCopy:
 
     def __init__(self, folder: Path) -> None:
         self.tree, self.number = folder / "suite", 0
-        shutil.copytree(ROOT, self.tree, ignore=LEFT_OUT)
-        shutil.copy(ROOT / ".gitignore", self.tree)
-        git(self.tree, "init", "--quiet")
-        git(self.tree, "add", "--all")
-        git(self.tree, "commit", "--quiet", "-m", "a copy")
+        copy_suite(self.tree)
         keys = ("tiny_qwen2", "tiny_gemma2")
         self.selected, self.deselected = (
             self.tree / snapshot_path(key, "cpu-float32").relative_to(ROOT) for key in keys

@@ -46,6 +46,12 @@ def find_rules(package: ModuleType) -> tuple[VerdictRule, ...]:
     return tuple(sorted(rules.values(), key=lambda rule: rule.precedence))
 
 
+def rules_table(rules: Sequence[VerdictRule]) -> str:
+    """The conclusions in Markdown, in the order in which their rules are tried."""
+    rows = [f"| `{rule.conclusion.replace('_', ' ')}` | {rule.condition} | {rule.meaning} |" for rule in rules]
+    return "\n".join(["| conclusion | when | what it means |", "|---|---|---|", *rows])
+
+
 def first_of(texts: Sequence[str]) -> str:
     """The first text and how many more there are: `P1 location fails for hooks on gpt2 (and 2 more)`."""
     return f"{texts[0]} (and {len(texts) - 1} more)" if len(texts) > 1 else texts[0]

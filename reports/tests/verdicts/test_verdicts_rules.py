@@ -15,14 +15,14 @@ from reports.terminal.screen import STYLES, render
 from reports.tests.verdicts.verdict_runs import MODELS, ended, full_run, without
 from reports.verdicts import Tone, Verdict, judge, rules
 from reports.verdicts.judgment import RULES
-from reports.verdicts.rule import VerdictRule, find_rules
+from reports.verdicts.rule import VerdictRule, find_rules, rules_table
 from steering_core.places import ROOT
 from steering_core.records.record import Outcome
 from steering_core.records.thresholds import DECISION_THRESHOLDS
 
 QWEN, GEMMA = MODELS
 FILE = '''
-from reports.verdicts.rule import Decision, VerdictRule
+from reports.verdicts.rule import Decision, VerdictRule, rules_table
 from reports.verdicts.verdict import Tone
 
 
@@ -111,7 +111,6 @@ def test_numbers_in_rule_texts_are_the_thresholds() -> None:
 
 
 def test_table_in_readme_is_that_of_the_rules() -> None:
-    rows = [f"| `{rule.conclusion.replace('_', ' ')}` | {rule.condition} | {rule.meaning} |" for rule in RULES]
-    table = "\n".join(["| conclusion | when | what it means |", "|---|---|---|", *rows])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
 
-    assert f"\n{table}\n\n" in (ROOT / "README.md").read_text(encoding="utf-8"), f"README needs this table:\n{table}"
+    assert f"\n{rules_table(RULES)}\n\n" in readme, "replace the table with: python -m reports rules"
