@@ -149,8 +149,8 @@ def light_reports(module: Module) -> list[str]:
 
 
 def separate_adapters(module: Module) -> list[str]:
-    """No module of the core names an adapter: they are found by their files."""
-    if module.top != "steering_core" or module.is_test:
+    """No module of the core names an adapter, which are found by their files; Hooks is a public name."""
+    if module.top != "steering_core" or module.is_test or module.name == "steering_core":
         return []
     siblings = {f"{ADAPTERS}.{name}" for name in BUILT_IN} - {module.name}
     return [f"{module.name} imports {name}" for name in sorted(module.imports() & siblings)]

@@ -79,18 +79,15 @@ def test_a_base_model_uses_the_chat_template_of_its_tuned_model() -> None:
 PLUGIN = """
 from pathlib import Path
 import parity.plugin.request.run_matrix
-parity.plugin.request.run_matrix.FIXTURES = Path({folder!r})
+parity.plugin.request.run_matrix.REGISTRY = Path({folder!r}) / "models.toml"
 """
 
 
 @pytest.fixture
 def other_fixtures(tmp_path: Path) -> Path:
-    """A fixtures folder for one run: its own registry file, and links to everything else."""
+    """A folder with a registry file for one run."""
     folder = tmp_path / "fixtures"
     folder.mkdir()
-    for path in FIXTURES.iterdir():
-        if path.name != "models.toml":
-            (folder / path.name).symlink_to(path)
     (tmp_path / "other_registry.py").write_text(PLUGIN.format(folder=str(folder)))
     return folder
 

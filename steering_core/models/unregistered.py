@@ -1,6 +1,7 @@
 """A registry row for a checkpoint that has none, made from its config.json; imports neither torch nor transformers."""
 
 import json
+import os
 import re
 import sys
 from functools import partial
@@ -38,7 +39,7 @@ def spec_of_checkpoint(source: str, layer: int, multiplier: float, dtype: str = 
 
 def _key(source: str) -> str:
     """The last part of the path or id, as a marker name."""
-    return re.sub(r"\W+", "_", Path(source).resolve().name).strip("_").lower() or "model"
+    return re.sub(r"\W+", "_", Path(os.path.abspath(source)).name).strip("_").lower() or "model"
 
 
 def _read_config(source: str) -> dict[str, Any]:
