@@ -34,7 +34,7 @@ def run(runs: ForkedRuns, folder: Path, *arguments: str) -> tuple[list[dict[str,
     """The records of a run with a plugin's methods, and the direction that the hooks tool extracted."""
     place, log = folder / "-".join(("run", *arguments)), folder / "log"
     selection = ("parity", "-p", "more_methods", "-m", "tiny_qwen2", "-k", CHECKS, "--repeats", "1")
-    status = runs.run(*selection, *arguments, "--run-dir", str(place), log=log, path=folder)
+    status = runs.run(*selection, *arguments, "--run-dir", str(place), log=log, plugins=folder)
     assert status == 0, log.read_text()
     records = [json.loads(line) for line in (place / "records.jsonl").read_text().splitlines()]
     return [record for record in records if record.get("provenance")], hooks_direction(place / "store")
