@@ -1,10 +1,10 @@
-"""Faults beside clauses: who caught what, compared with what was declared, as a table for people."""
+"""Which clause caught which fault, compared with the declarations, and the same as a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixtures.faults import Fault
 from steering_core.models.registry import read_registry
-from steering_core.places import FIXTURES
+from steering_core.places import REGISTRY
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Outcome, Record
 
@@ -18,34 +18,43 @@ LEGEND = (
 
 
 def signs(records: Iterable[Record]) -> dict[str, str]:
-    """The worst outcome of each clause that ran; a declared deviation holds."""
-    found: dict[str, str] = {}
+    """The worst outcome of each clause that ran; a known deviation counts as holding."""
+    worst: dict[str, str] = {}
     for record in records:
         holds = record.outcome is Outcome.AGREES or record.declared
         sign = HOLDS if holds else DIFFERS if record.outcome is Outcome.DIFFERS else CRASHED
         clause = record.cell.clause
-        found[clause] = max(found.get(clause, HOLDS), sign, key=(HOLDS, CRASHED, DIFFERS).index)
-    return found
+        worst[clause] = max(worst.get(clause, HOLDS), sign, key=(HOLDS, CRASHED, DIFFERS).index)
+    return worst
 
 
-def complaints(fault: Fault, records: Sequence[Record]) -> list[str]:
-    """Where the records part from the declaration: blind clauses, wrong ones, and a name that is not said."""
+def mismatches(fault: Fault, records: Sequence[Record]) -> list[str]:
+    """What differs from the declaration: a clause that misses the fault, one that should hold, a wrong localization."""
     row = signs(records)
-    blind = [f"{clause} {'does not catch it' if clause in row else 'did not run'}" for clause in fault.caught_by
-             if row.get(clause, HOLDS) == HOLDS]  # fmt: skip
-    first = {
-        record.cell.clause: record.sentence for record in reversed(records) if record.outcome is not Outcome.AGREES
-    }
-    wrong = [f"{clause} fires: {first[clause]}" for clause in fault.passes if row.get(clause, HOLDS) != HOLDS]
-    named = [str(record.measured.get("localized", "")) for record in records]
-    wanted = [words.format(**blocks(fault.model)) for words in fault.localized]
-    unsaid = [f"no localization says {words!r}" for words in wanted if not any(words in name for name in named)]
-    return blind + wrong + unsaid
+    missed = [clause for clause in fault.caught_by if row.get(clause, HOLDS) == HOLDS]
+    fired = [clause for clause in fault.passes if row.get(clause, HOLDS) != HOLDS]
+    return [
+        *(f"{clause} {'does not catch it' if clause in row else 'did not run'}" for clause in missed),
+        *(f"{clause} fires: {first_sentence(records, clause)}" for clause in fired),
+        *(f"no localization contains {words!r}" for words in missing_localizations(fault, records)),
+    ]
+
+
+def first_sentence(records: Sequence[Record], clause: str) -> str:
+    """The sentence of the first record of a clause that does not agree."""
+    return next(r.sentence for r in records if r.cell.clause == clause and r.outcome is not Outcome.AGREES)
+
+
+def missing_localizations(fault: Fault, records: Sequence[Record]) -> list[str]:
+    """Declared words that appear in the localization of no record."""
+    localizations = [str(record.measured.get("localized", "")) for record in records]
+    declared = [words.format(**blocks(fault.model)) for words in fault.localized]
+    return [words for words in declared if not any(words in each for each in localizations)]
 
 
 def blocks(key: str) -> dict[str, int]:
-    """What a declaration calls the blocks around the tested one of a model."""
-    spec = read_registry(FIXTURES / "models.toml")[key]
+    """Block numbers of a model by the names that a declaration uses."""
+    spec = read_registry(REGISTRY)[key]
     layer, last = int(spec.layer), spec.layers - 1
     return {"layer": layer, "before": layer - 1, "after": layer + 1, "last": last, "to_last": last - layer}
 
@@ -74,10 +83,10 @@ def as_markdown(faults: Sequence[Fault], rows: Mapping[str, SignRow]) -> str:
     caught = sum(fault.name in rows for fault in faults)
     text = f"# Faults and the clauses that catch them\n\n{caught} wrong tools and runs, one defect each.\n{LEGEND}.\n"
     for file in dict.fromkeys(fault.file for fault in faults):
-        own = [fault for fault in faults if fault.file == file]
+        in_file = [fault for fault in faults if fault.file == file]
         text += f"\n## {file}\n\n| fault | {' | '.join(CLAUSES)} |\n|---|{'---|' * len(CLAUSES)}\n"
-        for fault in own:
+        for fault in in_file:
             cells = " | ".join(shown(fault, clause, rows.get(fault.name, {})) for clause in CLAUSES)
             text += f"| {fault.name} | {cells} |\n"
-        text += "\n" + "".join(f"- **{fault.name}**: {fault.sentence}\n" for fault in own)
+        text += "\n" + "".join(f"- **{fault.name}**: {fault.sentence}\n" for fault in in_file)
     return text

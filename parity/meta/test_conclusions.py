@@ -35,7 +35,7 @@ ONE_MODEL = ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1")
 UNSTABLE = ("HashSeeded", "does not give the same direction twice")
 TWO_FAMILIES = ("diverge on tiny_qwen2 and agree on tiny_gemma2",)
 NO_OUTCOME = ("no Outcome for these numbers",)
-P9_FAILS = ("P9 borrow fails for HookLeftBehind",)
+P9_FAILS = ("P9 side effects fails for HookLeftBehind",)
 OPEN = ("--no-gate",)
 CASES = (
     ConclusionCase("INCOMPLETE", ("hooks",), ONE_MODEL, ("only one model",)),

@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE
-from parity.meta.fault_matrix import blocks, complaints, shown, signs
+from parity.meta.fault_matrix import blocks, mismatches, shown, signs
 from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
 from steering_core.records.audit import audit
 from steering_core.records.clauses import CLAUSES, Stage
@@ -19,7 +19,7 @@ FILES = sorted({fault.file for fault in FAULTS})
 BASES = {"ChangesModel", "OtherStream", "OwnDirection"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
-RIGHT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
+CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +29,18 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loa
     return lambda key: opened.get(key) or opened.setdefault(key, LoadedCheckpoint(key, tmp_path_factory.mktemp(key)))
 
 
-def tried(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
+def records_with(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
     """The records of a tool, of a run whose model or prompts are faulty, or of the audit of faulty records."""
     if fault.is_tool:
         return run_checks(checkpoint.experiment(), fault.spec)
     make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)
     if fault.file == "records":
-        return list(audit(make(right_run(checkpoint))))
+        return list(audit(make(correct_run(checkpoint))))
     model, prompts = make(checkpoint.model, checkpoint.prompts)
     return run_checks(checkpoint.experiment(model, prompts), "hooks", lambda check: check.judges_run, gated=False)
 
 
-def right_run(checkpoint: LoadedCheckpoint) -> Run:
+def correct_run(checkpoint: LoadedCheckpoint) -> Run:
     """A short run of one tool, as the ledger stores it."""
     records = tuple(run_checks(checkpoint.experiment(), "hooks", lambda check: check.clause in {"P1", "P2"}))
     cells = tuple(record.cell for record in records)
@@ -53,15 +53,17 @@ def right_run(checkpoint: LoadedCheckpoint) -> Run:
 def test_a_fault_is_caught_by_its_declared_clauses_only(
     fault: Fault, checkpoints: Callable[[str], LoadedCheckpoint], record_property: Callable[[str, Any], None]
 ) -> None:
-    records = tried(fault, checkpoints(fault.model))
+    records = records_with(fault, checkpoints(fault.model))
     record_property("fault_row", {"fault": fault.name, "signs": signs(records)})
 
-    assert complaints(fault, records) == []
+    assert mismatches(fault, records) == []
 
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
-@pytest.mark.parametrize("spec", RIGHT, ids=lambda spec: spec.rpartition(":")[2])
-def test_a_right_tool_sets_nothing_off(spec: str, key: str, checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+@pytest.mark.parametrize("spec", CORRECT, ids=lambda spec: spec.rpartition(":")[2])
+def test_a_correct_tool_passes_every_clause(
+    spec: str, key: str, checkpoints: Callable[[str], LoadedCheckpoint]
+) -> None:
     records = run_checks(checkpoints(key).experiment(), spec)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
@@ -69,7 +71,7 @@ def test_a_right_tool_sets_nothing_off(spec: str, key: str, checkpoints: Callabl
 
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
-def test_a_right_run_sets_nothing_off(key: str, checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+def test_a_correct_run_passes_every_clause(key: str, checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
     records = run_checks(checkpoints(key).experiment(), "hooks", lambda check: check.judges_run)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
@@ -81,8 +83,8 @@ def holds(record: Record) -> bool:
     return record.outcome is Outcome.AGREES or record.declared
 
 
-def test_the_records_of_a_right_run_set_nothing_off(checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
-    assert signs(audit(right_run(checkpoints("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
+def test_the_records_of_a_correct_run_pass_the_audit(checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+    assert signs(audit(correct_run(checkpoints("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
 
 
 def test_every_clause_is_tested_by_a_fault() -> None:
@@ -123,7 +125,7 @@ def test_a_blind_clause_and_an_undeclared_one_are_reported() -> None:
     differs, agrees = Outcome.DIFFERS, Outcome.AGREES
 
     def reported(fault: Fault = FAULT, **changed: Outcome) -> Sequence[str]:
-        return complaints(fault, records_of(**(caught | changed)))
+        return mismatches(fault, records_of(**(caught | changed)))
 
     assert reported() == reported(P2=agrees) == []
     assert reported(P1=agrees) == ["P1 does not catch it"]
@@ -131,14 +133,16 @@ def test_a_blind_clause_and_an_undeclared_one_are_reported() -> None:
     assert reported(P2=Outcome.ERRORED) == ["P2 fires: P2 differs"]
     assert reported(replace(FAULT, either=("P2",)), P2=differs) == []
     assert reported(replace(FAULT, caught_by=(*FAULT.caught_by, "P3"))) == ["P3 did not run"]
-    assert reported(replace(FAULT, localized=("row 0 only",))) == ["no localization says 'row 0 only'"]
+    assert reported(replace(FAULT, localized=("row 0 only",))) == ["no localization contains 'row 0 only'"]
 
 
-def test_only_checks_about_tools_are_asked_of_tools() -> None:
-    asked = [check for check in list_checks() if check.judges_tools or check.judges_run]
+def test_the_harness_runs_every_check_but_those_of_evidence() -> None:
+    selected = [check for check in list_checks() if check.judges_tools or check.judges_run]
 
-    assert {check.clause for check in asked} == {row.id for row in CLAUSES.values() if row.stage is not Stage.EVIDENCE}
-    assert [check.function.__name__ for check in list_checks() if check not in asked] == ["test_reference_direction"]
+    assert {check.clause for check in selected} == {
+        row.id for row in CLAUSES.values() if row.stage is not Stage.EVIDENCE
+    }
+    assert [check.function.__name__ for check in list_checks() if check not in selected] == ["test_reference_direction"]
 
 
 def test_a_possible_consequence_is_shown_as_undecided() -> None:

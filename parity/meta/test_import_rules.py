@@ -73,7 +73,7 @@ PLANTED = {
         ("reports.new", "open(f'{root}/snapshots/x')"),
         ("steering_core.new", "'snapshots/test_canonical'"),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("rule", "name", "text"), [(rule, *case) for rule, cases in PLANTED.items() for case in cases])

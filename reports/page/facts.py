@@ -1,4 +1,4 @@
-"""What was run and where it came from: tools, machine, cost, provenance, declared deviations."""
+"""What was run and where it came from: tools, machine, cost, provenance, known deviations."""
 
 from collections.abc import Sequence
 

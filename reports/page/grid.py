@@ -149,7 +149,7 @@ def _row(plan: Plan, clause: Clause, records: Sequence[Record], cells: Sequence[
 
 
 def _rank(record: Record) -> float:
-    """Worst first; a declared deviation ranks between what was not measured and agreement."""
+    """Worst first; a known deviation ranks between what was not measured and agreement."""
     return WORST_FIRST.index(Outcome.AGREES) - 0.5 if record.declared else WORST_FIRST.index(record.outcome)
 
 

@@ -13,7 +13,7 @@ TOOLS = ("hooks", "nnsight", "pyvene")
 ARMS = ("reference", "native")
 REPEATS = 5
 PROMPTS = 30
-LOCALISED = "returned resid_post@3 [token -1]; asked resid_post@4: off by one block (cos 1.000000, bit-equal)"
+LOCALIZED = "returned resid_post@3 [token -1]; requested resid_post@4: off by one block (cos 1.000000, bit-equal)"
 TEXTS = {
     "C": (
         "coherent",
@@ -65,7 +65,7 @@ def one_fault(*, gated: bool = True) -> Run:
     wrong = Cell(clause="P1", model=MODELS[0], tool="nnsight")
     measured = {"max_abs": 3.1, "tolerance": 1e-5, "bit_equal": False, "worst_prompt": 3, "site": "resid_post@4"}
     sentence = f"P1 location via nnsight on {MODELS[0]}: max|d| = 3.1 > 1e-05"
-    measured["localized"] = LOCALISED
+    measured["localized"] = LOCALIZED
     failed = replace(run, wrong, outcome=Outcome.DIFFERS, sentence=sentence, measured=measured)
     return replace(failed, *_after(run) if gated else (), **_held_back(wrong))
 
@@ -75,7 +75,7 @@ def diverging() -> Run:
     weak = "C" * 3 + "G" * 9 + "N" * 18
     run = build({"hooks": weak, "nnsight": "C" * 29 + "N", "pyvene": weak}, gated=False, distance=0.27)
     wrong = [Cell(clause="P1", model=model, tool="nnsight") for model in MODELS]
-    measured = {"max_abs": 3.1, "tolerance": 1e-5, "localized": LOCALISED}
+    measured = {"max_abs": 3.1, "tolerance": 1e-5, "localized": LOCALIZED}
     return replace(run, *wrong, outcome=Outcome.DIFFERS, sentence="max|d| = 3.1", measured=measured)
 
 

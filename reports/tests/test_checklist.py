@@ -1,7 +1,7 @@
 """The checklist of protocol section D: the outcome per model, tool and check."""
 
 from reports.run.checklist import build_checklist
-from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, one_fault
+from reports.tests.synthetic_run import LOCALIZED, MODELS, agreeing, one_fault
 from steering_core.records.record import Outcome
 
 CHECKS = ["location", "shape", "dtype", "token position", "timing", "agreement"]
@@ -17,7 +17,7 @@ def test_every_check_is_listed_for_every_tool() -> None:
 def test_a_wrong_tensor_fails_its_tool_alone() -> None:
     checklist = build_checklist(one_fault())
     location = checklist.models[MODELS[0]]["nnsight"].checks["location"]
-    assert (location.outcome, location.entries[0].measured["localized"]) == (Outcome.DIFFERS, LOCALISED)
+    assert (location.outcome, location.entries[0].measured["localized"]) == (Outcome.DIFFERS, LOCALIZED)
     assert "max|d| = 3.1" in location.sentence
     assert not checklist.passes
     assert not checklist.models[MODELS[0]]["nnsight"].passes

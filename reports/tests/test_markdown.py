@@ -5,7 +5,7 @@ import re
 import pytest
 
 from reports.page.markdown import code, escape_inline, quote, render_markdown
-from reports.tests.synthetic_run import LOCALISED, agreeing, diverging, hostile, one_fault
+from reports.tests.synthetic_run import LOCALIZED, agreeing, diverging, hostile, one_fault
 from reports.tests.test_page_safety import CONTROL, NASTY
 from reports.verdicts import judge
 
@@ -24,7 +24,7 @@ def test_first_failure_shows_location_and_command() -> None:
     text = render_markdown(one_fault(), judge(one_fault()))
     failure = text[text.index("## What failed first") : text.index("## What was run")]
     assert "nnsight returned a different tensor" in failure
-    assert LOCALISED.replace("[", r"\[").replace("]", r"\]") in failure
+    assert LOCALIZED.replace("[", r"\[").replace("]", r"\]") in failure
     assert "`pytest 'parity/test_p1.py::test_it[tiny_qwen2-nnsight]' -m tiny_qwen2" in failure
 
 

@@ -10,7 +10,7 @@ from reports.page.badge import render_badge
 from reports.page.html import render_page
 from reports.page.samples import list_examples
 from reports.tests.parsed_page import Parsed, parsed, rendered
-from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, one_fault, replace, sweep
+from reports.tests.synthetic_run import LOCALIZED, MODELS, agreeing, diverging, one_fault, replace, sweep
 from reports.verdicts import judge
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Cell, Outcome, Run
@@ -51,7 +51,7 @@ def test_first_failure_shows_location_and_command(order: Callable[[Run], Run]) -
     text = page_of(order(one_fault())).text
     failure = text[text.index("What failed first") : text.index("What was run")]
     assert "nnsight returned a different tensor from the one requested on tiny_qwen2." in failure
-    assert LOCALISED in failure
+    assert LOCALIZED in failure
     assert "pytest 'parity/test_p1.py::test_it[tiny_qwen2-nnsight]' -m tiny_qwen2" in failure
     assert "33 dependent checks were skipped" in failure
 

@@ -8,7 +8,7 @@ from reports.page.findings import list_findings
 from reports.page.grid import Square, build_grids
 from reports.page.html import render_page
 from reports.tests.parsed_page import Parsed, parsed, rendered
-from reports.tests.synthetic_run import LOCALISED, MODELS, TOOLS, agreeing, one_fault, replace
+from reports.tests.synthetic_run import LOCALIZED, MODELS, TOOLS, agreeing, one_fault, replace
 from reports.verdicts import judge
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Outcome, Run
@@ -91,7 +91,7 @@ def test_cell_opens_to_diagnosis_numbers_and_command() -> None:
     text = parsed(one_fault).text
     opened = text[text.index("P1 location: nnsight") :]
     opened = opened[: opened.index("P1 location: pyvene")]
-    for words in (f"Diagnosis: {LOCALISED}", "largest difference 3.1", "tolerance 1e-05", "Repeat: pytest"):
+    for words in (f"Diagnosis: {LOCALIZED}", "largest difference 3.1", "tolerance 1e-05", "Repeat: pytest"):
         assert words in opened
 
 

@@ -9,7 +9,7 @@ from reports.page.commands import repeat_command
 from reports.page.findings import list_findings
 from reports.terminal import screen
 from reports.terminal.screen import SCREEN, render
-from reports.tests.synthetic_run import LOCALISED, MODELS, agreeing, diverging, hostile, one_fault, replace
+from reports.tests.synthetic_run import LOCALIZED, MODELS, agreeing, diverging, hostile, one_fault, replace
 from reports.verdicts import judge
 from steering_core.records.record import Cell, Outcome, Run
 
@@ -57,7 +57,7 @@ def test_text_fits_one_screen(name: str, width: int) -> None:
 def test_text_begins_with_the_conclusion() -> None:
     assert shown(agreeing()).startswith("OUTCOME 4: ")
     assert shown(one_fault()).startswith("INVALID: P1 location fails for nnsight on tiny_qwen2")
-    assert "the tooling issue is real and" in shown(diverging())
+    assert "the tooling issue is real" in " ".join(shown(diverging()).split())
 
 
 def test_every_part_of_a_verdict_is_shown() -> None:
@@ -67,7 +67,7 @@ def test_every_part_of_a_verdict_is_shown() -> None:
         assert re.search(rf"^{label} ", text, re.MULTILINE), label
     assert "yes, with hooks; tied: hooks, pyvene" in text
     joined = " ".join(text.split())
-    assert LOCALISED in joined
+    assert LOCALIZED in joined
     wrong = next(record for record in run.records if record.outcome is Outcome.DIFFERS)
     assert repeat_command(run.plan, wrong) in joined
     assert "in the folder runs/7" in text

@@ -91,7 +91,7 @@ def known_tools() -> list[str]:
 
 
 def import_source(source: str, tool: str) -> ModuleType:
-    """The module of that name or file; an error names the tool that asked for it."""
+    """The module of that name or file; an error names the tool."""
     try:
         return _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
     except ModuleNotFoundError as error:

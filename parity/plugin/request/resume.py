@@ -1,4 +1,4 @@
-"""What a run was asked for, in a form that can be compared: a resumed run must ask for the same."""
+"""The request of a run in a form that can be compared: a resumed run must have the same one."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Finding a tool: by name, by file, by module, by entry point; and what is said when there is none."""
+"""Finding a tool: by name, by file, by module, by entry point; the error when there is none."""
 
 import subprocess
 import sys
