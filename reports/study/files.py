@@ -20,6 +20,8 @@ ERROR_TEXT = 200
 ToolPair = Annotated[str, Field(pattern=r"^[a-z]+_vs_[a-z]+$")]
 """Two tools, as the study names them: `hooks_vs_nnsight`."""
 Cosine = Annotated[float, Field(ge=-1 - FLOAT32, le=1 + FLOAT32)]
+UnitComponent = Annotated[float, Field(ge=-1.001, le=1.001)]
+"""One number of a unit vector."""
 Number = TypeVar("Number")
 
 
@@ -44,11 +46,11 @@ class MethodResult(Frozen):
     harm_shape: list[int]
     safe_shape: list[int]
     direction_shape: list[int]
-    direction_norm_prenorm: float = Field(gt=0)
+    direction_norm_prenorm: float = Field(gt=0, lt=1e12)
     direction_norm: float
     eval: StudyRates
     elapsed_s: float
-    direction: list[float]
+    direction: list[UnitComponent]
 
     @cached_property
     def unit(self) -> NDArray[np.float64]:
@@ -105,7 +107,7 @@ class Spread(Frozen, Generic[Number]):
 class Aggregate(Frozen):
     """One tool over its repeats; one repeat alone has no within-tool cosine."""
 
-    n_ok: int = Field(gt=0)
+    n_ok: int = Field(gt=0, le=1000)
     coherent_rate: Spread[Percent]
     garbled_rate: Spread[Percent]
     normal_rate: Spread[Percent]

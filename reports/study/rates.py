@@ -10,7 +10,7 @@ from steering_core.records.record import Frozen
 ROUNDING = 1e-6
 """How far from a whole number of prompts a published percentage may be."""
 Percent = Annotated[float, Field(ge=0, le=100)]
-PromptCount = Annotated[int, Field(gt=0, le=1_000_000)]
+PromptCount = Annotated[int, Field(gt=0, le=10_000)]
 
 
 class Counts(NamedTuple):

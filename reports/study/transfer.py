@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from reports.study.files import Cosine
 from reports.study.rates import PromptCount, StudyRates
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
@@ -32,7 +33,7 @@ class Extraction(Frozen):
 class Geometry(Frozen):
     """The two models' directions compared; None where their sizes differ."""
 
-    cross_cosine: float | None
+    cross_cosine: Cosine | None
     source_norm: float
     target_norm: float
     norm_ratio: float

@@ -1,5 +1,7 @@
 """Evidence of failure in published files: it counts, with the message that the file stores."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,23 @@ def test_a_damaged_artifact_in_a_directory_is_refused(tmp_path: Path, capsys: py
     study(GEMMA, full_file() | {"layer_idx": 99})(tmp_path)
     assert main(["verdict", str(tmp_path)]) == 2
     assert f"{GEMMA}: layer_idx 99 of google/gemma-2-9b-it, whose blocks are 0 to 41" in capsys.readouterr().err
+
+
+def numbers_in(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of every number; of a list only its first item."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else list(enumerate(value))[:1]
+        for key, item in items:
+            yield from numbers_in(item, (*path, key))
+    elif isinstance(value, int | float):
+        yield path
+
+
+@pytest.mark.parametrize("number", [1e308, 10**400], ids=["1e308", "10**400"])
+def test_no_huge_number_is_a_traceback(number: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {GEMMA: full_file() | {"aggregate": {"hooks": aggregate()}}, QWEN: summary_file()}
+    for name, value in files.items():
+        for path in numbers_in(value):
+            written(tmp_path / name, json.dumps(put(value, path, number)))
+            status = main(["verdict", str(tmp_path / name)])
+            assert status == 0 or (status, capsys.readouterr().err.count("\n")) == (2, 1), path
