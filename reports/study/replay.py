@@ -14,7 +14,7 @@ from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 CAVEATS = (
-    "only shapes and agreement on raw activations are stored: location, token position and timing are unchecked",
+    "only shapes and agreement on raw activations are stored: location, native dtype, token position and timing are unchecked",
     "the pyvene arm may not have run pyvene: the study's code reads with a plain forward hook there",
     "raw hooks applied every direction; no tool's own steering was measured",
     "classes per prompt are not stored: the number of discordant prompts is the smallest possible",
