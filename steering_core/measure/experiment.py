@@ -23,7 +23,7 @@ from steering_core.models.registry import Settings
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import Side, TokenBatch, encode
-from steering_core.models.verification import are_verified, describe_tokenizer
+from steering_core.models.verification import are_verified, place_of_tokenizer
 from steering_core.observe.forward_trace import block_inputs, make_traceable
 from steering_core.prompts import PromptSet
 from steering_core.records.provenance import environment
@@ -200,7 +200,7 @@ class Experiment:
             **model_key(self.model, self.weights),
             **{"model_id": model.spec.source, "origin": model.origin, "revision": model.revision},
             **{"weights_verified": are_verified(model.spec, model.origin), "decoding": self._describe_decoding()},
-            **{"tokenizer": describe_tokenizer(model.tokenizer_origin)},
+            **{"tokenizer": place_of_tokenizer(model.tokenizer_origin, model.origin)},
             **{"preset": settings.preset, "site": str(self.site), "position": "last real token"},
             **{"token_ids": batch.digest, "padding_side": batch.side, "batch_shape": list(batch.ids.shape)},
             **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},

@@ -42,11 +42,7 @@ def _is_listed(folder: Path, name: str) -> bool:
     return bool(weights) and digests == weights
 
 
-def describe_tokenizer(tokenizer: str) -> str:
-    """Where a tokenizer comes from, relative to the project; empty means from the checkpoint."""
+def place_of_tokenizer(tokenizer: str, origin: str) -> str:
+    """Where a tokenizer comes from, relative to the project if it lies there; empty means from `origin`, as the weights."""
     folder = Path(tokenizer)
-    return (
-        str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
-        if tokenizer
-        else "the checkpoint's own"
-    )
+    return (str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) else tokenizer) if tokenizer else origin

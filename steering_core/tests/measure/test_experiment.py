@@ -181,7 +181,7 @@ def test_provenance_has_everything_that_the_protocol_requires(experiment: Experi
     assert provenance["method"] == "difference_of_means"
     assert provenance["generation_config"]["do_sample"] is False
     assert json.loads(json.dumps(provenance)) == provenance, "plain values only"
-    assert (provenance["weights_verified"], provenance["tokenizer"]) == (False, "the checkpoint's own")
+    assert (provenance["weights_verified"], provenance["tokenizer"]) == (False, provenance["origin"])
 
 
 def test_provenance_says_that_seeds_beyond_the_first_are_unused(loaded: LoadedModel, tmp_path: Path) -> None:

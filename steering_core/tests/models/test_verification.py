@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from steering_core.models import verification
 from steering_core.models.registry import read_registry
-from steering_core.models.verification import are_verified, describe_tokenizer
+from steering_core.models.verification import are_verified, place_of_tokenizer
 from steering_core.places import FIXTURES, REGISTRY, ROOT
 
 MODELS = read_registry(REGISTRY)
@@ -63,6 +63,8 @@ def test_a_directory_is_verified_if_it_is_the_registered_revision(
 
 
 def test_a_foreign_tokenizer_is_named() -> None:
-    assert describe_tokenizer("") == "the checkpoint's own"
-    assert describe_tokenizer(str(FIXTURES / "checkpoints" / "tiny_qwen2")) == "fixtures/checkpoints/tiny_qwen2"
-    assert describe_tokenizer("owner/name") == "owner/name"
+    tiny = str(FIXTURES / "checkpoints" / "tiny_qwen2")
+
+    assert place_of_tokenizer("", "/some/where") == "/some/where", "that of the weights"
+    assert place_of_tokenizer(tiny, "random weights") == "fixtures/checkpoints/tiny_qwen2"
+    assert place_of_tokenizer("owner/name", "/some/where") == "owner/name"
