@@ -17,7 +17,7 @@ from reports.run.v3 import write_v3
 from reports.verdicts import judge, matches
 from reports.verdicts.judgment import RULES
 from reports.verdicts.rule import rules_table
-from steering_core.errors import SuiteError
+from steering_core.errors import SuiteError, UsageProblem
 from steering_core.records.clauses import clauses_page
 
 DONE, UNEXPECTED, BAD_INPUT = 0, 1, 2
@@ -25,7 +25,7 @@ EPILOG = """\
 exit status:
   0  done
   1  --expect-outcome named another conclusion
-  2  bad input: one line on standard error says what is wrong with it
+  2  bad input, or --expect-outcome without a verdict: one line on standard error says what is wrong
 
 examples:
   python -m reports verdict reports/runs/20260101-120000-000000
@@ -82,10 +82,14 @@ def run_verdict(options: argparse.Namespace) -> int:
     """Print a verdict for each run, one for the published files together, and the table of transfers."""
     inputs, expected = read_inputs(options.paths), options.expect_outcome
     runs = list(judge_inputs(inputs))
+    if expected and not runs:
+        sentence = f"--expect-outcome {expected}: nothing was judged"
+        raise UsageProblem("expect-outcome", sentence, "name a run or a phase 1 file; transfers have no verdict")
     unexpected = [judged for judged in runs if expected and not matches(judged.verdict, expected)]
-    print("\n".join(judged.show(_width(), _color()) for judged in runs), end="")
-    if inputs.transfers:
-        print(transfer_table(inputs, _width()), end="")
+    table = transfer_table(inputs, _width()) if inputs.transfers else ""
+    print("\n".join(judged.show(_width(), _color()) for judged in runs) + table, end="")
+    for sentence in inputs.passed_over:
+        print(f"passed over: {sentence}", file=sys.stderr)
     for judged in unexpected:
         print(f"expected outcome {expected}, got {judged.verdict.conclusion}: {judged.place}", file=sys.stderr)
     return UNEXPECTED if unexpected else DONE

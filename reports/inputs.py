@@ -12,57 +12,84 @@ from reports.run.layout import RECORDS
 from reports.run.problems import refusing
 from reports.run.storage import read_bytes
 from reports.run.strict_json import decode, parse
-from reports.study.files import FullArtifact, SummaryArtifact
+from reports.study.contradictions import refuse_contradictions
+from reports.study.files import FullArtifact
 from reports.study.replay import Published
-from reports.study.transfer import TransferFile
+from reports.study.summary import SummaryArtifact
+from reports.study.transfer import NamedFile, TransferFile
+from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Run
 
 ACCEPTED = f"expected a run directory, its {RECORDS}, or a published artifact of the study (*.json)"
+Artifact = TransferFile | FullArtifact | SummaryArtifact
 
 
 @dataclass
 class Inputs:
-    """Everything that was named, by kind, in the order of the command line."""
+    """Everything that was named, by kind, in the order of the command line.
+
+    passed_over: files of a directory that are no artifact, each with the reason.
+    """
 
     runs: list[tuple[Path, Run]] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
-    transfers: list[TransferFile] = field(default_factory=list)
+    transfers: list[NamedFile] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
 
 
 def read_inputs(paths: Iterable[Path]) -> Inputs:
     """Read every path; a directory that holds no run is searched for published files."""
     inputs = Inputs()
-    for file in (file for path in paths for file in _expand(path)):
-        if file.is_dir() or file.suffix != ".json":
-            inputs.runs.append((file, read_run(file)))
-            continue
-        content = read_bytes(file)
-        artifact = _artifact(content, file.name)
-        if isinstance(artifact, TransferFile):
-            inputs.transfers.append(artifact)
+    for path in paths:
+        if path.is_dir() and not (path / RECORDS).exists():
+            _add_directory(inputs, path)
+        elif path.is_dir() or path.suffix != ".json":
+            inputs.runs.append((path, read_run(path)))
         else:
-            inputs.published.append(Published(file.name, sha256(content).hexdigest(), artifact))
+            _add(inputs, path, *_recognize(path))
     return inputs
 
 
-def _expand(path: Path) -> list[Path]:
-    if not path.is_dir() or (path / RECORDS).exists():
-        return [path]
-    if not (files := sorted(path.glob("*.json"))):
-        raise ArtifactProblem("artifact-missing", f"{path} holds no run and no published artifact", ACCEPTED)
-    return files
+def _add_directory(inputs: Inputs, folder: Path) -> None:
+    """Every artifact of a directory; other files are passed over, but a damaged artifact is refused."""
+    artifacts = 0
+    for file in sorted(folder.glob("*.json")):
+        try:
+            content, kind = _recognize(file)
+        except ArtifactProblem as problem:
+            inputs.passed_over.append(problem.sentence)
+            continue
+        _add(inputs, file, content, kind)
+        artifacts += 1
+    if not artifacts:
+        others = f" ({'; '.join(inputs.passed_over)})" if inputs.passed_over else ""
+        sentence = f"{plain(str(folder), 200)} holds no run and no published artifact{plain(others, 400)}"
+        raise ArtifactProblem("artifact-missing", sentence, ACCEPTED)
 
 
-def _artifact(content: bytes, name: str) -> TransferFile | FullArtifact | SummaryArtifact:
-    value = parse(decode(content, name), name)
+def _recognize(file: Path) -> tuple[bytes, type[Artifact]]:
+    """A file's content, and which artifact it says it is; ArtifactProblem when it is none."""
+    content = read_bytes(file)
+    value = parse(decode(content, file.name), file.name)
     fields = value if isinstance(value, dict) else {}
-    model: type[TransferFile | FullArtifact | SummaryArtifact]
-    if experiment := str(fields.get("experiment", "")):
-        model = TransferFile if experiment.startswith("v4_transfer") else FullArtifact
-    elif "summary" in fields:
-        model = SummaryArtifact
-    else:
-        raise ArtifactProblem("artifact-shape", f"{name} is neither a run nor a published artifact", ACCEPTED)
+    experiment = str(fields.get("experiment", ""))
+    if experiment.startswith("v4_transfer"):
+        return content, TransferFile
+    if experiment == "v4_tooling_parity":
+        return content, FullArtifact
+    if "summary" in fields and not experiment:
+        return content, SummaryArtifact
+    sentence = f"{plain(file.name, 120)} is neither a run nor a published artifact"
+    raise ArtifactProblem("artifact-shape", sentence, ACCEPTED)
+
+
+def _add(inputs: Inputs, file: Path, content: bytes, kind: type[Artifact]) -> None:
+    name = plain(file.name, 120)
     with refusing("artifact-fields", name, "expected the file as published", ValidationError):
-        return model.model_validate_json(content, strict=True)
+        artifact = kind.model_validate_json(content, strict=True)
+    refuse_contradictions(artifact, name)
+    if isinstance(artifact, TransferFile):
+        inputs.transfers.append(NamedFile(file.name, artifact))
+    else:
+        inputs.published.append(Published(file.name, sha256(content).hexdigest(), artifact))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reports.inputs import Inputs
-from reports.study.replay import demand_real_tools, replay
+from reports.study.replay import demand_real_tools, replay, ungate
 from reports.study.transfer import transfers
 from reports.terminal.screen import render, write_lines
 from reports.untrusted import plain
@@ -46,14 +46,17 @@ def judge_published(inputs: Inputs) -> JudgedRun:
     """The study's numbers as published, with their caveats as notes; and under this suite's own requirements."""
     run = replay(inputs.published)
     verdict = judge(run)
-    notes = tuple(str(note) for note in run.environment["notes"])  # type: ignore[union-attr]
-    annotated = verdict.model_copy(update={"notes": verdict.notes + notes})
+    notes = [str(note) for note in run.environment["notes"]]  # type: ignore[union-attr]
+    notes += [f"passed over: {sentence}" for sentence in inputs.passed_over]
+    if verdict.failures:
+        notes.insert(0, f"without the gate, as the study ran, these numbers give {judge(ungate(run)).label}")
+    annotated = verdict.model_copy(update={"notes": (*verdict.notes, *notes)})
     place = ", ".join(file.name for file in inputs.published)
     return JudgedRun(place, run, annotated, judge(demand_real_tools(run)))
 
 
 def transfer_table(inputs: Inputs, width: int) -> str:
-    """Transfer efficiencies with their 95 % intervals, as the study computed them."""
+    """Transfer efficiencies with their 95 % intervals, as the study computed them; see `transfers` for what is refused."""
     columns = ("source", "target", "transferred", "self-control", "efficiency [95 %]", "cosine")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for row in transfers(inputs.transfers):

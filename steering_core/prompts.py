@@ -1,14 +1,25 @@
 """The prompt sets of a run: matched extraction pairs and benign evaluation prompts, checked before any model loads."""
 
 import json
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from steering_core.errors import UsageProblem
 
+NEAR = 0.5
+"""Jaccard index of two prompts' words from which on they are nearly the same; this suite's own choice."""
+_STOP_WORDS = """
+a about am an and are as at be best by can could do does for from how i in is it me my of on or our please should that the
+this to was way we what when where which who why will with would you your
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+"""Words that say nothing about what a prompt asks for."""
 EXPECTED = '{"extraction": {"harmful": [...], "harmless": [...]}, "evaluation": [...]} with non-empty lists of texts'
 
 
@@ -31,9 +42,26 @@ class PromptSet:
         return self.harmful + self.harmless
 
     def warnings(self) -> list[str]:
-        """Duplicates and overlaps between sets: reported, and counted once in intervals."""
+        """Repeats, which intervals count once, and prompts of different sets that are nearly the same."""
         counts = Counter(normalized(text) for text in (*self.extraction, *self.evaluation))
-        return [f"prompt occurs {count} times: {text[:60]!r}" for text, count in counts.items() if count > 1]
+        repeats = [f"prompt occurs {count} times: {text[:60]!r}" for text, count in counts.items() if count > 1]
+        return repeats + near_duplicates(self.extraction, self.evaluation)
+
+
+def near_duplicates(left: Sequence[str], right: Sequence[str]) -> list[str]:
+    """Pairs of nearly the same prompt, one of each set: their words, without stop words, have a Jaccard index of at
+    least `NEAR`. Exact repeats are left out."""
+    words = {text: _content_words(text) for text in (*left, *right)}
+    pairs = ((a, b, words[a] & words[b], words[a] | words[b]) for a, b in product(left, right))
+    return [
+        f"nearly the same prompt in two sets: {a[:60]!r} and {b[:60]!r} share {len(shared)} of {len(either)} words"
+        for a, b, shared, either in pairs
+        if either and len(shared) >= NEAR * len(either) and normalized(a) != normalized(b)
+    ]
+
+
+def _content_words(prompt: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", re.sub(r"['’]\w+", "", prompt.lower()))) - STOP_WORDS
 
 
 def normalized(prompt: str) -> str:

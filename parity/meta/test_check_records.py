@@ -1,14 +1,18 @@
 """Which outcome an exception gets, and what closes the gate of a model."""
 
+from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from parity.plugin.check_records import explain
+from parity.plugin.context import CheckContext
 from parity.plugin.gate import preflight_passed, remember
 from parity.plugin.session_state import FAILED, PASSED, REQUIRED
 from steering_core.errors import EmptyMeasurement, LoadProblem, ToolAbsent, ToolUnsupported
+from steering_core.records.draft import Draft
 from steering_core.records.record import Cell, Outcome, Record
 
 
@@ -84,3 +88,16 @@ def test_preflight_fails_with_a_cell_that_did_not_agree(config: Any, outcome: Ou
     ended(config, outcome, clause="P6")
 
     assert not preflight_passed(config, "m")
+
+
+def test_a_record_names_the_file_of_a_tool_from_outside(tmp_path: Path) -> None:
+    source = "from steering_core import Hooks\n\n\nclass Mine(Hooks):\n    name = 'Mine'\n"
+    (file := tmp_path / "mine.py").write_text(source)
+    record = Draft(Cell(clause="P3", model="m", tool="Mine"))
+    context = CheckContext(record, lambda: pytest.fail("no model is needed"), (f"{file}:Mine",), (), repeats=1)
+
+    assert context.tool.name == "Mine"
+
+    entry = record.provenance["tools"]["Mine"]
+    assert (entry["file"], entry["sha256"]) == (str(file), sha256(source.encode()).hexdigest())
+    assert (entry["distribution"], entry["package"]) == ("torch", "not of an installed package")

@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 from parity.plugin.arguments import Draft, Experiment, SideEffects, SteeringMeasurements, Tool
@@ -83,10 +83,12 @@ class CheckContext:
         return [self.construct(name) for name in self.compared]
 
     def construct(self, name: str) -> Tool:
-        """A new tool object, its version in the record; ToolAbsent when its library is missing."""
+        """A new tool object, its version and file in the record; ToolAbsent when its library is missing."""
+        from steering_core.tools.origin import describe_tool
+
         spec = ToolSpec.parse(name)
         tool = spec.construct()
-        self.record.provenance.setdefault("tools", {})[spec.label] = asdict(tool.version())
+        self.record.provenance.setdefault("tools", {})[spec.label] = describe_tool(spec, tool)
         return tool
 
 

@@ -77,10 +77,15 @@ def _scoped_values(records: Sequence[Record], key: str) -> list[tuple[str, str]]
 def _version(run: Run, tool: str) -> str:
     tables = [record.provenance.get(_TOOLS) for record in run.records]
     versions = [table[tool] for table in tables if isinstance(table, dict) and isinstance(table.get(tool), dict)]
-    texts = [
-        f"{show(v.get('distribution'))} {show(v.get('version'))}, from {show(v.get('location'))}" for v in versions
-    ]
-    return "; ".join(dict.fromkeys(texts)) or "version not recorded"
+    return "; ".join(dict.fromkeys(map(_describe_tool, versions))) or "version not recorded"
+
+
+def _describe_tool(entry: dict[str, Value]) -> str:
+    """The library behind a tool, after the tool's own file where it has one."""
+    library = f"{show(entry.get('distribution'))} {show(entry.get('version'))}, from {show(entry.get('location'))}"
+    if not entry.get("file"):
+        return library
+    return f"{show(entry['file'])} (sha256 {show(entry.get('sha256'))}, {show(entry.get('package'))}), on {library}"
 
 
 def _first(run: Run, key: str) -> Value:

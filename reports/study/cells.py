@@ -1,80 +1,67 @@
 """The cells that a published phase 1 file can fill, recomputed wherever it stores enough."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.study.files import FullArtifact, MethodResult, SiteParity, SummaryArtifact
+from reports.study.absent import absent_cells
+from reports.study.files import FullArtifact, MethodResult
+from reports.study.preflight import preflight_cells
 from reports.study.rates import Counts
+from reports.study.summary import SummaryArtifact
+from reports.study.written import written
 from steering_core.quality.classes import Quality
-from steering_core.records.record import Cell, Outcome, Record, Value
+from steering_core.records.record import Cell, Record, Value
 from steering_core.records.thresholds import AGREE_PP, STABLE, band_of_cosine, is_stable
 from steering_core.statistics import wilson_interval
 
-ATOL = 1e-5
 Repeats = Mapping[int, MethodResult]
 """The finished repeats of one tool."""
 
 
 def list_cells(model: str, artifact: FullArtifact | SummaryArtifact) -> Iterator[Record]:
-    """A record without provenance for every cell that the file can fill."""
-    return _full_cells(model, artifact) if isinstance(artifact, FullArtifact) else _summary_cells(model, artifact)
-
-
-def _record(cell: Cell, holds: bool, sentence: str, **measured: Value) -> Record:
-    outcome = Outcome.AGREES if holds else Outcome.DIFFERS
-    return Record(cell=cell, outcome=outcome, sentence=sentence, measured=measured)
+    """A record without provenance for every cell that the comparison needs, ABSENT where the file does not hold it."""
+    cells = _full_cells(model, artifact) if isinstance(artifact, FullArtifact) else _summary_cells(model, artifact)
+    stored = [*preflight_cells(model, artifact.parities), *cells]
+    yield from stored
+    yield from absent_cells(model, artifact, {record.cell for record in stored})
 
 
 def _full_cells(model: str, artifact: FullArtifact) -> Iterator[Record]:
-    """Cells of a file with directions: every cosine recomputed in float64, every rate from its own repeat.
-
-    A tool that failed leaves no cell for that repeat, so that the rules find it missing.
-    """
+    """Cells of a file with directions: every cosine recomputed in float64, every rate from its own repeat."""
     results = artifact.results
-    yield from _preflight(model, [run.tensor_site_parity for run in artifact.runs])
     for tool, repeats in results.items():
-        yield _within(model, tool, repeats)
+        if len(repeats) > 1:
+            yield _within(model, tool, repeats)
     for (tool, left), (other, right) in combinations(results.items(), 2):
         for repeat in sorted(left.keys() & right.keys()):
             gap = _one_minus_cosine(left[repeat].unit, right[repeat].unit)
             yield _across(model, tool, other, repeat, gap, "directions")
-    yield _norms(model, results)
+    if results:
+        yield _norms(model, results)
     counts = {tool: {n: result.eval.counts() for n, result in repeats.items()} for tool, repeats in results.items()}
     yield from _behavior(model, counts)
 
 
 def _summary_cells(model: str, artifact: SummaryArtifact) -> Iterator[Record]:
     """Cells of a file without directions: its published cosines and rates, unchecked."""
-    yield from _preflight(model, [artifact.tensor_site_parity])
-    for tool, row in sorted(artifact.summary.items()):
-        yield _stability(model, tool, row.n_ok, max(0.0, 1 - row.within_method_cosine.min))
-    for pair, cosine in sorted(artifact.tensor_site_parity.pairwise_raw_cosine_mean.items()):
-        tool, other = pair.split("_vs_")
-        yield _across(model, tool, other, 0, max(0.0, 1 - cosine), "raw activations")
+    rows = artifact.rows
+    for tool, row in rows.items():
+        if within := row.within_method_cosine:
+            yield _stability(model, tool, row.n_ok, max(0.0, 1 - within.min))
+    for parity in artifact.parities:
+        for pair, cosine in sorted(parity.pairwise_raw_cosine_mean.items()):
+            tool, other = pair.split("_vs_")
+            if tool in rows and other in rows:
+                yield _across(model, tool, other, 0, max(0.0, 1 - cosine), "raw activations")
     yield from _behavior(model, artifact.counts())
 
 
 def _one_minus_cosine(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     """Half the squared distance of two unit vectors: exact near 0, never negative."""
     return float(np.square(left - right).sum() / 2)
-
-
-def _preflight(model: str, parities: Sequence[SiteParity]) -> Iterator[Record]:
-    """All that was stored of a preflight: shapes, and agreement of raw activations on the last harmful prompt."""
-    shapes = {tuple(shape) for parity in parities for shape in parity.shape.values()}
-    for tool, shape in sorted(parities[0].shape.items()):
-        cell = Cell(clause="P2", model=model, tool=tool)
-        yield _record(cell, len(shapes) == 1, f"published shape {shape} of stacked last tokens", shape=list(shape))
-    for pair in sorted(parities[0].pairwise_last_sample_l2):
-        tool, other = pair.split("_vs_")
-        distance = max(parity.pairwise_last_sample_l2.get(pair, 0.0) for parity in parities)
-        cell = Cell(clause="P6", model=model, tool=tool, other=other)
-        sentence = f"published L2 distance on the last harmful prompt is {distance}"
-        equal = distance == 0
-        yield _record(cell, distance <= ATOL, sentence, max_abs=distance, tolerance=ATOL, bit_equal=equal)
 
 
 def _within(model: str, tool: str, repeats: Repeats) -> Record:
@@ -89,14 +76,14 @@ def _within(model: str, tool: str, repeats: Repeats) -> Record:
 def _stability(model: str, tool: str, repeats: int, worst: float, **more: Value) -> Record:
     sentence = f"worst pair of {repeats} published repeats has 1 - cos {worst:.1e}"
     measured: dict[str, Value] = {"one_minus_cosine": worst, "repeats": repeats, "threshold": STABLE, **more}
-    return _record(Cell(clause="D1", model=model, tool=tool), is_stable(worst), sentence, **measured)
+    return written(Cell(clause="D1", model=model, tool=tool), is_stable(worst), sentence, **measured)
 
 
 def _across(model: str, tool: str, other: str, repeat: int, gap: float, what: str) -> Record:
     band = band_of_cosine(gap)
     cell = Cell(clause="D2", model=model, tool=tool, other=other, repeat=repeat)
     sentence = f"published {what} have 1 - cos {gap:.1e}: {band}"
-    return _record(cell, band == "agrees", sentence, cosine=1 - gap, one_minus_cosine=gap, band=band)
+    return written(cell, band == "agrees", sentence, cosine=1 - gap, one_minus_cosine=gap, band=band)
 
 
 def _norms(model: str, results: Mapping[str, Repeats]) -> Record:
@@ -104,7 +91,7 @@ def _norms(model: str, results: Mapping[str, Repeats]) -> Record:
     pooled = [norm for row in norms.values() for norm in row]
     spread = (max(pooled) - min(pooled)) / float(np.mean(pooled))
     sentence = f"relative spread of the published norms {spread:.1e}"
-    return _record(Cell(clause="D3", model=model), True, sentence, norms=dict(norms), relative_spread=spread)
+    return written(Cell(clause="D3", model=model), True, sentence, norms=dict(norms), relative_spread=spread)
 
 
 def _behavior(model: str, counts: Mapping[str, Mapping[int, Counts]]) -> Iterator[Record]:
@@ -117,7 +104,7 @@ def _behavior(model: str, counts: Mapping[str, Mapping[int, Counts]]) -> Iterato
         if gaps := [100 * abs(left[repeat].share - right[repeat].share) for repeat in left.keys() & right.keys()]:
             cell = Cell(clause="B2", model=model, tool=tool, other=other, arm="reference")
             sentence = f"published coherent rates differ by {max(gaps):.1f} pp"
-            yield _record(cell, max(gaps) <= AGREE_PP, sentence, gap_pp=max(gaps))
+            yield written(cell, max(gaps) <= AGREE_PP, sentence, gap_pp=max(gaps))
 
 
 def _rate(model: str, tool: str, repeat: int, counts: Counts) -> Record:
@@ -130,6 +117,6 @@ def _rate(model: str, tool: str, repeat: int, counts: Counts) -> Record:
     measured |= {"classifier": "study-v1", "study_v1": classes, "disagreements": 0, "low": low, "high": high}
     measured |= {"tokens_sha256": f"not stored: {model} {tool} {repeat}", "samples": []}
     sentence = f"published: {counts.coherent} of {total} coherent, {counts.garbled} garbled, {counts.normal} normal"
-    return _record(
+    return written(
         Cell(clause="B1", model=model, tool=tool, arm="reference", repeat=repeat), True, sentence, **measured
     )

@@ -1,7 +1,6 @@
-"""The published phase 1 artifacts of the study, as data: the full file with every direction, and the summary."""
+"""The study's full phase 1 artifact as data: every direction of every tool and repeat."""
 
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
@@ -9,20 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from reports.study.rates import Counts, Percent, StudyRates, whole_prompts
-from steering_core.errors import ArtifactProblem
+from reports.study.rates import Percent, PromptCount, StudyRates
+from reports.study.registered import off_protocol
+from reports.untrusted import plain
 from steering_core.records.record import Frozen, Value
 
 FLOAT32 = 1e-6
-"""Rounding carried some published cosines just above 1."""
-SUMMARY_CAVEATS = (
-    "{model}: a summary without directions, layer, strength or commit; only the file name names the model",
-    "{model}: the cosine between tools is the published mean over raw harmful activations, not that of directions",
-)
+"""Rounding carried some published cosines just above 1; a cosine further above is refused."""
+ERROR_TEXT = 200
+"""Characters of a stored error message that are repeated."""
 ToolPair = Annotated[str, Field(pattern=r"^[a-z]+_vs_[a-z]+$")]
 """Two tools, as the study names them: `hooks_vs_nnsight`."""
 Cosine = Annotated[float, Field(ge=-1 - FLOAT32, le=1 + FLOAT32)]
+UnitComponent = Annotated[float, Field(ge=-1.001, le=1.001)]
+"""One number of a unit vector."""
 Number = TypeVar("Number")
+
+
+def stored_repeats(count: int) -> str:
+    """Why a later repeat has no numbers."""
+    return f"the file holds only {count} repeat{'s' if count > 1 else ''}"
 
 
 class Origin(NamedTuple):
@@ -41,11 +46,11 @@ class MethodResult(Frozen):
     harm_shape: list[int]
     safe_shape: list[int]
     direction_shape: list[int]
-    direction_norm_prenorm: float = Field(gt=0)
+    direction_norm_prenorm: float = Field(gt=0, lt=1e12)
     direction_norm: float
     eval: StudyRates
     elapsed_s: float
-    direction: list[float]
+    direction: list[UnitComponent]
 
     @cached_property
     def unit(self) -> NDArray[np.float64]:
@@ -63,26 +68,28 @@ class MethodResult(Frozen):
 
 
 class FailedMethod(Frozen):
-    """A tool that did not finish."""
+    """A tool that did not finish, with the stored error message."""
 
     ok: Literal[False]
     error: str = ""
+    elapsed_s: float | None = None
 
 
 class SiteParity(Frozen):
-    """The study's own comparison of raw harmful activations between tools."""
+    """The study's own comparison of raw harmful activations between tools; with fewer than two, only a reason."""
 
-    shape: dict[str, list[int]]
-    dtype: dict[str, str]
-    pairwise_raw_cosine_mean: dict[ToolPair, Cosine]
-    pairwise_last_sample_l2: dict[ToolPair, float]
+    shape: dict[str, list[int]] = Field(default_factory=dict)
+    dtype: dict[str, str] = Field(default_factory=dict)
+    pairwise_raw_cosine_mean: dict[ToolPair, Cosine] = Field(default_factory=dict)
+    pairwise_last_sample_l2: dict[ToolPair, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     parity_pass: bool
+    reason: str = ""
 
 
 class Repeat(Frozen):
     """One repeat of every tool."""
 
-    repeat: int
+    repeat: int = Field(ge=0)
     seed: int
     methods: dict[str, Annotated[MethodResult | FailedMethod, Field(discriminator="ok")]]
     tensor_site_parity: SiteParity
@@ -92,19 +99,19 @@ class Spread(Frozen, Generic[Number]):
     """A quantity over the repeats."""
 
     mean: Number
-    std: float
+    std: float = Field(ge=0)
     min: Number
     max: Number
 
 
 class Aggregate(Frozen):
-    """One tool over its repeats."""
+    """One tool over its repeats; one repeat alone has no within-tool cosine."""
 
-    n_ok: int
+    n_ok: int = Field(gt=0, le=1000)
     coherent_rate: Spread[Percent]
     garbled_rate: Spread[Percent]
     normal_rate: Spread[Percent]
-    within_method_cosine: Spread[Cosine]
+    within_method_cosine: Spread[Cosine] | None = None
 
 
 class FullArtifact(Frozen):
@@ -113,12 +120,12 @@ class FullArtifact(Frozen):
     experiment: Literal["v4_tooling_parity"]
     model_key: str
     model_id: str
-    layer_idx: int
+    layer_idx: int = Field(ge=0)
     multiplier: float
     methods: list[str]
     repeats: int
     seed_base: int
-    eval_prompt_count: int
+    eval_prompt_count: PromptCount
     timestamp_utc: datetime
     git_commit: str
     runs: list[Repeat] = Field(min_length=1)
@@ -134,10 +141,25 @@ class FullArtifact(Frozen):
                     results.setdefault(tool, {})[run.repeat] = result
         return results
 
+    @property
+    def parities(self) -> list[SiteParity]:
+        """The study's comparison of each repeat."""
+        return [run.tensor_site_parity for run in self.runs]
+
+    def problem_of(self, tool: str, repeat: int | None) -> str:
+        """Why a tool has no numbers in a repeat, or in the whole file; empty when the file gives no reason."""
+        runs = [run for run in self.runs if repeat in (None, run.repeat)]
+        failures = [method for run in runs if isinstance(method := run.methods.get(tool), FailedMethod)]
+        if failures:
+            return f"{tool} failed: {plain(failures[0].error or 'no message is stored', ERROR_TEXT)}"
+        if runs and not any(tool in run.methods for run in runs):
+            return f"the file has no numbers of {tool}"
+        return "" if runs else stored_repeats(len(self.runs))
+
     @model_validator(mode="after")
     def _one_size(self) -> "FullArtifact":
         sizes = {len(result.direction) for repeats in self.results.values() for result in repeats.values()}
-        if len(sizes) != 1:
+        if len(sizes) > 1:
             raise ValueError(f"directions of sizes {sorted(sizes)}, expected one size")
         return self
 
@@ -147,40 +169,6 @@ class FullArtifact(Frozen):
         settings: dict[str, Value] = {"model_id": self.model_id, "site": f"resid_post@{self.layer_idx}"}
         settings |= {"strength": self.multiplier, "commit": self.git_commit or "not stored"}
         caveats = () if self.git_commit else (f"{model}: the commit of the code is not stored",)
-        return Origin(model, self.timestamp_utc, settings, caveats)
-
-
-class SummaryArtifact(Frozen):
-    """Phase 1 without directions, layer, strength, commit or model name."""
-
-    saved: str
-    summary: dict[str, Aggregate] = Field(min_length=1)
-    method_status: dict[str, dict[Literal["ok"], bool]]
-    tensor_site_parity: SiteParity
-    eval_prompt_count: int = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _known_counts(self) -> "SummaryArtifact":
-        self.counts()
-        return self
-
-    def counts(self) -> dict[str, dict[int, Counts]]:
-        """{tool: {repeat: prompts per class}}; ValueError when repeats differ, because only their mean is stored."""
-        counts = {}
-        for tool, row in self.summary.items():
-            rates = (row.coherent_rate, row.garbled_rate, row.normal_rate)
-            if any(rate.min != rate.max for rate in rates):
-                raise ValueError("rates vary between repeats and only their mean is stored: expected the full artifact")
-            repeated = whole_prompts([rate.mean for rate in rates], self.eval_prompt_count)
-            counts[tool] = dict.fromkeys(range(row.n_ok), repeated)
-        return counts
-
-    def origin(self, name: str) -> Origin:
-        """Model and time are known from file names alone; ArtifactProblem when `name` does not hold the model."""
-        if (key := re.search(r"_([a-z]+-\d+b)_", name)) is None:
-            sentence = f"{name} does not say which model it is about"
-            raise ArtifactProblem("artifact-model", sentence, "keep the published file name")
-        model = key[1].replace("-", "")
-        stamp = re.search(r"_(\d{8}_\d{6})\.json$", self.saved)
-        saved = datetime.strptime(stamp[1] if stamp else "19700101_000000", "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
-        return Origin(model, saved, {}, tuple(caveat.format(model=model) for caveat in SUMMARY_CAVEATS))
+        return Origin(
+            model, self.timestamp_utc, settings, caveats + off_protocol(model, self.layer_idx, self.multiplier)
+        )

@@ -10,6 +10,7 @@ from steering_core.records.record import Frozen
 ROUNDING = 1e-6
 """How far from a whole number of prompts a published percentage may be."""
 Percent = Annotated[float, Field(ge=0, le=100)]
+PromptCount = Annotated[int, Field(gt=0, le=10_000)]
 
 
 class Counts(NamedTuple):
@@ -38,7 +39,7 @@ class PromptRow(Frozen):
 class StudyRates(Frozen):
     """Shares of the evaluation prompts. refusal_rate counts keywords, in garbled text too."""
 
-    n_prompts: int = Field(gt=0)
+    n_prompts: PromptCount
     coherent_rate: Percent
     garbled_rate: Percent
     normal_rate: Percent
@@ -47,7 +48,10 @@ class StudyRates(Frozen):
 
     @model_validator(mode="after")
     def _whole_prompts(self) -> "StudyRates":
-        self.counts()
+        counts = self.counts()
+        listed = Counts(*(sum(row.quality == name for row in self.per_prompt) for name in Counts._fields))
+        if self.per_prompt and listed != counts:
+            raise ValueError(f"the rates stand for {counts}, the rows per prompt for {listed}")
         return self
 
     def counts(self) -> Counts:

@@ -5,7 +5,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from reports.study.rates import StudyRates
+from reports.study.files import Cosine
+from reports.study.rates import PromptCount, StudyRates
+from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Frozen
 from steering_core.statistics import Ratio, transfer_efficiency
@@ -16,7 +18,7 @@ class End(Frozen):
 
     model_key: str
     model_id: str
-    layer_idx: int
+    layer_idx: int = Field(ge=0)
     hidden_dim: int
 
 
@@ -31,7 +33,7 @@ class Extraction(Frozen):
 class Geometry(Frozen):
     """The two models' directions compared; None where their sizes differ."""
 
-    cross_cosine: float | None
+    cross_cosine: Cosine | None
     source_norm: float
     target_norm: float
     norm_ratio: float
@@ -49,7 +51,7 @@ class TransferFile(Frozen):
     seed: int | None = None
     git_commit: str
     timestamp_utc: str
-    eval_prompt_count: int
+    eval_prompt_count: PromptCount
     extraction: Extraction
     target_extraction: Extraction | None = None
     geometric: Geometry | None = None
@@ -78,17 +80,46 @@ class Transfer(NamedTuple):
     cosine: float | None
 
 
-def transfers(files: Sequence[TransferFile]) -> list[Transfer]:
-    """Each transfer against the self-control of its target at the same multiplier (the target's)."""
-    controls = {(run.target.model_key, run.multiplier): run for run in files if run.mode == "self_control"}
-    return [_transfer(run, controls) for run in files if run.mode == "direct_transfer"]
+class NamedFile(NamedTuple):
+    """A phase 2 file and its name."""
+
+    name: str
+    run: TransferFile
 
 
-def _transfer(run: TransferFile, controls: dict[tuple[str, float], TransferFile]) -> Transfer:
-    source, target = run.source.model_key, run.target.model_key
-    if (control := controls.get((target, run.multiplier))) is None:
-        sentence = f"no self-control of {target} at {run.multiplier:g}x among the files"
+def transfers(files: Sequence[NamedFile]) -> list[Transfer]:
+    """Each transfer against the self-control of its target at the same multiplier (the target's).
+
+    ArtifactProblem without any transfer, without a control, and for two controls that contradict each other.
+    """
+    controls = [file for file in files if file.run.mode == "self_control"]
+    rows = [_transfer(file.run, _find_control(file, controls)) for file in files if file not in controls]
+    if not rows:
+        targets = ", ".join(sorted({plain(file.run.target.model_key, 40) for file in controls}))
+        sentence = f"only self-controls (of {targets}) and no transfer"
+        raise ArtifactProblem("transfer-missing", sentence, "name a direct_transfer file to one of these models too")
+    return rows
+
+
+def _find_control(file: NamedFile, controls: Sequence[NamedFile]) -> TransferFile:
+    """The control of a transfer: of its own seed if there is one, else of any."""
+    target, multiplier = file.run.target.model_key, file.run.multiplier
+    fitting = [c for c in controls if (c.run.target.model_key, c.run.multiplier) == (target, multiplier)]
+    fitting = [c for c in fitting if c.run.seed == file.run.seed] or fitting
+    if not fitting:
+        sentence = f"no self-control of {plain(target, 40)} at {multiplier:g}x among the files"
         raise ArtifactProblem("transfer-control", sentence, "name the target's self_control file too")
+    first = fitting[0]
+    for other in fitting[1:]:
+        if other.run.eval.counts() != first.run.eval.counts():
+            names = f"{plain(first.name, 100)} and {plain(other.name, 100)}"
+            sentence = f"{names} are self-controls of {plain(target, 40)} at {multiplier:g}x with different rates"
+            raise ArtifactProblem("transfer-control", sentence, "name the one that the transfer belongs to")
+    return first.run
+
+
+def _transfer(run: TransferFile, control: TransferFile) -> Transfer:
+    source, target = run.source.model_key, run.target.model_key
     coherent, controlled = sum(run.refused), sum(control.refused)
     efficiency = transfer_efficiency(run.refused, control.refused)
     cosine = run.geometric.cross_cosine if run.geometric else None

@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 
 from reports.run.records_file import serialize_run
 from reports.run.tensors import list_tensors
-from reports.tests.study_like import full_file, put, spread, summary_file, transfer_file
 from reports.tests.synthetic_run import agreeing
 
 Builder = Callable[[Path], list[Path]]
@@ -115,19 +114,6 @@ def listed(path: str, content: bytes) -> Builder:
     return build
 
 
-def study(name: str, value: Any) -> Builder:
-    """A published file."""
-    return raw(json.dumps(value).encode(), name)
-
-
-def several(*builders: Builder) -> Builder:
-    """Everything that the builders write."""
-    return lambda folder: [path for build in builders for path in build(folder)]
-
-
-GEMMA, QWEN = "modal_gemma-9b_1.json", "modal_qwen-7b_1.json"
-DIRECTION = ("runs", 0, "methods", "hooks", "direction")
-
 BROKEN: dict[str, tuple[Builder, str]] = {
     "empty": (raw(b""), "artifact-empty"),
     "blank": (raw(b"\n\n"), "artifact-empty"),
@@ -184,36 +170,4 @@ BROKEN: dict[str, tuple[Builder, str]] = {
     "tensor without rows": (tensors(lambda folder: None, shape=(64,)), "artifact-tensor-shape"),
     "tensor is not safetensors": (listed("x.safetensors", b"\x00" * 4), "artifact-tensor"),
     "tensor outside the run": (listed("../x.safetensors", b""), "artifact-path"),
-    "study: direction too short": (study(GEMMA, put(full_file(), DIRECTION, [1.0])), "artifact-fields"),
-    "study: direction of zeros": (study(GEMMA, put(full_file(), DIRECTION, [0.0] * 4)), "artifact-fields"),
-    "study: NaN in a direction": (study(GEMMA, put(full_file(), DIRECTION, [float("nan")] * 4)), "artifact-value"),
-    "study: directions of two sizes": (
-        study(GEMMA, put(put(full_file(), DIRECTION, [1.0]), (*DIRECTION[:-1], "direction_shape"), [1])),
-        "artifact-fields",
-    ),
-    "study: rate of no prompt": (
-        study(GEMMA, put(full_file(), ("runs", 0, "methods", "hooks", "eval", "coherent_rate"), 91.0)),
-        "artifact-fields",
-    ),
-    "study: unknown field": (study(GEMMA, full_file() | {"surprise": 1}), "artifact-fields"),
-    "study: truncated": (raw(json.dumps(full_file())[:200].encode(), GEMMA), "artifact-not-json"),
-    "study: two files of one model": (
-        several(study(GEMMA, full_file()), study("modal_gemma-9b_2.json", full_file())),
-        "artifact-mixed",
-    ),
-    "study: rates that do not add up": (
-        study(QWEN, put(summary_file(), ("summary", "hooks", "normal_rate"), spread(0.0))),
-        "artifact-fields",
-    ),
-    "study: summary of no model": (study("summary.json", summary_file()), "artifact-model"),
-    "study: impossible cosine": (
-        study(QWEN, put(summary_file(), ("summary", "hooks", "within_method_cosine", "min"), 1.5)),
-        "artifact-fields",
-    ),
-    "study: rates vary in a summary": (
-        study(QWEN, put(summary_file(), ("summary", "hooks", "coherent_rate", "max"), 100.0)),
-        "artifact-fields",
-    ),
-    "study: transfer without control": (study("b1.json", transfer_file()), "transfer-control"),
-    "a verdict is not a run": (study("verdict.json", {"conclusion": "OUTCOME_4"}), "artifact-shape"),
 }

@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 
 TOOLS = ("nnsight", "hooks", "pyvene")
+MODELS = {"gemma-9b": ("google/gemma-2-9b-it", 25.0), "qwen-7b": ("Qwen/Qwen2.5-7B-Instruct", 15.0)}
+"""Id and strength of the study's phase 1 models."""
+MODEL_IDS = {
+    key: f"Qwen/Qwen2.5-{key.removeprefix('qwen-').upper()}-Instruct" for key in ("qwen-7b", "qwen-14b", "qwen-32b")
+}
 DATA = Path(os.environ.get("STUDY_DATA", "absent"))
 """The folder of the study's published files, which are not part of this repository; see `published`."""
 
@@ -29,12 +34,15 @@ def put(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
     return copy
 
 
-def full_file(rate: float = 90.0, direction: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5)) -> dict[str, Any]:
+def full_file(
+    rate: float = 90.0, direction: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5), key: str = "gemma-9b"
+) -> dict[str, Any]:
     """Phase 1 with directions, five repeats; every tool alike."""
     methods = {tool: experiment(rate, direction) for tool in TOOLS}
     repeats = [{"repeat": n, "seed": 42 + n, "methods": deepcopy(methods)} for n in range(5)]
     runs = [{**repeat, "tensor_site_parity": parity()} for repeat in repeats]
-    model = {"model_key": "gemma-9b", "model_id": "google/gemma-2-9b-it", "layer_idx": 16, "multiplier": 25.0}
+    model_id, multiplier = MODELS[key]
+    model = {"model_key": key, "model_id": model_id, "layer_idx": 16, "multiplier": multiplier}
     protocol = {"methods": list(TOOLS), "repeats": 5, "seed_base": 42, "eval_prompt_count": 30}
     origin = {"timestamp_utc": "2026-02-19T20:39:53+00:00", "git_commit": ""}
     return {"experiment": "v4_tooling_parity", **model, **protocol, **origin, "runs": runs, "aggregate": {}}
@@ -66,6 +74,23 @@ def summary_file(rate: float = 90.0, within: float = 1.0, across: float = 1.0) -
     }
 
 
+def early_file(error: str) -> dict[str, Any]:
+    """One repeat, in which pyvene failed: no within-tool cosine, and no pair with pyvene."""
+    early = summary_file()
+    del early["summary"]["pyvene"]
+    for row in early["summary"].values():
+        row["n_ok"] = 1
+        del row["within_method_cosine"]
+    early["method_status"]["pyvene"] = {"ok": False, "error": error}
+    pair = {"pairwise_raw_cosine_mean": {"hooks_vs_nnsight": 1.0}, "pairwise_last_sample_l2": {"hooks_vs_nnsight": 0.0}}
+    return put(early, ("tensor_site_parity",), {**early["tensor_site_parity"], **pair})
+
+
+def aggregate(rate: float = 90.0, within: float = 1.0) -> dict[str, Any]:
+    """What follows from five repeats of a tool at this rate."""
+    return summary_file(rate, within)["summary"]["hooks"]
+
+
 def spread(value: float) -> dict[str, float]:
     """A quantity that is the same in every repeat."""
     return {"mean": value, "std": 0.0, "min": value, "max": value}
@@ -84,8 +109,8 @@ def transfer_file(source: str = "qwen-14b", target: str = "qwen-32b", coherent: 
     extraction = {"method": "nnsight", "direction_shape": [8], "direction_norm_prenorm": 33.0}
     return {
         "experiment": "v4_transfer_b1",
-        "source": {"model_key": source, "model_id": source, "layer_idx": 16, "hidden_dim": 8},
-        "target": {"model_key": target, "model_id": target, "layer_idx": 16, "hidden_dim": 8},
+        "source": {"model_key": source, "model_id": MODEL_IDS[source], "layer_idx": 16, "hidden_dim": 8},
+        "target": {"model_key": target, "model_id": MODEL_IDS[target], "layer_idx": 16, "hidden_dim": 8},
         "multiplier": 15.0,
         "git_commit": "e22f012",
         "eval_prompt_count": 30,

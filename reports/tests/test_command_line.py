@@ -9,6 +9,7 @@ import pytest
 
 from reports.__main__ import main
 from reports.run.artifact import write_run
+from reports.tests.study_like import transfer_file
 from reports.tests.synthetic_run import agreeing, one_fault
 from reports.verdicts import judge
 
@@ -49,6 +50,19 @@ def test_an_unknown_outcome_is_bad_input(stored: str, capsys: pytest.CaptureFixt
 def test_a_mismatch_is_named_on_standard_error(stored: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["verdict", stored, "--expect-outcome", "1"])
     assert capsys.readouterr().err == f"expected outcome 1, got OUTCOME_4: {stored}\n"
+
+
+def test_an_expectation_that_nothing_was_compared_with_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("a.json", transfer_file()), ("b.json", transfer_file("qwen-32b", "qwen-32b"))):
+        (tmp_path / name).write_text(json.dumps(value))
+    assert main(["verdict", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["verdict", str(tmp_path), "--expect-outcome", "4"]) == 2
+    out, error = capsys.readouterr()
+    assert (out, error.count("\n")) == ("", 1)
+    assert "--expect-outcome 4: nothing was judged" in error
 
 
 def test_each_run_gets_a_verdict(stored: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,16 +9,18 @@ import pytest
 from reports.__main__ import main
 from reports.run.records_file import serialize_run
 from reports.tests.broken_files import BROKEN
+from reports.tests.broken_study_files import BROKEN_STUDY
 from reports.tests.synthetic_run import agreeing
 
+ALL = BROKEN | BROKEN_STUDY
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", ALL)
 def test_a_broken_artifact_is_refused_in_one_line(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    build, code = BROKEN[name]
+    build, code = ALL[name]
     status = main(["verdict", *map(str, build(tmp_path))])
     out, error = capsys.readouterr()
     assert (status, out) == (2, "")

@@ -11,7 +11,7 @@ from reports.__main__ import main
 from reports.inputs import Inputs, read_inputs
 from reports.rejudge import judge_published
 from reports.study.replay import CAVEATS, demand_real_tools, replay
-from reports.tests.broken_files import GEMMA, QWEN, study
+from reports.tests.broken_study_files import GEMMA, QWEN, study
 from reports.tests.study_like import full_file, published, put, rates, summary_file
 from reports.verdicts import judge
 from steering_core.records.record import Cell, Outcome, Record
@@ -105,13 +105,25 @@ def test_tiny_angles_are_not_rounded_away(inputs: Any) -> None:
     assert pair.measured["one_minus_cosine"] == pytest.approx(2e-18, rel=1e-3, abs=0)
 
 
-def test_a_divergence_on_both_models_is_outcome_1(inputs: Any) -> None:
-    far = full_file()
+def diverging(key: str) -> dict[str, Any]:
+    """The tools agree on raw activations, and hooks computes another direction from them, which refuses less."""
+    far = full_file(key=key)
     for run in far["runs"]:
         run["methods"]["hooks"] |= {"direction": [0.5, -0.5, 0.5, -0.5], "eval": rates(10.0)}
+    return far
+
+
+def test_a_divergence_on_both_models_is_outcome_1(inputs: Any) -> None:
+    published_like = inputs(diverging("gemma-9b"), diverging("qwen-7b"))
+    assert judge(replay(published_like.published)).conclusion == "OUTCOME_1"
+
+
+def test_unequal_activations_are_invalid_and_the_numbers_without_the_gate_are_noted(inputs: Any) -> None:
     summary = put(summary_file(), ("summary", "hooks"), summary_file(10.0)["summary"]["hooks"])
     summary = put(summary, ("tensor_site_parity", "pairwise_raw_cosine_mean", "hooks_vs_nnsight"), 0.3)
-    assert judge(replay(inputs(far, summary).published)).conclusion == "OUTCOME_1"
+    verdict = judge_published(inputs(diverging("gemma-9b"), summary)).verdict
+    assert verdict.conclusion == "INVALID"
+    assert "without the gate, as the study ran, these numbers give OUTCOME 1" in verdict.notes
 
 
 def test_a_failed_tool_leaves_the_run_incomplete(inputs: Any) -> None:

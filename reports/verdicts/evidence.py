@@ -15,6 +15,9 @@ from steering_core.records.record import Outcome, Plan, Run
 WEIGHED = ("D1", "D2", "B1", "B2", "B3")
 """Clauses that the rules weigh; any other clause that does not hold is a note beside the conclusion."""
 
+PROMPT_WARNINGS = 5
+"""Warnings about the prompts that are listed; the rest are counted."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -80,7 +83,17 @@ def _list_notes(index: RunIndex, models: tuple[ModelEvidence, ...]) -> Iterable[
         if unscored := sum(rate.unscored for rate in model.rates):
             total = sum(rate.total for rate in model.rates)
             yield f"{unscored} of {total} answers of {model.model} could not be classified; they count as not coherent"
+    yield from _list_prompt_warnings(index)
     yield from _list_deviations(index)
+
+
+def _list_prompt_warnings(index: RunIndex) -> Iterable[str]:
+    """Repeated prompts, and nearly equal ones of two sets, as the records name them; the first few."""
+    lists = [record.provenance.get("prompt_warnings") for record in index.records.values()]
+    warnings = list(dict.fromkeys(str(text) for texts in lists if isinstance(texts, list) for text in texts))
+    yield from warnings[:PROMPT_WARNINGS]
+    if (rest := len(warnings) - PROMPT_WARNINGS) > 0:
+        yield f"and {rest} more warnings about the prompts, in the provenance"
 
 
 def _list_deviations(index: RunIndex) -> Iterable[str]:

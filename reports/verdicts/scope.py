@@ -1,6 +1,8 @@
 """What a verdict is about, and nothing beyond (closeout, section 1)."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from reports.verdicts.measured import was_measured
 from reports.verdicts.model_evidence import ModelEvidence
@@ -37,11 +39,16 @@ def _describe(scope: Scope) -> str:
 
 
 def _find_version(records: Sequence[Record], tool: str) -> str:
-    """`0.8.1`, or every recorded version."""
+    """`0.8.1`, or `mytool.py (sha256 0123456789ab)` for a tool of a file of its own; several if records differ."""
     tables = (record.provenance.get("tools") for record in records)
     entries = (table.get(tool) for table in tables if isinstance(table, dict))
-    versions = {str(entry["version"]) for entry in entries if isinstance(entry, dict) and entry.get("version")}
-    return " and ".join(sorted(versions)) or UNKNOWN
+    versions = {_version_of(entry) for entry in entries if isinstance(entry, dict)}
+    return " and ".join(sorted(versions - {""})) or UNKNOWN
+
+
+def _version_of(entry: dict[str, Any]) -> str:
+    file, digest = entry.get("file"), entry.get("sha256")
+    return f"{Path(str(file)).name} (sha256 {str(digest)[:12]})" if file and digest else str(entry.get("version") or "")
 
 
 def _list_texts(records: Sequence[Record], key: str) -> set[str]:

@@ -23,6 +23,7 @@ from steering_core.models.registry import Settings
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import Side, TokenBatch, encode
+from steering_core.models.verification import are_verified, place_of_tokenizer
 from steering_core.observe.forward_trace import block_inputs, make_traceable
 from steering_core.prompts import PromptSet
 from steering_core.records.provenance import environment
@@ -185,6 +186,10 @@ class Experiment:
         padding = self.model.decoding(1).pad_token_id or 0
         return torch.cat([torch.nn.functional.pad(ids, (0, width - ids.shape[1]), value=padding) for ids in answers])
 
+    def _describe_decoding(self) -> str:
+        others = ", the preset's other seeds are not used" if len(set(self.seeds)) > 1 else ""
+        return f"greedy: no random number is drawn; seed {self.seeds[0]} is set before every batch{others}"
+
     def provenance(self) -> dict[str, Any]:
         """Everything a record says about where its numbers came from (PROTOCOL section 6)."""
         model, settings, prompts, batch = self.model, self.settings, self.prompts, self.extraction
@@ -194,6 +199,8 @@ class Experiment:
             **environment(),
             **model_key(self.model, self.weights),
             **{"model_id": model.spec.source, "origin": model.origin, "revision": model.revision},
+            **{"weights_verified": are_verified(model.spec, model.origin), "decoding": self._describe_decoding()},
+            **{"tokenizer": place_of_tokenizer(model.tokenizer_origin, model.origin)},
             **{"preset": settings.preset, "site": str(self.site), "position": "last real token"},
             **{"token_ids": batch.digest, "padding_side": batch.side, "batch_shape": list(batch.ids.shape)},
             **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},

@@ -14,6 +14,7 @@ from steering_core.models.loader import Placement, check_loaded_config, random_w
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import chat_ids, rendered_ids
+from steering_core.models.verification import RANDOM
 from steering_core.records.provenance import weights_digest
 
 GREEDY: dict[str, Any] = {
@@ -30,7 +31,7 @@ class LoadedModel:
     device: that of the embedding; a device map may place blocks on others. dtype: of the activations, also over
     quantized weights. origin: the directory or hub id it came from, or "random weights". inherit_defaults: keep the
     checkpoint's generation defaults (only the `as_run` preset does). use_cache, prefill_chunk: how generation feeds
-    the model; steering must not depend on either.
+    the model; steering must not depend on either. tokenizer_origin: where the tokenizer comes from, if not from there too.
     """
 
     module: Any
@@ -43,6 +44,7 @@ class LoadedModel:
     use_cache: bool = True
     prefill_chunk: int | None = None
     quantize: str = ""
+    tokenizer_origin: str = ""
 
     @property
     def revision(self) -> str:
@@ -150,10 +152,18 @@ class LoadRequest:
         placement = Placement(dtype, self.device, self.attention, self.device_map, self.quantize)
         module = random_weights(spec, placement) if self.random_weights else read_weights(spec, self.source, placement)
         module.eval().requires_grad_(False)
-        origin = "random weights" if self.random_weights else self.source
+        origin = RANDOM if self.random_weights else self.source
         device = module.get_input_embeddings().weight.device
         return LoadedModel(
-            module, tokenizer, spec, device, dtype, origin, self.inherit_defaults, quantize=self.quantize
+            module,
+            tokenizer,
+            spec,
+            device,
+            dtype,
+            origin,
+            self.inherit_defaults,
+            quantize=self.quantize,
+            tokenizer_origin=self.tokenizer,
         )
 
     def digest(self) -> str:

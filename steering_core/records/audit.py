@@ -9,6 +9,7 @@ REQUIRED = (
     *("model", "model_id", "revision", "weights", "token_ids", "preset", "site", "position", "padding_side", "dtype"),
     *("device", "attention", "batch_shape", "method", "operation", "blocks", "phase", "coefficient"),
     *("generation_config", "classifier", "torch", "transformers", "python", "commit", "dirty"),
+    *("weights_verified", "tokenizer", "decoding"),
 )
 """Provenance that every measured record carries (protocol, section 6), with the direction method."""
 MEASURED = (Outcome.AGREES, Outcome.DIFFERS)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from steering_core.errors import UsageProblem
-from steering_core.prompts import normalized, read_prompts
+from steering_core.places import PROMPTS
+from steering_core.prompts import near_duplicates, normalized, read_prompts
 
 GOOD: dict[str, Any] = {"extraction": {"harmful": ["a", "b"], "harmless": ["c", "d"]}, "evaluation": ["e"]}
 
@@ -83,3 +84,36 @@ def test_repeats_are_found_whatever_case_and_spacing(tmp_path: Path) -> None:
 
     assert read_prompts(file).warnings() == ["prompt occurs 2 times: 'how to bake'"]
     assert normalized(" A\t b ") == "a b"
+
+
+STUDY_PAIRS = [
+    ("Explain how photosynthesis works", "Explain photosynthesis", "2 of 3"),
+    ("How do I create a good resume?", "How do I write a good resume?", "2 of 4"),
+]
+"""The study extracts directions from the first of each pair and evaluates with the second."""
+
+
+@pytest.mark.parametrize(("extraction", "evaluation", "share"), STUDY_PAIRS)
+def test_nearly_the_same_prompt_in_two_sets_is_a_warning(
+    tmp_path: Path, extraction: str, evaluation: str, share: str
+) -> None:
+    sets = {"extraction": {"harmful": ["a"], "harmless": [extraction]}, "evaluation": ["b", evaluation]}
+
+    [warning] = read_prompts(write(tmp_path, sets)).warnings()
+
+    assert warning.startswith("nearly the same prompt in two sets")
+    assert repr(extraction) in warning
+    assert warning.endswith(f"{evaluation!r} share {share} words")
+
+
+def test_different_prompts_are_no_warning() -> None:
+    assert read_prompts(PROMPTS).warnings() == []
+    others = [
+        "How do I improve my public speaking?",
+        "Explain how vaccines work",
+        "What is the best way to train a dog?",
+    ]
+    mine = ["How can I improve my memory?", "Explain how photosynthesis works", "What is the best way to buy a ticket?"]
+    assert near_duplicates(mine, others) == []
+    assert near_duplicates(["What is it?"], ["What is that?"]) == [], "nothing is left without stop words"
+    assert near_duplicates(["How to bake"], ["how  to BAKE"]) == [], "an exact repeat is counted, not compared"

@@ -110,6 +110,23 @@ class TestScope:
         assert scope.sites == tuple(f"resid_post@{n}" for n in range(1, 10))
         assert scope.prompts == f"20 or 30 evaluation prompts (set {' and '.join(f'set-{n}' for n in range(1, 10))})"
 
+    def test_scope_names_the_file_of_a_tool_instead_of_its_library(self) -> None:
+        run = full_run()
+        own = {"distribution": "torch", "version": "2.13.0", "file": "some/where/mine.py", "sha256": "0123456789abcdef"}
+        tables = {"tools": {"hooks": own, "pyvene": {"distribution": "pyvene", "version": "0.1.8"}}}
+        records = tuple(record.model_copy(update={"provenance": tables}) for record in run.records)
+        scope = judge(run.model_copy(update={"records": records})).scope
+        assert scope.tools["hooks"] == "mine.py (sha256 0123456789ab)"
+        assert scope.tools["pyvene"] == "0.1.8"
+        assert "hooks mine.py (sha256 0123456789ab)" in scope.sentence
+
+    def test_warnings_about_prompts_are_notes(self) -> None:
+        run = full_run()
+        warnings = [f"prompt occurs 2 times: {n}" for n in range(7)]
+        records = tuple(r.model_copy(update={"provenance": {"prompt_warnings": warnings}}) for r in run.records)
+        notes = judge(run.model_copy(update={"records": records})).notes
+        assert notes == (*warnings[:5], "and 2 more warnings about the prompts, in the provenance")
+
     def test_scope_leaves_out_models_and_tools_without_a_measurement(self) -> None:
         run = ended(full_run(), f"* {GEMMA}*", Outcome.ERRORED, "out of memory", measured={})
         scope = judge(ended(run, "* *pyvene*", Outcome.ABSENT, "not installed", measured={})).scope

@@ -181,6 +181,21 @@ def test_provenance_has_everything_that_the_protocol_requires(experiment: Experi
     assert provenance["method"] == "difference_of_means"
     assert provenance["generation_config"]["do_sample"] is False
     assert json.loads(json.dumps(provenance)) == provenance, "plain values only"
+    assert (provenance["weights_verified"], provenance["tokenizer"]) == (False, provenance["origin"])
+
+
+def test_provenance_says_that_seeds_beyond_the_first_are_unused(loaded: LoadedModel, tmp_path: Path) -> None:
+    same, different = (new_experiment(loaded, tmp_path, seeds=seeds).provenance() for seeds in ((42, 42), (42, 43)))
+
+    assert same["decoding"] == "greedy: no random number is drawn; seed 42 is set before every batch"
+    assert different["decoding"] == f"{same['decoding']}, the preset's other seeds are not used"
+
+
+def test_provenance_names_a_foreign_tokenizer(loaded: LoadedModel, tmp_path: Path) -> None:
+    borrowed = replace(loaded, origin="random weights", tokenizer_origin="owner/name")
+    provenance = new_experiment(borrowed, tmp_path).provenance()
+
+    assert (provenance["weights_verified"], provenance["tokenizer"]) == ("random", "owner/name")
 
 
 class StubProcess:

@@ -1,0 +1,24 @@
+"""What the page says about the tools of a run."""
+
+from reports.page.facts import tool_versions
+from reports.tests.synthetic_run import agreeing
+from steering_core.records.record import Run, Value
+
+
+def run_with(entry: dict[str, Value]) -> Run:
+    """A run whose first record was measured with hooks of this description, and whose other records name no tool."""
+    first, *rest = (record.model_copy(update={"provenance": {}}) for record in agreeing().records)
+    return agreeing().model_copy(
+        update={"records": (first.model_copy(update={"provenance": {"tools": {"hooks": entry}}}), *rest)}
+    )
+
+
+def test_a_tool_of_a_file_is_named_before_its_library() -> None:
+    library = {"distribution": "torch", "version": "2.13.0", "location": "torch/__init__.py"}
+    own = {"file": "mine.py", "sha256": "0123", "package": "not of an installed package"}
+
+    assert tool_versions(run_with(library))["hooks"] == "torch 2.13.0, from torch/__init__.py"
+    assert tool_versions(run_with(library | own))["hooks"] == (
+        "mine.py (sha256 0123, not of an installed package), on torch 2.13.0, from torch/__init__.py"
+    )
+    assert tool_versions(run_with(library))["pyvene"] == "version not recorded"
