@@ -194,6 +194,7 @@ class Experiment:
             **environment(),
             **model_key(self.model, self.weights),
             **{"model_id": model.spec.source, "origin": model.origin, "revision": model.revision},
+            **{"tiny": model.spec.tiny, "tokenizer": model.tokenizer.name_or_path},
             **{"preset": settings.preset, "site": str(self.site), "position": "last real token"},
             **{"token_ids": batch.digest, "padding_side": batch.side, "batch_shape": list(batch.ids.shape)},
             **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},
