@@ -1,6 +1,7 @@
 """What a run was made on, as its records say: the suite's own fixtures, random or unverified weights, another tokenizer."""
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from reports.verdicts.run_index import RunIndex
 from steering_core.records.record import Value
@@ -57,5 +58,5 @@ def _has_foreign_tokenizer(row: Provenance) -> bool:
 def _is_of_model(row: Provenance, place: Value) -> bool:
     """Whether a directory or hub id is the registered one: by name, in the hub's cache, or below the repository."""
     model, place = str(row.get("model_id", "")), str(place)
-    cached = f"models--{model.replace('/', '--')}/snapshots/" in place.replace("\\", "/")
+    cached = f"models--{model.replace('/', '--')}" in PurePath(place).parts
     return not model or place == model or cached or (model.startswith("fixtures/") and place.endswith(f"/{model}"))
