@@ -6,7 +6,8 @@ from pathlib import PurePath
 from reports.verdicts.run_index import RunIndex
 from steering_core.records.record import Value
 
-RANDOM_ORIGIN, RANDOM_DIGEST = "random weights", "random:"
+RANDOM_ORIGIN, RANDOM_DIGEST, RANDOM = "random weights", "random:", "random"
+OWN_TOKENIZER = "the checkpoint's own"
 Provenance = dict[str, Value]
 
 
@@ -39,7 +40,8 @@ def _provenance(index: RunIndex, model: str) -> Iterator[Provenance]:
 
 
 def _is_random(row: Provenance) -> bool:
-    return row.get("origin") == RANDOM_ORIGIN or str(row.get("weights", "")).startswith(RANDOM_DIGEST)
+    named = row.get("origin") == RANDOM_ORIGIN or row.get("weights_verified") == RANDOM
+    return named or str(row.get("weights", "")).startswith(RANDOM_DIGEST)
 
 
 def _is_unverified(row: Provenance) -> bool:
@@ -52,7 +54,8 @@ def _is_unverified(row: Provenance) -> bool:
 def _has_foreign_tokenizer(row: Provenance) -> bool:
     """A tokenizer from a place that is neither the model's nor that of its weights."""
     tokenizer = row.get("tokenizer")
-    return bool(tokenizer) and tokenizer != row.get("origin") and not _is_of_model(row, tokenizer)
+    own = tokenizer in (None, "", OWN_TOKENIZER, row.get("origin"))
+    return not own and not _is_of_model(row, tokenizer)
 
 
 def _is_of_model(row: Provenance, place: Value) -> bool:

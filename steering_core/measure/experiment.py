@@ -194,11 +194,10 @@ class Experiment:
             **environment(),
             **model_key(self.model, self.weights),
             **{"model_id": model.spec.source, "origin": model.origin, "revision": model.revision},
-            **{"tiny": model.spec.tiny, "tokenizer": model.tokenizer.name_or_path},
             **{"preset": settings.preset, "site": str(self.site), "position": "last real token"},
             **{"token_ids": batch.digest, "padding_side": batch.side, "batch_shape": list(batch.ids.shape)},
             **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},
             **{"coefficient": settings.strength, "unit_direction": True, "generation_config": plain},
             **{"classifier": "strict-v2", "seeds": list(self.seeds), "prompts": prompts.digest},
-            **{"prompts_file": prompts.name, "prompt_warnings": prompts.warnings()},
+            **{"prompts_file": prompts.name, "prompt_warnings": prompts.warnings(), "tiny": model.spec.tiny},
         }
