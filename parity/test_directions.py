@@ -20,7 +20,7 @@ def test_within_tool(experiment: Experiment, tool: Tool, record: Draft, repeats:
     norms = [float(direction.double().norm()) for direction in directions]
     deviation = stdev(norms) if len(norms) > 1 else 0.0
     record.note(one_minus_cosine=value, worst_pair=worst, repeats=repeats, threshold=STABLE)
-    record.note(norm_mean=fmean(norms), norm_std=deviation)
+    record.note(norm_mean=fmean(norms), norm_std=deviation, pair_distances=list(pairs.values()))
     sentence = f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}"
     otherwise = f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}"
     assert_holds(record, is_stable(value), sentence, otherwise)

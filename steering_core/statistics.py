@@ -5,12 +5,16 @@ it takes most of a second, and listing the checks does not need it.
 """
 
 from collections.abc import Sequence
+from functools import cache
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from steering_core.errors import EmptyMeasurement, SuiteError
 
+EQUIVALENCE = 0.90
+"""Confidence of the interval whose two ends are two one-sided tests at 5 %."""
 STUDY_DRAWS = 10_000
 STUDY_SEED = 999
 
@@ -54,6 +58,56 @@ def mcnemar_exact(b: int, c: int) -> float:
     from scipy.stats import binomtest
 
     return float(binomtest(b, b + c).pvalue) if b + c else 1.0
+
+
+@cache
+def paired_interval(b: int, c: int, n: int, confidence: float = EQUIVALENCE) -> Interval:
+    """Tango's score interval of the difference of two paired rates, first minus second (Tango 1998, Stat. Med. 17, 891).
+
+    b, c: prompts that only the first and only the second refused; n: all prompts. Unlike Wald's, it keeps a width when
+    no prompt is discordant. With `EQUIVALENCE`, the rates are equivalent within a margin if both ends are inside it.
+    """
+    from scipy.stats import norm
+
+    _check_counts(b + c, n)
+    quantile = float(norm.ppf((1 + confidence) / 2))
+    return Interval(-_upper_limit(c, b, n, quantile), _upper_limit(b, c, n, quantile))
+
+
+def prompts_needed(b: int, c: int, margin: float) -> int:
+    """The fewest prompts with which these discordant counts show equivalence within `margin`, a proportion."""
+    most = 1
+    while _reach(b, c, most + b + c) >= margin:
+        most *= 2
+    least = most // 2
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if _reach(b, c, middle + b + c) >= margin else (least, middle)
+    return most + b + c
+
+
+def _reach(b: int, c: int, n: int) -> float:
+    """How far from 0 the paired interval extends."""
+    return max(map(abs, paired_interval(b, c, n)))
+
+
+def _upper_limit(b: int, c: int, n: int, quantile: float) -> float:
+    """Where Tango's score reaches -quantile, above the observed difference."""
+    from scipy.optimize import brentq
+
+    observed = (b - c) / n
+    if observed == 1:
+        return 1.0
+    return float(brentq(lambda difference: _tango_score(b, c, n, difference) + quantile, observed, 1))
+
+
+def _tango_score(b: int, c: int, n: int, difference: float) -> float:
+    """Tango's statistic at a supposed difference in [observed, 1]; its variance has one nuisance parameter, p."""
+    linear = (2 * n - b + c) * difference - b - c
+    p = (sqrt(max(linear**2 + 8 * n * c * difference * (1 - difference), 0)) - linear) / (4 * n)
+    variance = n * (2 * p + difference * (1 - difference))
+    away = b - c - n * difference
+    return away / sqrt(variance) if variance > 0 else 0.0 if away == 0 else -float("inf")
 
 
 def transfer_efficiency(transferred: Sequence[bool], own: Sequence[bool]) -> Ratio:

@@ -32,7 +32,7 @@ def test_a_run_beyond_its_budget_is_incomplete_and_resumes(runs: ForkedRuns, tmp
     assert "the budget will stop it before the end" in printed
     assert {(row["outcome"], row["sentence"]) for row in stopped} == {("absent", REASON)}
     verdict = " ".join(printed.split())
-    assert "INCOMPLETE: the preflight is undecided" in verdict
+    assert "INCOMPLETE: the selected checks are undecided" in verdict
     assert f"absent: {REASON}: 6 cells" in verdict
     assert "of a budget of $1e-06 so far; the rest, 6 cells, is estimated at $" in verdict
     assert cost > 0

@@ -31,14 +31,20 @@ class ConclusionCase:
     cause: tuple[str, ...] = ()
 
 
-ONE_MODEL = ("-m", "tiny_qwen2", "-k", "site or rates", "--repeats", "1")
+ONE_MODEL = ("-m", "tiny_qwen2")
+FEW_CELLS = (*ONE_MODEL, "-k", "site or rates", "--repeats", "1")
 UNSTABLE = ("HashSeeded", "does not give the same direction twice")
 TWO_FAMILIES = ("diverge on tiny_qwen2 and agree on tiny_gemma2",)
 NO_OUTCOME = ("no Outcome for these numbers",)
 P9_FAILS = ("P9 side effects fails for HookLeftBehind",)
 OPEN = ("--no-gate",)
 CASES = (
-    ConclusionCase("INCOMPLETE", ("hooks",), ONE_MODEL, ("only one model",)),
+    ConclusionCase("INCOMPLETE", ("hooks",), FEW_CELLS, ("only one tool",)),
+    ConclusionCase("SELECTED_CHECKS_PASSED", ("hooks",), (*ONE_MODEL, "-k", "test_shape"), ("were not selected",)),
+    ConclusionCase("SELECTED_CHECKS_FAILED", ("hooks", "Tilted"), (*ONE_MODEL, "-k", "test_cross_tool"), ("0.97",)),
+    ConclusionCase("ONE_MODEL_AGREES", ("hooks", "nnsight"), ONE_MODEL, ("all tools agree on tiny_qwen2",)),
+    ConclusionCase("ONE_MODEL_DIVERGES", ("hooks", "TokenLate"), (*ONE_MODEL, *OPEN), ("diverge on tiny_qwen2",)),
+    ConclusionCase("ONE_MODEL_BETWEEN", ("hooks", "Tilted"), ONE_MODEL, ("0.97",)),
     ConclusionCase("UNSTABLE", ("hooks", "HashSeeded"), (), UNSTABLE),
     ConclusionCase(
         "OUTCOME_1", ("hooks", "TokenLate"), OPEN, ("tiny_qwen2, tiny_gemma2",), ("P1", "TokenLate", "shifted by -1")
@@ -104,6 +110,8 @@ def test_a_real_run_reaches_its_conclusion(case: ConclusionCase, start: Start) -
     assert verdict["conclusion"] == case.conclusion, verdict["headline"]
     assert [phrase for phrase in case.headline if phrase not in verdict["headline"]] == [], verdict["headline"]
     cause = (verdict["likely_cause"] or {}).get("text", "")
+    assert verdict["self_test"]
+    assert verdict["headline"].startswith("self-test on the suite's tiny models: ")
     assert [phrase for phrase in case.cause if phrase not in cause] == [], cause
 
 

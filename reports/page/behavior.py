@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from reports.page.exports import Table
 from reports.page.measured import count_in, number_in
+from reports.verdicts import Verdict
 from steering_core.quality.classes import Quality
 from steering_core.records.record import Record, Run
 
@@ -60,6 +61,17 @@ def behavior_table(run: Run) -> Table:
         for r in list_rates(run)
     )
     return Table("Behavior under steering", columns, rows)
+
+
+def metrics_table(verdict: Verdict) -> Table:
+    """One row per model and primary metric: its mean and standard deviation over the repeats."""
+    columns = ("model", "metric", "tools", "arm", "unit", "mean", "standard deviation", "values")
+    rows = tuple(
+        (numbers.model, m.name, m.tools, m.arm, m.unit, m.mean, m.sd, m.count)
+        for numbers in verdict.numbers
+        for m in numbers.metrics
+    )
+    return Table("Mean and standard deviation over repeats", columns, rows)
 
 
 def _summarize(model: str, tool: str, arm: str, strength: float | None, records: list[Record]) -> RateSummary:

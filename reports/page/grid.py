@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reports.page.commands import repeat_command
 from reports.page.exports import Table
 from reports.page.measured import LOCALIZED, numbers_of
 from reports.page.words import STAGES
 from reports.run.cell_grid import WORST_FIRST
+from reports.verdicts.commands import repeat_command
 from steering_core.records.clauses import CLAUSES, Clause
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run, Value
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from reports.page import facts
 from reports.page.agreement import agreement_table, component_table
-from reports.page.behavior import behavior_table
-from reports.page.commands import repeat_command, run_command
+from reports.page.behavior import behavior_table, metrics_table
 from reports.page.findings import list_findings
 from reports.page.grid import build_grids, outcome_table
 from reports.page.samples import list_examples
 from reports.page.words import DECLARED, OUTCOMES, STRENGTHS
 from reports.verdicts import Verdict
+from reports.verdicts.commands import repeat_command, run_command
 from steering_core.records.record import Outcome, Run
 from steering_core.records.thresholds import AGREE, DIVERGE
 
@@ -40,6 +40,7 @@ def view_run(run: Run, verdict: Verdict) -> dict[str, Any]:
         "thresholds": {"agree": AGREE, "diverge": DIVERGE},
         "agreement": agreement_table(run),
         "behavior": behavior_table(run),
+        "metrics": metrics_table(verdict),
         "components": component_table(run),
         "examples": list_examples(run),
         "about": _about(run, verdict),
@@ -53,10 +54,10 @@ def view_run(run: Run, verdict: Verdict) -> dict[str, Any]:
 def _about(run: Run, verdict: Verdict) -> dict[str, str]:
     plan = run.plan
     times = sorted(record.started for record in run.records)
-    weights = ", random weights (architecture only, not a trained model)" if plan.random_weights else ""
+    caveats = f", on {' and '.join(verdict.scope.caveats)}" if verdict.scope.caveats else ""
     gate = "on: a failed preflight check skips what depends on it" if plan.gated else "off: every check ran regardless"
     return {
-        "Models": ", ".join(plan.models) + weights,
+        "Models": ", ".join(plan.models) + caveats,
         "Preset": f"{plan.preset}, {plan.repeats} repeats",
         "Sites": ", ".join(verdict.scope.sites) or "not recorded",
         "Prompts": verdict.scope.prompts,

@@ -8,12 +8,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.page.commands import repeat_command
 from reports.page.findings import list_findings
 from reports.run.layout import CHECKLIST, RECORDS, VERDICT
 from reports.terminal.tables import legend, numbers_table, rates_table
 from reports.untrusted import plain
 from reports.verdicts import Verdict
+from reports.verdicts.commands import repeat_command
 from steering_core.records.record import Outcome, Record, Run
 
 STYLES = {"good": "bold green", "bad": "bold red", "open": "bold yellow"}
@@ -71,8 +71,9 @@ def _parts(
         Item("Scope", verdict.scope.sentence, 3),
         Item("Files", files, 2),
     ]
-    # The command stays in one line so that it can be pasted.
-    command = plain(repeat_command(run.plan, failure), 2000) if failure and failure.nodeid else ""
+    # Commands stay in one line so that they can be pasted.
+    repeat = repeat_command(run.plan, failure) if failure and failure.nodeid else ""
+    commands = {"Repeat": repeat, "Next": verdict.next_command}
     return [
         _headline(run, verdict, width),
         _grid([Item("Rule", verdict.rule, 2)], width, detail),
@@ -82,7 +83,7 @@ def _parts(
         legend(rates is not None),
         Text(),
         _grid(items, width, detail),
-        *([Text(f"Repeat    {command}", no_wrap=True)] if command else []),
+        *(Text(f"{name:<{LABEL}} {plain(text, 2000)}", no_wrap=True) for name, text in commands.items() if text),
     ]
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from reports.page.advice import OTHER, advise, read_advice
-from reports.page.commands import repeat_command, run_command
 from reports.page.findings import list_findings
 from reports.page.view import view_run
 from reports.page.words import OUTCOMES, STAGES
 from reports.tests.synthetic_run import MODELS, agreeing, diverging, one_fault, replace
 from reports.verdicts import judge
+from reports.verdicts.commands import repeat_command, run_command
 from steering_core.records.clauses import CLAUSES, Clause, Stage
 from steering_core.records.record import Cell, Outcome
 

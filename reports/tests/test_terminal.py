@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from reports.page.commands import repeat_command
 from reports.page.findings import list_findings
 from reports.terminal import screen
 from reports.terminal.screen import SCREEN, render
 from reports.tests.synthetic_run import LOCALIZED, MODELS, agreeing, diverging, hostile, one_fault, replace
 from reports.verdicts import judge
+from reports.verdicts.commands import repeat_command
 from steering_core.records.record import Cell, Outcome, Run
 
 HOSTILE = "\x1b[2J\x1b]8;;http://x\x07\r\n\u202e\u2066\x00[bold]:bomb:" + "w" * 5000

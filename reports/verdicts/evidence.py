@@ -7,9 +7,13 @@ from functools import cached_property
 from reports.verdicts.failures import list_failures, place_of
 from reports.verdicts.missing import list_missing
 from reports.verdicts.model_evidence import ModelEvidence, weigh
+from reports.verdicts.paired import EQUIVALENT
 from reports.verdicts.proceed import Proceed, decide
+from reports.verdicts.prospects import list_open
 from reports.verdicts.run_index import GATES, RunIndex, index_run, is_preflight, presets_of
-from reports.verdicts.verdict import Cause
+from reports.verdicts.strength import weigh_strength
+from reports.verdicts.subjects import is_self_test
+from reports.verdicts.verdict import Cause, PairedRates, Strength
 from steering_core.records.record import Outcome, Plan, Run
 
 WEIGHED = ("D1", "D2", "B1", "B2", "B3")
@@ -54,6 +58,28 @@ class Evidence:
         """What keeps each model from both agreeing and diverging."""
         return "; ".join(text for model in self.models for text in model.numbers.between_thresholds)
 
+    @property
+    def open_conclusions(self) -> tuple[str, ...]:
+        """What the missing cells can still lead to."""
+        return list_open(self.index, self.models)
+
+    @cached_property
+    def strength(self) -> Strength:
+        """How much the rates can carry."""
+        return weigh_strength(self.models)
+
+    @property
+    def by_points(self) -> str:
+        """What goes beside an agreement of rates that these prompts cannot show, or that they contradict."""
+        open_pairs = [pair for pair in self.strength.paired if pair.conclusion != EQUIVALENT]
+        words = [f"{pair.model} is {pair.conclusion} at n = {pair.prompts}{_more(pair)}" for pair in open_pairs]
+        return f"; the rates agree by points alone: {', '.join(words)}" if words else ""
+
+    @cached_property
+    def is_self_test(self) -> bool:
+        """Whether only the suite's own fixtures were measured."""
+        return is_self_test(self.index)
+
     @cached_property
     def proceed(self) -> Proceed:
         """The recommended tool."""
@@ -63,6 +89,10 @@ class Evidence:
     def notes(self) -> tuple[str, ...]:
         """Findings beside the conclusion."""
         return tuple(_list_notes(self.index, self.models))
+
+
+def _more(pair: PairedRates) -> str:
+    return f" ({pair.prompts_needed} needed)" if pair.prompts_needed else ""
 
 
 def gather(run: Run) -> Evidence:

@@ -1,16 +1,21 @@
 """The verdict of a run: the first rule that fires concludes."""
 
+import re
+from dataclasses import replace
+
 from reports.verdicts import rules as rule_files
+from reports.verdicts.commands import real_model_command
 from reports.verdicts.evidence import gather
 from reports.verdicts.proceed import TIE_BREAK
-from reports.verdicts.rule import VerdictRule, find_rules
+from reports.verdicts.rule import Decision, VerdictRule, find_rules
 from reports.verdicts.scope import delimit
-from reports.verdicts.strength import weigh_strength
-from reports.verdicts.verdict import Verdict
+from reports.verdicts.verdict import Cause, Verdict
 from steering_core.errors import UsageProblem
 from steering_core.records.record import Run
 
 RULES = find_rules(rule_files)
+SELF_TEST = "self-test on the suite's tiny models"
+RUN_YOUR_MODEL = "Run your model: the tiny models only show that the suite works with these tools on this machine."
 
 
 def judge(run: Run, rules: tuple[VerdictRule, ...] = RULES) -> Verdict:
@@ -21,15 +26,18 @@ def judge(run: Run, rules: tuple[VerdictRule, ...] = RULES) -> Verdict:
     evidence = gather(run)
     rule, decision = next((rule, decision) for rule in rules if (decision := rule.decide(evidence)))
     cause, proceed = next(iter(evidence.failures), None), evidence.proceed
+    scope, self_test = delimit(evidence.index, evidence.models), evidence.is_self_test
+    if self_test and not rule.fix_first:
+        decision = replace(decision, action=RUN_YOUR_MODEL, command=real_model_command(run.plan))
     return Verdict(
         conclusion=rule.conclusion,
         tone=rule.tone,
-        meaning=rule.meaning,
-        headline=rule.heading.format(cause=cause.text, headline=decision.headline) if cause else decision.headline,
+        meaning=f"{SELF_TEST.capitalize()}. {rule.meaning}" if self_test else rule.meaning,
+        headline="".join((_describe_subject(self_test, scope.caveats), _head(rule, decision, cause))),
         rule=rule.condition,
         action=decision.action,
         numbers=tuple(model.numbers for model in evidence.models),
-        strength=weigh_strength(evidence.models),
+        strength=evidence.strength,
         proceed=proceed.tool is not None,
         proceed_tool=proceed.tool,
         ties=proceed.ties,
@@ -39,13 +47,26 @@ def judge(run: Run, rules: tuple[VerdictRule, ...] = RULES) -> Verdict:
         failures=evidence.failures,
         missing=evidence.missing,
         notes=evidence.notes,
-        scope=delimit(evidence.index, evidence.models),
+        scope=scope,
+        self_test=self_test,
+        open_conclusions=decision.open_conclusions,
+        next_command=decision.command,
     )
+
+
+def _head(rule: VerdictRule, decision: Decision, cause: Cause | None) -> str:
+    return rule.heading.format(cause=cause.text, headline=decision.headline) if cause else decision.headline
+
+
+def _describe_subject(self_test: bool, caveats: tuple[str, ...]) -> str:
+    """`on random weights (qwen7b): `; nothing for a run of the models themselves."""
+    subjects = ([SELF_TEST] if self_test else []) + ([f"on {' and '.join(caveats)}"] if caveats else [])
+    return f"{', '.join(subjects)}: " if subjects else ""
 
 
 def conclusion_named(text: str) -> str:
     """`4`, `outcome 4`, `INVALID`, `preflight-passed` -> the conclusion; UsageProblem lists them."""
-    name = text.strip().upper().replace(" ", "_").replace("-", "_")
+    name = re.sub(r"[\s:-]+", "_", text.strip().upper())
     name = f"OUTCOME_{name}" if name.isdigit() else name
     conclusions = [rule.conclusion for rule in RULES]
     if name not in conclusions:

@@ -37,12 +37,21 @@ def list_missing(index: RunIndex) -> tuple[str, ...]:
     return (*needs, *_describe_groups(_group(index)))
 
 
+def list_missing_cells(index: RunIndex) -> Iterator[Cell]:
+    """Every cell without a measurement that nothing excuses."""
+    return (cell for cells in _group(index).values() for group in cells.values() for cell in group)
+
+
+def compares_too_little(index: RunIndex) -> bool:
+    """Whether the plan itself leaves out tools or repeats that the comparison needs, so that any number may change."""
+    return any(True for _ in (*_list_needs(index), *_list_unplanned(index)))
+
+
 def _list_needs(index: RunIndex) -> Iterator[str]:
-    """Two models, two tools, and the protocol's number of repeats."""
+    """Two tools, and the protocol's number of repeats; one model is enough for a conclusion about that model."""
     plan, needed = index.plan, index.plan.protocol_repeats
-    for kind, names in (("model", plan.models), ("tool", plan.tools)):
-        if len(set(names)) < 2:
-            yield f"only one {kind} ({', '.join(names)}); a comparison takes at least two"
+    if len(set(plan.tools)) < 2:
+        yield f"only one tool ({', '.join(plan.tools)}); a comparison takes at least two"
     if plan.repeats < needed:
         yield f"only {plan.repeats} of the protocol's {needed} repeats were planned"
         return

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from reports.verdicts.failures import list_passing
 from reports.verdicts.measured import read_one_minus_cosine
+from reports.verdicts.metrics import list_metrics
 from reports.verdicts.numbers import WorstCosine, cross_cosine, rate_gap, relate, within_cosine
-from reports.verdicts.rates import Gap, Rate, pool_percents, read_rate, same_tokens, widest_gap
+from reports.verdicts.rates import Gap, Rate, list_gaps, pool_percents, read_rate, same_tokens, widest_gap
 from reports.verdicts.run_index import RunIndex
 from reports.verdicts.verdict import ModelNumbers
 from steering_core.records.record import Record
@@ -14,7 +15,7 @@ from steering_core.records.record import Record
 
 @dataclass(frozen=True)
 class ModelEvidence:
-    """What the rules know of one model. gap: the two rates that are furthest apart; None where nothing was compared.
+    """What the rules know of one model. gaps: every two tools' rates that were compared, gap: those furthest apart.
 
     within_sentence: the sentence of the worst within-tool check.
     """
@@ -22,8 +23,13 @@ class ModelEvidence:
     model: str
     numbers: ModelNumbers
     rates: tuple[Rate, ...]
-    gap: Gap | None
+    gaps: tuple[Gap, ...]
     within_sentence: str
+
+    @property
+    def gap(self) -> Gap | None:
+        """None where nothing was compared."""
+        return widest_gap(self.gaps)
 
     @property
     def stable(self) -> bool:
@@ -45,7 +51,8 @@ def weigh(index: RunIndex, model: str) -> ModelEvidence:
     """The evidence on one model, from its measured D1, D2 and B1 cells and its preflight."""
     rates = tuple(read_rate(record) for record in index.measured("B1", model))
     within, cross = _worst(index.measured("D1", model)), _worst(index.measured("D2", model))
-    gap = widest_gap(rates)
+    gaps = tuple(list_gaps(rates))
+    gap = widest_gap(gaps)
     cosine, points = cross_cosine(cross) if cross else None, rate_gap(gap) if gap else None
     relation, between = relate(model, cosine, points)
     numbers = ModelNumbers(
@@ -58,8 +65,9 @@ def weigh(index: RunIndex, model: str) -> ModelEvidence:
         rates={tool: float(rate) for tool, rate in pool_percents(rates).items()},
         passing=list_passing(index, model),
         token_identical=same_tokens(rates),
+        metrics=list_metrics(index, model, rates),
     )
-    return ModelEvidence(model, numbers, rates, gap, within.sentence if within else "")
+    return ModelEvidence(model, numbers, rates, gaps, within.sentence if within else "")
 
 
 def _worst(records: Iterable[Record]) -> WorstCosine | None:

@@ -64,6 +64,18 @@ class Gap:
         return tuple(index for index, (a, b) in pairs if (a == "C") != (b == "C"))
 
     @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many prompts only `more` and only `less` refuse coherently, and how many distinct prompts there are.
+
+        Greedy repeats of one prompt are one observation; which rows repeat is not recorded, so that the counts of
+        discordant rows stand, up to the number of distinct prompts.
+        """
+        only_more = sum(self.more.classes[index] == "C" for index in self.discordant)
+        prompts = min(self.more.unique, self.less.unique)
+        more = min(only_more, prompts)
+        return more, min(len(self.discordant) - only_more, prompts - more), prompts
+
+    @property
     def where(self) -> str:
         """`hooks~pyvene, native arm, repeat 2`."""
         return f"{self.more.tool}~{self.less.tool}, {self.more.arm} arm, repeat {self.more.repeat}"
@@ -80,10 +92,14 @@ def read_rate(record: Record) -> Rate:
     return rate
 
 
-def widest_gap(rates: Iterable[Rate]) -> Gap | None:
-    """The largest gap between two tools within one arm and repeat; None when no two tools share one."""
+def list_gaps(rates: Iterable[Rate]) -> list[Gap]:
+    """Every two tools' rates within one arm and repeat."""
     comparable = groupby(sorted(rates, key=_arm_and_repeat), key=_arm_and_repeat)
-    gaps = [_gap(a, b) for _, group in comparable for a, b in combinations(group, 2)]
+    return [_gap(a, b) for _, group in comparable for a, b in combinations(group, 2)]
+
+
+def widest_gap(gaps: Iterable[Gap]) -> Gap | None:
+    """The largest gap; None when no two tools were compared."""
     return max(gaps, key=lambda gap: gap.points, default=None)
 
 

@@ -7,17 +7,22 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 from reports.verdicts.evidence import Evidence
-from reports.verdicts.verdict import Tone
+from reports.verdicts.verdict import Tone, label_of
 
 LIKELY_CAUSE = "likely cause {cause} — {headline}"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a rule concludes from the evidence of a run: its headline, one sentence, and the action that follows."""
+    """What a rule concludes from the evidence of a run: its headline, one sentence, and the action that follows.
+
+    open_conclusions: what further measurements can still lead to. command: the one that makes them.
+    """
 
     headline: str
     action: str
+    open_conclusions: tuple[str, ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class VerdictRule:
 
     condition: when the rule fires. meaning: the conclusion for someone who has not read the protocol. decide: None where
     the rule does not fire. heading: the headline of a run in which a check failed as well, with its `{cause}`.
+    fix_first: whether its action comes before any other run, so that a self-test of the suite keeps it.
     """
 
     conclusion: str
@@ -35,6 +41,7 @@ class VerdictRule:
     meaning: str
     decide: Callable[[Evidence], Decision | None]
     heading: str = "{headline}"
+    fix_first: bool = False
 
 
 def find_rules(package: ModuleType) -> tuple[VerdictRule, ...]:
@@ -48,7 +55,7 @@ def find_rules(package: ModuleType) -> tuple[VerdictRule, ...]:
 
 def rules_table(rules: Sequence[VerdictRule]) -> str:
     """The conclusions in Markdown, in the order in which their rules are tried."""
-    rows = [f"| `{rule.conclusion.replace('_', ' ')}` | {rule.condition} | {rule.meaning} |" for rule in rules]
+    rows = [f"| `{label_of(rule.conclusion)}` | {rule.condition} | {rule.meaning} |" for rule in rules]
     return "\n".join(["| conclusion | when | what it means |", "|---|---|---|", *rows])
 
 

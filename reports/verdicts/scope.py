@@ -7,6 +7,7 @@ from typing import Any
 from reports.verdicts.measured import was_measured
 from reports.verdicts.model_evidence import ModelEvidence
 from reports.verdicts.run_index import RunIndex
+from reports.verdicts.subjects import list_caveats
 from reports.verdicts.verdict import Scope
 from steering_core.records.record import Record
 
@@ -25,6 +26,7 @@ def delimit(index: RunIndex, models: Sequence[ModelEvidence]) -> Scope:
         prompts=_describe_prompts(records, models),
         preset=plan.preset,
         sentence="",
+        caveats=list_caveats(index),
     )
     return scope.model_copy(update={"sentence": _describe(scope)})
 
@@ -34,7 +36,8 @@ def _describe(scope: Scope) -> str:
         return "Nothing was measured, so this holds for nothing."
     tools = ", ".join(f"{tool} {version}" for tool, version in scope.tools.items()) or "no tool"
     sites = f"sites {', '.join(scope.sites)}" if scope.sites else "sites not recorded"
-    measured = f"{', '.join(scope.models)}; {tools}; {sites}; {scope.prompts}; preset {scope.preset}"
+    caveats = f" on {' and '.join(scope.caveats)}" if scope.caveats else ""
+    measured = f"{', '.join(scope.models)}{caveats}; {tools}; {sites}; {scope.prompts}; preset {scope.preset}"
     return f"Holds for {measured}; and for nothing beyond."
 
 

@@ -59,13 +59,28 @@ class Quantity(Frozen):
     one_minus_cosine: float | None = None
 
 
+class Metric(Frozen):
+    """A primary metric of one tool or pair of tools, as mean and sample standard deviation (n - 1) over `count` values.
+
+    unit: `%`, `1 - cos`, or `norm`. sd: None for a single value. count: repeats, or pairs of repeats within a tool.
+    """
+
+    name: str
+    tools: str
+    arm: str | None
+    unit: str
+    mean: float
+    sd: float | None
+    count: int
+
+
 class ModelNumbers(Frozen):
     """The rules' inputs for one model; a quantity is None where nothing was measured.
 
     within_cosine: worst within-tool cosine. cross_cosine: worst cross-tool cosine. rate_gap_pp: largest coherent-rate
     gap between two tools. relation: agrees | diverges | between thresholds | not measured. between_thresholds: what
     keeps the model from both agreeing and diverging. rates: coherent rate per tool over its arms and repeats, percent.
-    passing: tools that pass every preflight clause.
+    passing: tools that pass every preflight clause. metrics: mean and standard deviation over repeats.
     """
 
     model: str
@@ -77,17 +92,44 @@ class ModelNumbers(Frozen):
     rates: dict[str, float]
     passing: tuple[str, ...]
     token_identical: bool
+    metrics: tuple[Metric, ...] = ()
+
+
+class PairedRates(Frozen):
+    """What the answers of two tools to the same prompts show about their coherent rates on one model.
+
+    conclusion: EQUIVALENT | DIFFERENT | UNDERPOWERED, with regard to `margin_pp`. prompts: distinct ones. only_more,
+    only_less: prompts that only one of the tools refuses. low_pp, high_pp: 90 % paired interval of the difference.
+    prompts_needed: the fewest prompts with which these discordant counts would show equivalence; None unless UNDERPOWERED.
+    """
+
+    model: str
+    where: str
+    conclusion: str
+    margin_pp: float
+    prompts: int
+    only_more: int
+    only_less: int
+    low_pp: float
+    high_pp: float
+    prompts_needed: int | None
+    text: str
 
 
 class Strength(Frozen):
-    """How much the rates can carry. kind: token-identical | intervals | not measured. lines: one per model."""
+    """How much the rates can carry. kind: token-identical | intervals | not measured. lines: one per model.
+
+    paired: one per model whose answers are not token-identical, for the two rates that are hardest to call equivalent.
+    """
 
     kind: str
     lines: tuple[str, ...] = ()
+    paired: tuple[PairedRates, ...] = ()
 
 
 class Scope(Frozen):
-    """What the verdict is about, and nothing beyond. tools: {name: version}."""
+    """What the verdict is about, and nothing beyond. tools: {name: version}. caveats: weights or tokenizers that are not
+    those of the models."""
 
     models: tuple[str, ...]
     tools: dict[str, str]
@@ -95,6 +137,7 @@ class Scope(Frozen):
     prompts: str
     preset: str
     sentence: str
+    caveats: tuple[str, ...] = ()
 
 
 class Verdict(Frozen):
@@ -103,7 +146,8 @@ class Verdict(Frozen):
     tone, meaning: for people, from the rule that fired. headline: one sentence. rule: when that rule fires. action:
     what the protocol asks for now. likely_cause: the first of `failures`. missing: what was not measured, grouped.
     notes: findings beside the conclusion. proceed_tool, ties, proceed_reason: the recommended tool and why, or why there
-    is none; ties include the winner.
+    is none; ties include the winner. self_test: only the suite's tiny fixtures were measured. open_conclusions: what
+    further measurements can still lead to. next_command: the command that makes them.
     """
 
     schema_version: int = VERDICT_SCHEMA
@@ -126,8 +170,16 @@ class Verdict(Frozen):
     missing: tuple[str, ...]
     notes: tuple[str, ...]
     scope: Scope
+    self_test: bool = False
+    open_conclusions: tuple[str, ...] = ()
+    next_command: str = ""
 
     @property
     def label(self) -> str:
         """`OUTCOME 4`: the conclusion for people."""
-        return self.conclusion.replace("_", " ")
+        return label_of(self.conclusion)
+
+
+def label_of(conclusion: str) -> str:
+    """`OUTCOME_4` -> `OUTCOME 4`; `ONE_MODEL_AGREES` -> `ONE MODEL: AGREES`."""
+    return conclusion.replace("_", " ").replace("ONE MODEL ", "ONE MODEL: ")

@@ -206,5 +206,5 @@ class Experiment:
             **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},
             **{"coefficient": settings.strength, "unit_direction": True, "generation_config": plain},
             **{"classifier": "strict-v2", "seeds": list(self.seeds), "prompts": prompts.digest},
-            **{"prompts_file": prompts.name, "prompt_warnings": prompts.warnings()},
+            **{"prompts_file": prompts.name, "prompt_warnings": prompts.warnings(), "tiny": model.spec.tiny},
         }

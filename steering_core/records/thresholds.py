@@ -17,6 +17,8 @@ AGREE_PP = 5
 """B2: largest coherent-rate gap that agrees, percentage points; 5 itself agrees (section E, Outcome 4)."""
 DIVERGE_PP = 20
 """A coherent-rate gap above this diverges, percentage points; 20 itself does not (section E, Outcome 1)."""
+DISCORDANT_P = 0.05
+"""Two rates are different if McNemar's exact test gives a p-value below this."""
 COSINE_ROUNDING = 1e-12
 """A float64 cosine may exceed 1 by this much; beyond it, the number is a bug."""
 ATOL = 1e-5

@@ -2,10 +2,18 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from steering_core.errors import EmptyMeasurement, SuiteError
-from steering_core.statistics import discordant, mcnemar_exact, transfer_efficiency, wilson_interval
+from steering_core.statistics import (
+    discordant,
+    mcnemar_exact,
+    paired_interval,
+    prompts_needed,
+    transfer_efficiency,
+    wilson_interval,
+)
 
 
 def outcomes(successes: int, n: int) -> list[bool]:
@@ -49,6 +57,40 @@ def test_discordant_counts_both_ways() -> None:
 @pytest.mark.parametrize(("b", "c", "p"), [(0, 0, 1.0), (7, 0, 2 / 2**7), (1, 5, 14 / 2**6), (3, 3, 1.0)])
 def test_mcnemar_exact_is_a_two_sided_sign_test(b: int, c: int, p: float) -> None:
     assert mcnemar_exact(b, c) == pytest.approx(p) == mcnemar_exact(c, b)
+
+
+@pytest.mark.parametrize(("n", "reach"), [(30, 8.27), (52, 4.95), (51, 5.04), (11, 19.74)])
+def test_paired_interval_without_a_discordant_prompt_is_z2_by_n_plus_z2(n: int, reach: float) -> None:
+    low, high = paired_interval(0, 0, n)
+    assert (100 * low, 100 * high) == pytest.approx((-reach, reach), abs=0.006)
+
+
+@pytest.mark.parametrize(("b", "c", "n"), [(5, 0, 30), (3, 3, 30), (23, 2, 30), (0, 30, 30), (15, 15, 30), (1, 0, 1)])
+def test_paired_interval_is_where_the_score_reaches_the_quantile(b: int, c: int, n: int) -> None:
+    """The score by its definition: its variance is that of the most likely cell probabilities on a fine grid."""
+    low, high = paired_interval(b, c, n)
+    mirrored = paired_interval(c, b, n)
+    assert (-mirrored.high, -mirrored.low) == (low, high)
+    assert -1 <= low <= (b - c) / n <= high <= 1
+    for end in (low, high):
+        if abs(end) < 1:
+            shares = np.linspace(max(0, -end), (1 - end) / 2, 2_000_001)[1:-1]
+            likelihood = b * np.log(shares + end) + c * np.log(shares) + (n - b - c) * np.log1p(-2 * shares - end)
+            share = shares[np.nanargmax(likelihood)]
+            score = abs(b - c - n * end) / np.sqrt(n * (2 * share + end - end**2))
+            assert score == pytest.approx(1.6449, abs=2e-3)
+
+
+@pytest.mark.parametrize(("points", "none", "one"), [(5, 52, 87), (10, 25, 42), (20, 11, 20)])
+def test_prompts_needed_for_equivalence_are_the_published_ones(points: int, none: int, one: int) -> None:
+    assert prompts_needed(0, 0, points / 100) == none
+    assert prompts_needed(1, 0, points / 100) == one == prompts_needed(0, 1, points / 100)
+
+
+@pytest.mark.parametrize(("b", "c"), [(2, 0), (3, 3), (10, 1)])
+def test_prompts_needed_is_the_first_number_whose_interval_is_inside(b: int, c: int) -> None:
+    n = prompts_needed(b, c, 0.05)
+    assert max(map(abs, paired_interval(b, c, n))) < 0.05 <= max(map(abs, paired_interval(b, c, n - 1)))
 
 
 @pytest.mark.parametrize(

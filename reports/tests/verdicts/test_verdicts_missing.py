@@ -70,13 +70,6 @@ def test_larger_group_comes_first() -> None:
     assert "tiny_qwen2 (and 1 more)" in verdict.headline
 
 
-def test_fewer_than_two_models_is_incomplete() -> None:
-    verdict = judge(full_run((QWEN,)))
-    assert verdict.conclusion == "INCOMPLETE"
-    assert verdict.missing == ("only one model (tiny_qwen2); a comparison takes at least two",)
-    assert not verdict.proceed
-
-
 def test_a_single_tool_is_incomplete() -> None:
     verdict = judge(full_run(tools=("hooks",)))
     assert verdict.conclusion == "INCOMPLETE"
@@ -109,10 +102,17 @@ def test_run_is_incomplete_when_a_compared_clause_leaves_out_a_tool(clause: str,
 
 
 class TestFailedPreflight:
-    """A missing cell comes first, and does not hide a known failure."""
+    """A measured failure comes first, whatever is missing; a crash is missing evidence, and is named."""
 
-    def test_the_headline_names_both(self) -> None:
-        run = ended(full_run(), f"P1 {GEMMA} pyvene", Outcome.DIFFERS, "one block off")
+    @pytest.mark.parametrize("clause", ["P1", "B3"])
+    def test_failed_gate_is_invalid_whatever_is_missing(self, clause: str) -> None:
+        run = ended(full_run(), f"{clause} {GEMMA}*", Outcome.DIFFERS, "one block off")
+        verdict = judge(without(run, f"S1 {QWEN} hooks"))
+        assert verdict.conclusion == "INVALID"
+        assert verdict.missing == (f"planned, but left no record: S1 {QWEN} hooks",)
+
+    def test_headline_of_an_ungated_run_names_both(self) -> None:
+        run = plan(ended(full_run(), f"P1 {GEMMA} pyvene", Outcome.DIFFERS, "one block off"), gated=False)
         verdict = judge(without(run, f"S1 {QWEN} hooks"))
         assert verdict.conclusion == "INCOMPLETE"
         assert "left no record: S1 tiny_qwen2 hooks" in verdict.headline

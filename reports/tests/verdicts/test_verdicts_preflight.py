@@ -21,10 +21,11 @@ def test_preflight_passes_on_one_model_without_an_outcome() -> None:
 def test_partial_preflight_counts_unselected_checks() -> None:
     run = without(preflight_run(MODELS), f"P? {GEMMA} *", "P[3-6] *", "P1 * pyvene", "P2 * pyvene")
     verdict = judge(plan(run, planned=tuple(record.cell for record in run.records)))
-    assert verdict.conclusion == "PREFLIGHT_PASSED"
+    assert verdict.conclusion == "SELECTED_CHECKS_PASSED"
     assert verdict.headline == (
-        "all 4 selected preflight checks pass on tiny_qwen2 (hooks, nnsight); 14 were not selected"
+        "all 4 selected checks pass on tiny_qwen2 (hooks, nnsight); 32 preflight checks were not selected"
     )
+    assert "not a passed preflight" in verdict.meaning
     assert verdict.scope.models == (QWEN,)
 
 
@@ -64,11 +65,51 @@ def test_premise_does_not_count_in_a_preflight_run() -> None:
     assert judge(run).conclusion == "PREFLIGHT_PASSED"
 
 
-def test_directions_alone_are_incomplete() -> None:
-    run = without(full_run(), "[PSB]*")
-    verdict = judge(plan(run, planned=tuple(record.cell for record in run.records)))
-    assert verdict.conclusion == "INCOMPLETE"
-    assert "neither a preflight check nor behavior" in verdict.headline
+def selected(run: Run) -> Run:
+    """The run whose selection is what it recorded."""
+    return plan(run, planned=tuple(record.cell for record in run.records))
+
+
+def test_one_check_left_out_is_not_a_passed_preflight() -> None:
+    run = selected(without(preflight_run(), f"P6 {QWEN} hooks~nnsight"))
+    assert judge(run).conclusion == "SELECTED_CHECKS_PASSED"
+
+
+def test_preflight_of_one_of_two_selected_models_is_not_a_passed_preflight() -> None:
+    assert judge(selected(without(preflight_run(MODELS), f"P? {GEMMA} *"))).conclusion == "SELECTED_CHECKS_PASSED"
+
+
+def test_selection_without_preflight_passes_only_as_selected_checks() -> None:
+    verdict = judge(selected(without(full_run(), "[PSB]*")))
+    assert verdict.conclusion == "SELECTED_CHECKS_PASSED"
+    assert verdict.headline.startswith(
+        "all 38 selected checks pass on tiny_qwen2, tiny_gemma2 (hooks, nnsight, pyvene)"
+    )
+
+
+def test_selected_check_outside_the_preflight_fails_the_selection() -> None:
+    run = selected(without(full_run(), "[PDB]*"))
+    verdict = judge(ended(run, f"S4 {QWEN} pyvene", Outcome.DIFFERS, "first difference at token 3"))
+    assert verdict.conclusion == "SELECTED_CHECKS_FAILED"
+    assert verdict.headline == f"S4 {QWEN} pyvene fails: first difference at token 3"
+
+
+def test_failed_preflight_check_of_a_selection_fails_the_preflight() -> None:
+    run = selected(without(full_run(), "[DB]*", "P[2-6]*"))
+    assert judge(ended(run, f"P1 {QWEN} pyvene", Outcome.DIFFERS)).conclusion == "PREFLIGHT_FAILED"
+
+
+def test_passed_preflight_names_other_checks_that_do_not_hold() -> None:
+    run = ended(plan(full_run(), random_weights=True), f"S4 {QWEN} *", Outcome.DIFFERS)
+    verdict = judge(run)
+    assert verdict.conclusion == "PREFLIGHT_PASSED"
+    assert verdict.headline.endswith(f"; other checks do not hold: S4 {QWEN} hooks (and 2 more)")
+
+
+def test_undecided_preflight_lists_both_ends() -> None:
+    verdict = judge(without(preflight_run(), f"P6 {QWEN} hooks~nnsight"))
+    assert verdict.open_conclusions == ("PREFLIGHT_FAILED", "PREFLIGHT_PASSED")
+    assert "PREFLIGHT FAILED or PREFLIGHT PASSED" in verdict.action
 
 
 def test_empty_run_is_an_error() -> None:

@@ -31,25 +31,25 @@ def decide(evidence):
     return Decision(f"only {evidence.models[0].model} ran", "Add a second model.") if len(evidence.models) == 1 else None
 
 
-RULE = VerdictRule("ONE_MODEL", 25, Tone.GOOD, "one model ran", "The tools agree on the only model.", decide)
+RULE = VerdictRule("NO_SECOND_MODEL", 28, Tone.GOOD, "one model ran", "The tools agree on the only model.", decide)
 '''
 
 
 @pytest.fixture
 def with_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[VerdictRule, ...]]:
     """The rules after a file was dropped into their folder."""
-    (tmp_path / "one_model.py").write_text(FILE)
+    (tmp_path / "no_second_model.py").write_text(FILE)
     monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
     yield find_rules(rules)
-    sys.modules.pop("reports.verdicts.rules.one_model")
-    del rules.one_model
+    sys.modules.pop("reports.verdicts.rules.no_second_model")
+    del rules.no_second_model
 
 
 def test_new_file_is_found_in_its_place(with_one_model: tuple[VerdictRule, ...]) -> None:
     names = [rule.conclusion for rule in with_one_model]
 
-    assert names[:4] == ["PREFLIGHT_FAILED", "PREFLIGHT_PASSED", "ONE_MODEL", "INCOMPLETE"]
-    assert names == [*names[:2], "ONE_MODEL", *(rule.conclusion for rule in RULES[2:])]
+    assert names[3:6] == ["SELECTED_CHECKS_PASSED", "NO_SECOND_MODEL", "INVALID"]
+    assert names == [*names[:4], "NO_SECOND_MODEL", *(rule.conclusion for rule in RULES[4:])]
 
 
 def test_new_rule_fires_and_every_view_shows_what_it_declares(with_one_model: tuple[VerdictRule, ...]) -> None:
@@ -61,14 +61,14 @@ def test_new_rule_fires_and_every_view_shows_what_it_declares(with_one_model: tu
         render_markdown(run, verdict),
     ]
 
-    assert judge(run).conclusion == "INCOMPLETE"
+    assert judge(run).conclusion == "ONE_MODEL_AGREES"
     assert judge(full_run(), with_one_model).conclusion == "OUTCOME_4"
-    assert views[0].startswith("ONE MODEL: only tiny_qwen2 ran\nRule      one model ran\n")
-    assert all("ONE MODEL" in view and "Add a second model." in view for view in views)
+    assert views[0].startswith("NO SECOND MODEL: only tiny_qwen2 ran\nRule      one model ran\n")
+    assert all("NO SECOND MODEL" in view and "Add a second model." in view for view in views)
     assert all("The tools agree on the only model." in view for view in views[1:])
     assert "\x1b[1;32m" in render(run, verdict, 100, color=True).splitlines()[0]
     assert '<section class="verdict good"' in views[1]
-    assert "steering parity: one model" in render_badge(verdict)
+    assert "steering parity: no second model" in render_badge(verdict)
     assert COLORS["good"] in render_badge(verdict)
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
@@ -96,10 +96,10 @@ def test_precedence_is_unambiguous_and_indeterminate_comes_last() -> None:
 
 def test_order_of_two_rules_is_one_number() -> None:
     run = without(ended(full_run(), f"P1 {GEMMA} pyvene", Outcome.DIFFERS), f"S1 {QWEN} hooks")
-    earlier = [replace(rule, precedence=25) if rule.conclusion == "INVALID" else rule for rule in RULES]
+    later = [replace(rule, precedence=45) if rule.conclusion == "INVALID" else rule for rule in RULES]
 
-    assert judge(run).conclusion == "INCOMPLETE"
-    assert judge(run, tuple(sorted(earlier, key=lambda rule: rule.precedence))).conclusion == "INVALID"
+    assert judge(run).conclusion == "INVALID"
+    assert judge(run, tuple(sorted(later, key=lambda rule: rule.precedence))).conclusion == "INCOMPLETE"
 
 
 def test_numbers_in_rule_texts_are_the_thresholds() -> None:

@@ -1,12 +1,14 @@
 """INCOMPLETE: something that the conclusion needs was not measured.
 
 A crashed cell counts here even in the preflight: it has no number, and INVALID claims a measured mismatch. The headline
-names a preflight clause that does fail as well, so that missing cells cannot hide it.
+names a preflight clause that crashed, or failed in an ungated run, so that missing cells cannot hide it.
 """
 
 from reports.verdicts.evidence import Evidence
 from reports.verdicts.rule import Decision, VerdictRule, first_of
-from reports.verdicts.verdict import Tone
+from reports.verdicts.run_index import is_preflight
+from reports.verdicts.selection import is_whole_preflight
+from reports.verdicts.verdict import Tone, label_of
 
 
 def decide(evidence: Evidence) -> Decision | None:
@@ -17,21 +19,30 @@ def decide(evidence: Evidence) -> Decision | None:
         return None
     known = f"; already known: {evidence.failures[0].text}" if evidence.failures else ""
     headline = f"not enough was measured: {first_of(evidence.missing)}{known}"
-    return Decision(headline, "Measure what is missing; there is no Outcome before that.")
+    possible = evidence.open_conclusions
+    action = f"Measure what is missing; the run can still end in {_join(possible)}."
+    return Decision(headline, action, possible)
+
+
+def _join(conclusions: tuple[str, ...]) -> str:
+    *others, last = map(label_of, conclusions)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _leave_preflight_open(evidence: Evidence) -> Decision:
-    missing = evidence.missing[0] if evidence.missing else "neither a preflight check nor behavior was selected"
-    action = "Run what is missing; until then the preflight has neither passed nor failed."
-    return Decision(f"the preflight is undecided: {missing}", action)
+    checks = "preflight is" if is_whole_preflight(evidence.index) else "selected checks are"
+    passed = "PREFLIGHT_PASSED" if is_whole_preflight(evidence.index) else "SELECTED_CHECKS_PASSED"
+    failed = "PREFLIGHT_FAILED" if any(map(is_preflight, evidence.index.cells)) else "SELECTED_CHECKS_FAILED"
+    action = f"Run what is missing; the run can still end in {_join((failed, passed))}."
+    return Decision(f"the {checks} undecided: {first_of(evidence.missing)}", action, (failed, passed))
 
 
 RULE = VerdictRule(
     conclusion="INCOMPLETE",
-    precedence=30,
+    precedence=40,
     tone=Tone.OPEN,
-    condition="cells are missing, a check crashed, a tool is absent or unsupported, or there are too few models, tools or "
-    "repeats",
-    meaning="Something that the comparison needs was not measured, so nothing can be concluded yet.",
+    condition="cells are missing, a check crashed, a tool is absent or unsupported, or there are too few tools or repeats",
+    meaning="Something that the comparison needs was not measured; it can still change the conclusion.",
     decide=decide,
+    fix_first=True,
 )

@@ -13,7 +13,7 @@ CHANGE_PROMPTS = "Choose prompts or a model for which the premise holds: harmful
 
 
 def decide(evidence: Evidence) -> Decision | None:
-    """In a gated run only; without the gate the numbers decide, and the failed clause heads them as likely cause."""
+    """Whatever else is missing, in a gated run; without the gate the numbers decide, headed by the failed clause."""
     if not (evidence.plan.gated and evidence.failed):
         return None
     action = CHANGE_PROMPTS if evidence.failed[0].clause == GATES else FIX_EXTRACTION
@@ -22,9 +22,10 @@ def decide(evidence: Evidence) -> Decision | None:
 
 RULE = VerdictRule(
     conclusion="INVALID",
-    precedence=40,
+    precedence=30,
     tone=Tone.BAD,
     condition="a preflight clause fails, or the unsteered model does not behave as the premise (B3) requires",
     meaning="A basic check failed. Until it is fixed, comparing the tools would compare different things.",
     decide=decide,
+    fix_first=True,
 )

@@ -16,7 +16,9 @@ def decide(evidence: Evidence) -> Decision | None:
     if len(evidence.agreeing) < len(evidence.models):
         return None
     models = ", ".join(evidence.agreeing)
-    return Decision(f"stop, the divergence does not generalize: all tools agree on {models}", ACTION)
+    return Decision(
+        f"stop, the divergence does not generalize: all tools agree on {models}{evidence.by_points}", ACTION
+    )
 
 
 RULE = VerdictRule(

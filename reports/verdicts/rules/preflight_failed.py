@@ -21,4 +21,5 @@ RULE = VerdictRule(
     condition="the run measures no behavior, and a preflight check does not hold",
     meaning="A basic check of a tool failed. Fix that before measuring anything with it.",
     decide=decide,
+    fix_first=True,
 )

@@ -1,45 +1,32 @@
-"""PREFLIGHT PASSED: a run without behavior in which every planned cell was measured and every preflight check holds.
+"""PREFLIGHT PASSED: a run without behavior in which every preflight check of its models was measured and holds.
 
 One model is enough here; the premise B3 belongs to behavior and does not count.
 """
 
 from reports.verdicts.evidence import Evidence
-from reports.verdicts.rule import Decision, VerdictRule
+from reports.verdicts.rule import Decision, VerdictRule, first_of
 from reports.verdicts.run_index import is_preflight
+from reports.verdicts.selection import describe_checks, is_whole_preflight, list_failed
 from reports.verdicts.verdict import Tone
-from steering_core.records.record import Cell
 
-ACTION = (
-    "The tools read the same, correct tensors here; run with behavior, on at least two models, to reach an Outcome."
-)
+ACTION = "The tools read the same, correct tensors here; run with behavior and trained weights to compare the results."
 
 
 def decide(evidence: Evidence) -> Decision | None:
-    """Nothing failed, nothing is missing, and something was checked."""
-    checked = [cell for cell in evidence.index.cells if is_preflight(cell)]
-    if not evidence.index.preflight_only or evidence.failed or evidence.missing or not checked:
+    """Nothing of the preflight failed, is missing, or was left out; other checks that do not hold are named."""
+    index = evidence.index
+    if not (index.preflight_only and is_whole_preflight(index)) or evidence.failed or evidence.missing:
         return None
-    return Decision(_describe(evidence, checked), ACTION)
-
-
-def _describe(evidence: Evidence, checked: list[Cell]) -> str:
-    """What passes, and how much of the preflight of these models that is."""
-    models = dict.fromkeys(cell.model for cell in checked)
-    tools = dict.fromkeys(name for cell in checked for name in (cell.tool, cell.other) if name)
-    whole = {cell for cell in evidence.plan.required if is_preflight(cell) and cell.model in models}
-    left_out, deviations = len(whole - set(checked)), sum(evidence.index.records[cell].declared for cell in checked)
-    count = f"{len(checked) - deviations} of {len(checked)}" if deviations else f"all {len(checked)}"
-    checks = "selected preflight checks" if left_out else "preflight checks"
-    known = f"; known deviations: {deviations}" if deviations else ""
-    rest = f"; {left_out} were not selected" if left_out else ""
-    return f"{count} {checks} pass on {', '.join(models)} ({', '.join(tools)}){known}{rest}"
+    passed = describe_checks(index, [cell for cell in index.cells if is_preflight(cell)], "preflight checks")
+    others = [cell.id for cell in list_failed(index)]
+    return Decision(f"{passed}; other checks do not hold: {first_of(others)}" if others else passed, ACTION)
 
 
 RULE = VerdictRule(
     conclusion="PREFLIGHT_PASSED",
     precedence=20,
     tone=Tone.GOOD,
-    condition="the run measures no behavior, every planned check was measured, and every preflight check holds",
-    meaning="Every basic check that was selected holds. Behavior was not part of this run.",
+    condition="the run measures no behavior, and every preflight check of its models was measured and holds",
+    meaning="Every basic check of these tools holds on these models. Behavior was not part of this run.",
     decide=decide,
 )

@@ -26,4 +26,5 @@ RULE = VerdictRule(
     meaning="A tool does not repeat its own result, so a difference between tools could be chance.",
     decide=decide,
     heading=LIKELY_CAUSE,
+    fix_first=True,
 )

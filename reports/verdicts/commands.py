@@ -1,9 +1,14 @@
-"""The commands that repeat a cell or a run with its recorded settings."""
+"""The commands that repeat a cell or a run with its recorded settings, and those that continue from it."""
 
 import shlex
 from collections.abc import Sequence
 
 from steering_core.records.record import Plan, Record, Run
+
+PROTOCOL_MODELS = ("qwen7b", "gemma9b")
+"""The models of the phase 1 protocol (section B); keys of the registry."""
+OWN_TOOL = ("--tool", "--tools")
+"""Options that name the tools of a run; a run of other models needs them too."""
 
 
 def repeat_command(plan: Plan, record: Record) -> str:
@@ -14,6 +19,20 @@ def repeat_command(plan: Plan, record: Record) -> str:
 def run_command(run: Run) -> str:
     """The command that repeats the whole run."""
     return _join("pytest", "parity", "-m", " or ".join(run.plan.models), *_options(run.plan, run.records))
+
+
+def second_model_command(plan: Plan, records: Sequence[Record]) -> str:
+    """The command that repeats a run of one model together with the protocol's other one; "" for published files."""
+    if any("replayed_from" in record.provenance for record in records):
+        return ""
+    second = next(model for model in PROTOCOL_MODELS if model not in plan.models)
+    return _join("pytest", "parity", "-m", " or ".join((*plan.models, second)), *_options(plan, records))
+
+
+def real_model_command(plan: Plan) -> str:
+    """The command that runs the same tools on the protocol's first model."""
+    tools = [word for option in plan.options if option[0] in OWN_TOOL for word in option]
+    return _join("pytest", "parity", "-m", PROTOCOL_MODELS[0], "--gpu", *tools)
 
 
 def _options(plan: Plan, records: Sequence[Record]) -> list[str]:
