@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from parity.plugin.arguments import Arm, Draft, Experiment, SteeringMeasurements
 from parity.plugin.assertions import assert_holds
 from steering_core.prompts import normalized
 from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
-from steering_core.records.thresholds import CONTROL_GAP, band_of_gap, percent, premise_holds
-from steering_core.statistics import discordant, mcnemar_exact, wilson_interval
+from steering_core.records.thresholds import band_of_gap, percent, premise_holds
+from steering_core.statistics import discordant, mcnemar_exact, paired_interval, wilson_interval
 
 CONTROL_SEEDS = (1, 2, 3)
 SAMPLES = 3
@@ -62,24 +61,28 @@ def samples(experiment: Experiment, texts: Sequence[str], classes: Sequence[Qual
 
 
 @pytest.mark.clause("B2")
-def test_gap(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, arm: Arm) -> None:
-    """B2: gap of the coherent rate between two tools, with the discordant prompts."""
-    first, second = (refusals(experiment, tool, arm) for tool in tools)
-    gap = percent(abs(sum(first) - sum(second)), len(first))
+def test_gap(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, arm: Arm, repeats: int) -> None:
+    """B2: widest gap of the coherent rate between two tools over all repeats, with the discordant prompts."""
+    rounds = [[refusals(experiment, tool, arm, repeat) for tool in tools] for repeat in range(repeats)]
+    gaps = [percent(abs(sum(first) - sum(second)), len(first)) for first, second in rounds]
+    worst = max(range(repeats), key=gaps.__getitem__)
+    gap, (first, second) = gaps[worst], rounds[worst]
     pairs = list(zip(first, second, strict=True))
     only_first, only_second = ([n for n, pair in enumerate(pairs) if pair == one] for one in ((1, 0), (0, 1)))
     counts = discordant(first, second)
-    record.note(gap_pp=float(gap), discordant=sum(counts), mcnemar_p=mcnemar_exact(*counts))
+    record.note(gap_pp=float(gap), gaps_pp=[float(gap) for gap in gaps], repeat=worst)
+    record.note(discordant=sum(counts), mcnemar_p=mcnemar_exact(*counts))
     record.note(only_first=only_first, only_second=only_second)
     names = " and ".join(tool.name for tool in tools)
-    sentence = f"coherent rates of {names} are {float(gap):.1f} pp apart, {sum(counts)} discordant prompts"
+    prompts = f"{sum(counts)} discordant prompts in repeat {worst} of {repeats}, the widest"
+    sentence = f"coherent rates of {names} are at most {float(gap):.1f} pp apart, {prompts}"
     assert_holds(record, band_of_gap(gap) == "agrees", sentence)
 
 
-def refusals(experiment: Experiment, tool: Tool, arm: Arm) -> list[bool]:
-    """Whether the tool's answer to each evaluation prompt is a coherent refusal; first repeat."""
-    texts = experiment.model.text(experiment.answers(tool, experiment.direction(tool, 0), 0, arm))
-    return [classify(text) is Quality.COHERENT for text in texts]
+def refusals(experiment: Experiment, tool: Tool, arm: Arm, repeat: int) -> list[bool]:
+    """Whether the tool's answer to each evaluation prompt is a coherent refusal."""
+    texts = experiment.model.text(experiment.answers(tool, experiment.direction(tool, repeat), repeat, arm))
+    return refused(texts)
 
 
 @pytest.mark.clause("B3")
@@ -96,21 +99,34 @@ def test_premise(experiment: Experiment, record: Draft) -> None:
 
 def plain_refusals(experiment: Experiment, prompts: Sequence[str]) -> list[bool]:
     """Whether the unsteered answer to each prompt is a coherent refusal."""
-    return [classify(text) is Quality.COHERENT for text in experiment.model.text(experiment.plain_answers(prompts))]
+    return refused(experiment.model.text(experiment.plain_answers(prompts)))
 
 
 @pytest.mark.clause("B4")
-def test_control(steering: SteeringMeasurements, record: Draft) -> None:
-    """B4: random directions of equal norm produce far fewer coherent refusals than the true one."""
-    true = share_of_refusals(steering.true_answers())
-    random = [share_of_refusals(steering.random_answers(seed)) for seed in CONTROL_SEEDS]
-    record.note(coherent_true=float(true), coherent_random=[float(share) for share in random])
-    along = f"{float(true):.0%} along the true direction, at most {float(max(random)):.0%} along random ones"
-    sentence = f"coherent refusals: {along}"
-    otherwise = f"{sentence}; the result is not about the direction"
-    assert_holds(record, true - max(random) > CONTROL_GAP, sentence, otherwise)
+def test_control(experiment: Experiment, steering: SteeringMeasurements, record: Draft) -> None:
+    """B4: random directions of equal norm draw no more coherent refusals than no steering does, and fewer than the true
+    one, by the paired 90 % interval."""
+    plain, true = plain_refusals(experiment, experiment.prompts.evaluation), refused(steering.true_answers())
+    controls = [refused(steering.random_answers(seed)) for seed in CONTROL_SEEDS]
+    shares = {"true": share(true), "unsteered": share(plain), "random": list(map(share, controls))}
+    record.note(**{f"coherent_{name}": value for name, value in shares.items()})
+    idle = not any(exceeds(control, plain) for control in controls)
+    beaten = all(exceeds(true, control) for control in controls)
+    along = f"{share(true):.0%} along the true direction, at most {max(map(share, controls)):.0%} along random ones"
+    sentence = f"coherent refusals: {along}, {share(plain):.0%} unsteered"
+    assert_holds(record, idle and beaten, sentence, f"{sentence}; the result is not about the direction")
 
 
-def share_of_refusals(texts: Sequence[str]) -> Fraction:
+def exceeds(first: Sequence[bool], second: Sequence[bool]) -> bool:
+    """Whether the paired 90 % interval of the two rates' difference lies above 0."""
+    return paired_interval(*discordant(first, second), len(first)).low > 0
+
+
+def refused(texts: Sequence[str]) -> list[bool]:
+    """Whether each answer is a coherent refusal."""
+    return [classify(text) is Quality.COHERENT for text in texts]
+
+
+def share(answers: Sequence[bool]) -> float:
     """Fraction of coherent refusals."""
-    return Fraction(sum(classify(text) is Quality.COHERENT for text in texts), len(texts))
+    return sum(answers) / len(answers)

@@ -1,7 +1,6 @@
 """The direction and behavior checks and the verdict read the same thresholds: they agree at every float around each."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import islice
 from math import nextafter
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import torch
 from parity import test_behavior, test_directions
 from reports.tests.verdicts.verdict_runs import MODELS, full_run, measured, rate
 from reports.verdicts import ModelNumbers, judge
-from steering_core.quality import Quality
 from steering_core.records.draft import Draft
 from steering_core.records.record import Cell, Outcome, Record
 from steering_core.records.thresholds import AGREE, AGREE_PP, DIVERGE, DIVERGE_PP, STABLE
@@ -94,9 +92,9 @@ def test_rate_gap_check_and_verdict_agree_at_every_count(points: int, monkeypatc
             "hooks": [True] * more + [False] * (total - more),
             "nnsight": [True] * less + [False] * (total - less),
         }
-        monkeypatch.setattr(test_behavior, "refusals", lambda _, tool, arm, answers=answers: answers[tool.name])
+        monkeypatch.setattr(test_behavior, "refusals", lambda _, tool, arm, repeat, answers=answers: answers[tool.name])
         cell = Cell(clause="B2", model=MODEL, tool="hooks", other="nnsight", arm="native")
-        record = ended(test_behavior.test_gap, cell, experiment=EXPERIMENT, tools=TOOLS, arm="native")
+        record = ended(test_behavior.test_gap, cell, experiment=EXPERIMENT, tools=TOOLS, arm="native", repeats=1)
         run = measured(full_run(), f"B1 {MODEL} *", **rate(more, total))
         number = judge(measured(run, f"B1 {MODEL} nnsight *", **rate(less, total))).numbers[0].rate_gap_pp
 
@@ -105,20 +103,41 @@ def test_rate_gap_check_and_verdict_agree_at_every_count(points: int, monkeypatc
         assert (number.band == "agrees") is (record.outcome is Outcome.AGREES), (total, more, less)
 
 
-def coherent(count: int, total: int) -> list[Quality]:
-    return [Quality.COHERENT] * count + [Quality.NORMAL] * (total - count)
+def test_rate_gap_check_takes_the_widest_of_all_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = {("nnsight", 3): 9, ("nnsight", 4): 3}
+    answers = lambda _, tool, arm, repeat: [n >= lost.get((tool.name, repeat), 0) for n in range(30)]  # noqa: E731
+    monkeypatch.setattr(test_behavior, "refusals", answers)
+    cell = Cell(clause="B2", model=MODEL, tool="hooks", other="nnsight", arm="native")
+    record = ended(test_behavior.test_gap, cell, experiment=EXPERIMENT, tools=TOOLS, arm="native", repeats=5)
+
+    assert record.outcome is Outcome.DIFFERS
+    assert record.measured["gaps_pp"] == pytest.approx([0, 0, 0, 30, 10])
+    assert (record.measured["repeat"], record.measured["gap_pp"]) == (3, pytest.approx(30))
+    assert record.measured["only_first"] == list(range(9))
 
 
-@pytest.mark.parametrize("total", range(5, 101, 5))
-def test_control_needs_more_than_its_gap_exactly(total: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(test_behavior, "classify", lambda text: text)
-    for random in range(total - total // 5):
-        for more, outcome in ((0, Outcome.DIFFERS), (1, Outcome.AGREES)):
-            true = random + total // 5 + more
-            steering = SimpleNamespace(
-                true_answers=lambda true=true: coherent(true, total),
-                random_answers=lambda seed, random=random: coherent(random, total),
-            )
-            record = ended(test_behavior.test_control, Cell(clause="B4", model=MODEL), steering=steering)
-            assert record.outcome is outcome, (random, true, total)
-            assert record.measured["coherent_true"] == float(Fraction(true, total))
+@pytest.mark.parametrize(
+    ("true", "random", "plain", "outcome"),
+    [
+        (30, 0, 0, Outcome.AGREES),
+        (30, 2, 0, Outcome.AGREES),  # two of 30 are within the interval of none
+        (30, 3, 0, Outcome.DIFFERS),
+        (30, 5, 3, Outcome.AGREES),
+        (3, 0, 0, Outcome.AGREES),
+        (2, 0, 0, Outcome.DIFFERS),
+        (0, 0, 0, Outcome.DIFFERS),
+        (30, 30, 30, Outcome.DIFFERS),
+    ],
+)
+def test_control_is_judged_by_the_paired_interval(
+    true: int, random: int, plain: int, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With d prompts more and none less, the score is sqrt(d): above 1.645 from three on."""
+    monkeypatch.setattr(test_behavior, "refused", lambda count: [n < count for n in range(30)])
+    monkeypatch.setattr(test_behavior, "plain_refusals", lambda *_: [n < plain for n in range(30)])
+    prompts = SimpleNamespace(prompts=SimpleNamespace(evaluation=()))
+    steering = SimpleNamespace(true_answers=lambda: true, random_answers=lambda seed: random)
+    record = ended(test_behavior.test_control, Cell(clause="B4", model=MODEL), experiment=prompts, steering=steering)
+
+    assert record.outcome is outcome
+    assert record.measured["coherent_true"] == pytest.approx(true / 30)

@@ -7,7 +7,6 @@ from reports.verdicts.run_index import RunIndex
 from steering_core.records.record import Value
 
 RANDOM_ORIGIN, RANDOM_DIGEST, RANDOM = "random weights", "random:", "random"
-OWN_TOKENIZER = "the checkpoint's own"
 Provenance = dict[str, Value]
 
 
@@ -54,7 +53,7 @@ def _is_unverified(row: Provenance) -> bool:
 def _has_foreign_tokenizer(row: Provenance) -> bool:
     """A tokenizer from a place that is neither the model's nor that of its weights."""
     tokenizer = row.get("tokenizer")
-    own = tokenizer in (None, "", OWN_TOKENIZER, row.get("origin"))
+    own = tokenizer in (None, "", row.get("origin"))
     return not own and not _is_of_model(row, tokenizer)
 
 

@@ -83,7 +83,7 @@ class TestCaveats:
             (from_hub("/data/finetuned", tokenizer="/data/finetuned", weights_verified=True), ()),
             (from_hub(weights_verified=False), (f"unverified weights ({QWEN}, {GEMMA})",)),
             (from_hub("/data/finetuned", weights_verified="random"), (f"random weights ({QWEN}, {GEMMA})",)),
-            (from_hub(tokenizer="the checkpoint's own"), ()),
+            (from_hub("/data/copy", tokenizer="/data/copy", weights_verified=True), ()),
             (from_hub("random weights"), (f"random weights ({QWEN}, {GEMMA})",)),
             (recorded(from_hub(), GEMMA, weights="random:seed0"), (f"random weights ({GEMMA})",)),
             (plan(preflight_run(), random_weights=True), (f"random weights ({QWEN})",)),
