@@ -19,6 +19,8 @@ DIVERGE_PP = 20
 """A coherent-rate gap above this diverges, percentage points; 20 itself does not (section E, Outcome 1)."""
 COSINE_ROUNDING = 1e-12
 """A float64 cosine may exceed 1 by this much; beyond it, the number is a bug."""
+ROUNDING = 1e-5
+"""D6, S8: allowed relative difference of a float32 vector from its value in float64."""
 ATOL = 1e-5
 """P6: allclose(atol=1e-5, rtol=0) on raw activations (section D)."""
 NORM_SPREAD = 1e-2
