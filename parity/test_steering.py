@@ -26,8 +26,8 @@ def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, too
 @pytest.mark.clause("S2")
 @pytest.mark.parametrize("given", ["one", "two", "ends"])
 def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, given: str) -> None:
-    """S2: the stream moves by exactly the requested vector, at the requested blocks, at every real token; with two
-    vectors at one block too, and at the first and the last block."""
+    """S2: the stream moves by exactly the requested vector, at the requested blocks, at every real token; with
+    several vectors at one block too, each in its phase, and at the first and the last block."""
     if given == "one":
         observed = steering.steered(tool, NEW_TOKENS)
     else:

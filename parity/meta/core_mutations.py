@@ -101,6 +101,19 @@ def schedule_of_prefill_one_token_too_long(patch: Patch) -> None:
     schedule_with(patch, longer)
 
 
+@mutation("S2")
+def schedule_of_decode_that_reaches_the_prompt(patch: Patch) -> None:
+    answer = Schedule.next
+
+    def both(schedule: Schedule, width: int) -> Tensor:
+        phase, schedule.phase = schedule.phase, "both" if schedule.phase == "decode" else schedule.phase
+        chosen = answer(schedule, width)
+        schedule.phase = phase
+        return chosen
+
+    patch.setattr(Schedule, "next", both)
+
+
 def last_at(patch: Patch, last: Callable[[Tensor], Tensor]) -> None:
     """Batches whose `last` is `last(mask)`."""
     pad = tokens.pad

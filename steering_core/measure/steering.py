@@ -63,18 +63,19 @@ class SteeringMeasurements:
         return [Add(self.experiment.site, zero, self.experiment.settings.strength)]
 
     def doubled(self) -> list[Edit]:
-        """The preset's steering, and at its first block a second vector during prefill."""
+        """The preset's steering, and at its first block a second vector during prefill and a third while decoding."""
         edits = self._true_edits()
-        return [*edits, replace(self._second(edits[0].site), phase="prefill")]
+        site = edits[0].site
+        return [*edits, replace(self._extra(site, 2), phase="prefill"), replace(self._extra(site, 3), phase="decode")]
 
     def ends(self) -> list[Edit]:
         """The preset's vector at the first block of the model, and a second one at the last."""
         first = replace(self._true_edits()[0], site=Site("resid_post", 0))
-        return [first, self._second(Site("resid_post", self.experiment.model.spec.layers - 1))]
+        return [first, self._extra(Site("resid_post", self.experiment.model.spec.layers - 1), 2)]
 
-    def _second(self, site: Site) -> Add:
+    def _extra(self, site: Site, seed: int) -> Add:
         """A random unit vector at half the preset's strength."""
-        vector = random_direction(self.experiment.model.spec.hidden, 1.0, seed=2)
+        vector = random_direction(self.experiment.model.spec.hidden, 1.0, seed)
         return Add(site, vector, self.experiment.settings.strength / 2)
 
     def ablations(self) -> list[Edit]:
