@@ -84,8 +84,8 @@ def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -
     requested shift is the unit direction at the preset's strength."""
     shift = steering.realized(tool)
     record.note(**shift)
-    requested = f"the requested vector is off by {shift['error']:.3g} of the preset's strength"
-    assert_holds(record, shift["error"] < ROUNDING, requested)
+    requested = f"the requested vector is off by {shift['request_error']:.3g} of the preset's strength"
+    assert_holds(record, shift["request_error"] < ROUNDING, requested)
     sentence = f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged"
     otherwise = f"not the declared arithmetic, off by up to {shift['max_abs']:.3g}; {sentence}"
     assert_holds(record, shift["declared"], sentence, otherwise)

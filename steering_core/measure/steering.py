@@ -92,7 +92,7 @@ class SteeringMeasurements:
 
         declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every
         token that moved (S2 and S6 judge which tokens move). ratio: the part of the requested shift that arrives (1 in
-        exact arithmetic). unchanged: share of components that did not move. error: distance of the requested
+        exact arithmetic). unchanged: share of components that did not move. request_error: distance of the requested
         vector from the unit direction at the preset's strength, as a share of that strength.
         """
         model, batch, edit = self.experiment.model, self.experiment.extraction, self._true_edits()[0]
@@ -109,7 +109,7 @@ class SteeringMeasurements:
         gap = float((after.double() - expected_output(before, edit).double()).abs().max())
         ratio = float((moved @ requested).mean() / requested.square().sum())
         arrival = {"ratio": ratio, "unchanged": float((moved == 0).double().mean())}
-        arrival |= {"max_abs": gap, "error": self._request_error(requested)}
+        arrival |= {"max_abs": gap, "request_error": self._request_error(requested)}
         return {"dtype": str(model.dtype).removeprefix("torch."), "declared": gap == 0, **arrival}
 
     def _request_error(self, requested: Tensor) -> float:
