@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from parity.meta.tool_sharing import shared_with_tools
+from parity.meta.tool_sharing import INDEPENDENT, shared_with_tools
 from steering_core.tools.spec import BUILT_IN
 
 ROOMS = {
@@ -47,8 +47,6 @@ LIBRARIES = set(BUILT_IN) - {"hooks"}
 HEAVY = {"torch", "transformers", *LIBRARIES}
 """Libraries that take seconds to import: never at import of reports, nor of anything that collection imports."""
 ADAPTERS = "steering_core.tools.adapters"
-INDEPENDENT = ("steering_core.observe", "steering_core.measure.reference", "steering_core.measure.steering")
-"""Where expected values are computed: of what tools use, only the types."""
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 EVALUATORS = {"eval", "exec", "compile", "torch.load"}
 FETCHER = "steering_core.models.hub"
@@ -161,9 +159,8 @@ def separate_adapters(module: Module) -> list[str]:
 
 def independent_expectations(module: Module) -> list[str]:
     """What computes expected values takes only types from the tools' room, and calls no method of an edit."""
-    if not module.name.startswith(INDEPENDENT):
-        return []
-    return [f"{module.name} {words}" for words in shared_with_tools(module.tree)]
+    shared = shared_with_tools(module.tree) if module.name.startswith(INDEPENDENT) else []
+    return [f"{module.name} {words}" for words in shared]
 
 
 def libraries_at_home(module: Module) -> list[str]:
