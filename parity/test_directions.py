@@ -7,8 +7,17 @@ import pytest
 
 from parity.plugin.arguments import Draft, Experiment, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_holds
+from parity.plugin.recomputed import METHOD, difference_of_means
 from steering_core.compare import largest_components, one_minus_cosine
-from steering_core.records.thresholds import COMPONENT, NORM_SPREAD, STABLE, band_of_cosine, is_recovered, is_stable
+from steering_core.records.thresholds import (
+    COMPONENT,
+    NORM_SPREAD,
+    ROUNDING,
+    STABLE,
+    band_of_cosine,
+    is_recovered,
+    is_stable,
+)
 
 
 @pytest.mark.clause("D1")
@@ -63,7 +72,10 @@ def test_components(experiment: Experiment, tools: tuple[Tool, Tool], record: Dr
 
 @pytest.mark.clause("D6")
 def test_ground_truth(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
-    """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains."""
+    """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains; the method is
+    the difference of means, computed again from the independent trace."""
+    if steering.experiment.settings.method == METHOD:
+        assert_means_apart(steering.experiment, record)
     planted, gained = steering.planted(tool)
     ratio = float(gained.double().norm() / planted.double().norm())
     # A tool that reads nothing of the plant gains a zero vector: a wrong number, though it has no cosine.
@@ -74,3 +86,11 @@ def test_ground_truth(steering: SteeringMeasurements, tool: Tool, record: Draft)
         "the method should recover it" if ratio else "the rows come from before that block, or an earlier forward pass"
     )
     assert_holds(record, is_recovered(gap, ratio), sentence, f"{sentence}; {cause}")
+
+
+def assert_means_apart(experiment: Experiment, record: Draft) -> None:
+    """The suite's direction equals mean(harmful) - mean(harmless), up to float32 rounding."""
+    expected, direction = difference_of_means(experiment), experiment.true_direction().double()
+    share = float((direction - expected).norm() / expected.norm())
+    record.note(method_error=share)
+    assert_holds(record, share < ROUNDING, f"the {METHOD} differs by {share:.3g} of the means computed again")

@@ -4,6 +4,7 @@ import pytest
 
 from parity.plugin.arguments import Draft, Experiment, Side, Tool
 from parity.plugin.assertions import assert_equal, assert_same
+from parity.plugin.recomputed import last_real_tokens, real_ids, rendered_ids, template_ids
 
 
 @pytest.mark.clause("P4")
@@ -13,23 +14,29 @@ def test_token_position(experiment: Experiment, tool: Tool, record: Draft, side:
     batch = experiment.batch(experiment.prompts.extraction, side)
     returned = experiment.read(tool, batch)[experiment.site]
     received = experiment.truth(batch)[experiment.settings.layer + 1]
+    last = last_real_tokens(batch.mask)
 
     def explain() -> str:
         return experiment.localized(batch, experiment.site, returned)
 
     assert_equal(record, "padding present", bool((batch.mask == 0).any()), True)
+    assert_equal(record, f"padding on the {side} only", bool(batch.mask[:, 0 if side == "right" else -1].all()), True)
+    assert_equal(record, "columns of the last real tokens", batch.last.tolist(), last)
     assert_equal(record, "shape", list(returned.shape), list(received.shape), explain=explain)
     what = f"last real token, {side} padding"
-    assert_same(record, what, batch.at_last(returned), batch.at_last(received), explain=explain)
+    assert_same(record, what, batch.at_last(returned), received[range(len(last)), last], explain=explain)
 
 
 @pytest.mark.clause("P4")
 def test_token_ids(experiment: Experiment, record: Draft) -> None:
-    """P4: ids equal the rendered template tokenized once: no double BOS, no truncation, no unknown token."""
-    tokenizer, model = experiment.model.tokenizer, experiment.model
-    prompts = (*experiment.prompts.extraction, *experiment.prompts.evaluation)
-    rows = [model.chat_ids(prompt) for prompt in prompts]
-    assert_equal(record, "ids of the template", rows == [model.rendered_ids(prompt) for prompt in prompts], True)
+    """P4: ids equal the chat template's, tokenized at once or as text: no double BOS, no truncation, no unknown token."""
+    tokenizer = experiment.model.tokenizer
+    groups = (experiment.prompts.extraction, experiment.prompts.evaluation)
+    batches = [experiment.batch(group) for group in groups]
+    prompts, rows = sum(groups, ()), sum((real_ids(batch.ids, batch.mask) for batch in batches), [])
+    assert_equal(record, "ids of the template", rows == [template_ids(tokenizer, prompt) for prompt in prompts], True)
+    rendered = [rendered_ids(tokenizer, prompt) for prompt in prompts]
+    assert_equal(record, "ids of the rendered template", rows == rendered, True)
     double_bos = [tokenizer.bos_token_id] * 2 if tokenizer.bos_token_id is not None else None
     assert_equal(record, "double BOS", any(row[:2] == double_bos for row in rows), False)
     unknown = tokenizer.unk_token_id

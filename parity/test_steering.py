@@ -4,6 +4,7 @@ import pytest
 
 from parity.plugin.arguments import Draft, Experiment, Feeding, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_equal, assert_holds
+from steering_core.records.thresholds import ROUNDING
 
 NEW_TOKENS = 6
 FEEDINGS = ("cache", "no-cache", "chunked")
@@ -25,8 +26,8 @@ def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, too
 @pytest.mark.clause("S2")
 @pytest.mark.parametrize("given", ["one", "two", "ends"])
 def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, given: str) -> None:
-    """S2: the stream moves by exactly the requested vector, at the requested blocks, at every real token; with two
-    vectors at one block too, and at the first and the last block."""
+    """S2: the stream moves by exactly the requested vector, at the requested blocks, at every real token; with
+    several vectors at one block too, each in its phase, and at the first and the last block."""
     if given == "one":
         observed = steering.steered(tool, NEW_TOKENS)
     else:
@@ -79,9 +80,12 @@ def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> 
 
 @pytest.mark.clause("S8")
 def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
-    """S8: float32 product, one rounding, addition in the model's dtype; and how much of the requested shift arrives."""
+    """S8: float32 product, one rounding, addition in the model's dtype; and how much of the requested shift arrives. The
+    requested shift is the unit direction at the preset's strength."""
     shift = steering.realized(tool)
     record.note(**shift)
+    requested = f"the requested vector is off by {shift['request_error']:.3g} of the preset's strength"
+    assert_holds(record, shift["request_error"] < ROUNDING, requested)
     sentence = f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged"
     otherwise = f"not the declared arithmetic, off by up to {shift['max_abs']:.3g}; {sentence}"
     assert_holds(record, shift["declared"], sentence, otherwise)

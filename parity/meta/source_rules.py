@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from parity.meta.tool_sharing import INDEPENDENT, shared_with_tools
 from steering_core.tools.spec import BUILT_IN
 
 ROOMS = {
@@ -156,6 +157,12 @@ def separate_adapters(module: Module) -> list[str]:
     return [f"{module.name} imports {name}" for name in sorted(module.imports() & siblings)]
 
 
+def independent_expectations(module: Module) -> list[str]:
+    """What computes expected values takes only types from the tools' room, and calls no method of an edit."""
+    shared = shared_with_tools(module.tree) if module.name.startswith(INDEPENDENT) else []
+    return [f"{module.name} {words}" for words in shared]
+
+
 def libraries_at_home(module: Module) -> list[str]:
     """A tool's library is imported in the tool's own file alone."""
     if module.is_test:
@@ -217,6 +224,7 @@ RULES: tuple[Rule, ...] = (
     no_import_upwards,
     light_reports,
     separate_adapters,
+    independent_expectations,
     libraries_at_home,
     quiet_core,
     no_foreign_code,

@@ -52,6 +52,13 @@ PLANTED = {
         ("steering_core.measure.new", "from steering_core.tools.adapters.hooks import Hooks"),
         ("steering_core.tools.adapters.pyvene", "from steering_core.tools.adapters import nnsight"),
     ],
+    "independent_expectations": [
+        ("steering_core.observe.new", "from steering_core.tools.positions import Schedule"),
+        ("steering_core.observe.new", "import steering_core.tools.positions"),
+        ("steering_core.observe.new", "def f():\n    from steering_core.tools import edits"),
+        ("steering_core.observe", "from steering_core.tools.edits import Add, steering_edits"),
+        ("steering_core.measure.reference", "hidden = edit.apply(hidden)"),
+    ],
     "libraries_at_home": [
         ("steering_core.tools.adapters.hooks", "import nnsight"),
         ("parity.test_new", "from pyvene import IntervenableModel"),
@@ -104,6 +111,8 @@ def test_a_heavy_library_is_found_behind_other_modules() -> None:
 def test_what_is_allowed_is_allowed() -> None:
     fine = [
         Module("steering_core.tools.adapters.nnsight", "import nnsight\nimport torch"),
+        Module("steering_core.observe.new", "from steering_core.tools.edits import Ablate, Add, Edit"),
+        Module("steering_core.measure.steering", "from steering_core.tools.tool import Tool\nedit.coefficient"),
         Module("reports.new", "def f():\n    import torch\nmodel.eval()\nre.compile('x')"),
         Module("steering_core.places", "ROOT / 'snapshots'"),
         Module(

@@ -1,6 +1,7 @@
 """The reference generation: greedy decoding with plain PyTorch pre-hooks, written without `generate`.
 
-It edits the input of the next block, so it shares neither code nor hook point with the tools it is compared with.
+It edits the input of the next block by the observers' own arithmetic and positions, so it shares neither code nor hook
+point with the tools it is compared with.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +12,10 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
-from steering_core.errors import ToolUnsupported
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.expectation import ColumnCounter, check_editable, expected_stream
 from steering_core.tools.edits import Edit
-from steering_core.tools.positions import Schedule
 
 
 def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
@@ -55,21 +55,20 @@ def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator
 
     ToolUnsupported for an edit of anything but `resid_post`, the only stream that the following module receives.
     """
-    if other := [edit.site for edit in edits if edit.site.stream != "resid_post"]:
-        raise ToolUnsupported("edit-site", f"the reference cannot edit {other[0]}", "edit resid_post")
+    check_editable(edits)
     followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
     with ExitStack() as hooks:
         for edit in edits:
-            hook = _hook(edit, Schedule(mask, edit.phase, model.use_cache))
+            hook = _hook(edit, mask, ColumnCounter(model.use_cache))
             follower = followers[edit.site.layer]
             hooks.callback(follower.register_forward_pre_hook(hook, with_kwargs=True).remove)
         yield
 
 
-def _hook(edit: Edit, schedule: Schedule) -> Callable[[nn.Module, Any, Any], Any]:
+def _hook(edit: Edit, mask: Tensor, counter: ColumnCounter) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, args: Any, kwargs: Any) -> Any:
         hidden = args[0] if args else kwargs["hidden_states"]
-        changed = torch.where(schedule.next(hidden.shape[1]).to(hidden.device), edit.apply(hidden), hidden)
+        changed = expected_stream(hidden, [edit], mask, counter.next(hidden.shape[1]))
         return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
 
     return hook

@@ -17,6 +17,7 @@ from steering_core.measure.noise_floor import NoiseFloor, measure_floor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.expectation import expected_output
 from steering_core.observe.fault_injection import planted_at
 from steering_core.observe.forward_trace import block_inputs, trace_forward
 from steering_core.observe.shifts import ObservedGeneration, observe_generation
@@ -62,18 +63,19 @@ class SteeringMeasurements:
         return [Add(self.experiment.site, zero, self.experiment.settings.strength)]
 
     def doubled(self) -> list[Edit]:
-        """The preset's steering, and at its first block a second vector during prefill."""
+        """The preset's steering, and at its first block a second vector during prefill and a third while decoding."""
         edits = self._true_edits()
-        return [*edits, replace(self._second(edits[0].site), phase="prefill")]
+        site = edits[0].site
+        return [*edits, replace(self._extra(site, 2), phase="prefill"), replace(self._extra(site, 3), phase="decode")]
 
     def ends(self) -> list[Edit]:
         """The preset's vector at the first block of the model, and a second one at the last."""
         first = replace(self._true_edits()[0], site=Site("resid_post", 0))
-        return [first, self._second(Site("resid_post", self.experiment.model.spec.layers - 1))]
+        return [first, self._extra(Site("resid_post", self.experiment.model.spec.layers - 1), 2)]
 
-    def _second(self, site: Site) -> Add:
+    def _extra(self, site: Site, seed: int) -> Add:
         """A random unit vector at half the preset's strength."""
-        vector = random_direction(self.experiment.model.spec.hidden, 1.0, seed=2)
+        vector = random_direction(self.experiment.model.spec.hidden, 1.0, seed)
         return Add(site, vector, self.experiment.settings.strength / 2)
 
     def ablations(self) -> list[Edit]:
@@ -90,7 +92,8 @@ class SteeringMeasurements:
 
         declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every
         token that moved (S2 and S6 judge which tokens move). ratio: the part of the requested shift that arrives (1 in
-        exact arithmetic). unchanged: share of components that did not move.
+        exact arithmetic). unchanged: share of components that did not move. request_error: distance of the requested
+        vector from the unit direction at the preset's strength, as a share of that strength.
         """
         model, batch, edit = self.experiment.model, self.experiment.extraction, self._true_edits()[0]
         with trace_forward(model) as seen:
@@ -103,10 +106,20 @@ class SteeringMeasurements:
         before, after = before[reached], after[reached]
         requested = edit.vector.double().to(before.device) * self.experiment.settings.strength
         moved = after.double() - before.double()
-        gap = float((after.double() - edit.apply(before).double()).abs().max())
+        gap = float((after.double() - expected_output(before, edit).double()).abs().max())
         ratio = float((moved @ requested).mean() / requested.square().sum())
         arrival = {"ratio": ratio, "unchanged": float((moved == 0).double().mean())}
-        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": gap == 0, "max_abs": gap, **arrival}
+        arrival |= {"max_abs": gap, "request_error": self._request_error(requested)}
+        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": gap == 0, **arrival}
+
+    def _request_error(self, requested: Tensor) -> float:
+        """How far a requested shift, float64 [hidden], is from the true direction at the preset's strength; relative."""
+        raw, strength = (
+            self.experiment.true_direction().double().to(requested.device),
+            self.experiment.settings.strength,
+        )
+        expected = raw * strength / raw.square().sum().sqrt()
+        return float((requested - expected).norm() / abs(strength))
 
     def repeat_floor(self, direction: Tensor) -> list[int] | None:
         """[row, step] of the earliest step at which three draws of the reference differ; None if never."""

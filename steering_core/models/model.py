@@ -13,7 +13,7 @@ from steering_core.models.hub import cached_folder
 from steering_core.models.loader import Placement, check_loaded_config, random_weights, read_tokenizer, read_weights
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
-from steering_core.models.tokens import chat_ids, rendered_ids
+from steering_core.models.tokens import chat_ids
 from steering_core.models.verification import RANDOM
 from steering_core.records.provenance import weights_digest
 
@@ -106,10 +106,6 @@ class LoadedModel:
     def chat_ids(self, prompt: str) -> list[int]:
         """Token ids of one user turn, as every tool gets them."""
         return chat_ids(self.tokenizer, prompt)
-
-    def rendered_ids(self, prompt: str) -> list[int]:
-        """The same turn rendered to text and tokenized: what `chat_ids` must equal."""
-        return rendered_ids(self.tokenizer, prompt)
 
     def text(self, ids: Tensor) -> list[str]:
         """Generated ids [batch, new] -> one decoded answer per row, special tokens dropped."""

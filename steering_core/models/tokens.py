@@ -53,12 +53,6 @@ def chat_ids(tokenizer: Any, prompt: str) -> list[int]:
     return list(encoded["input_ids"])
 
 
-def rendered_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """The same turn rendered to text, then tokenized without adding special tokens: what `chat_ids` must equal."""
-    text = tokenizer.apply_chat_template(_turn(prompt), add_generation_prompt=True, tokenize=False)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
 def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> TokenBatch:
     """Rows of token ids -> one padded batch; EmptyMeasurement for an empty batch or row."""
     if not rows or not all(rows):

@@ -9,9 +9,9 @@ from torch import Tensor
 from steering_core.errors import EmptyMeasurement
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.expectation import ColumnCounter, check_editable, expected_stream
 from steering_core.observe.forward_trace import ForwardTrace, trace_forward
 from steering_core.tools.edits import Edit
-from steering_core.tools.positions import Schedule
 from steering_core.tools.tool import Tool
 
 
@@ -84,7 +84,9 @@ class ObservedGeneration:
 def observe_generation(
     tool: Tool, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int
 ) -> ObservedGeneration:
-    """Steer with the tool's own generation under a trace; EmptyMeasurement if the trace saw nothing."""
+    """Steer with the tool's own generation under a trace; EmptyMeasurement if the trace saw nothing, ToolUnsupported for
+    an edit of anything but `resid_post`."""
+    check_editable(edits)
     with trace_forward(model) as trace:
         ids = tool.generate(model, batch, edits, new_tokens)
     if not trace.received:
@@ -94,16 +96,14 @@ def observe_generation(
 
 
 def _shifts(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], trace: ForwardTrace) -> list[Shift]:
-    schedules = [Schedule(batch.mask.to(model.device), edit.phase, model.use_cache) for edit in edits]
+    mask, counter = batch.mask.to(model.device), ColumnCounter(model.use_cache)
     shifts = []
     for call, (received, returned) in enumerate(zip(trace.received, trace.returned, strict=True)):
-        regions = [schedule.next(received[1].shape[1]) for schedule in schedules]
+        columns = counter.next(received[1].shape[1])
         for block in range(model.spec.layers):
             before, after = returned[block], received[block + 1]
-            requested = before
-            for edit, region in zip(edits, regions, strict=True):
-                if edit.site.layer == block:
-                    requested = torch.where(region, edit.apply(requested), requested)
+            here = [edit for edit in edits if edit.site.layer == block]
+            requested = expected_stream(before, here, mask, columns)
             expected, actual = ((values != before).any(-1).cpu() for values in (requested, after))
             gap = (after.double() - requested.double()).abs().max()
             shifts.append(Shift(call, block, expected, actual, float(gap)))

@@ -21,6 +21,8 @@ DISCORDANT_P = 0.05
 """Two rates are different if McNemar's exact test gives a p-value below this."""
 COSINE_ROUNDING = 1e-12
 """A float64 cosine may exceed 1 by this much; beyond it, the number is a bug."""
+ROUNDING = 1e-5
+"""D6, S8: allowed relative difference of a float32 vector from its value in float64."""
 ATOL = 1e-5
 """P6: allclose(atol=1e-5, rtol=0) on raw activations (section D)."""
 NORM_SPREAD = 1e-2

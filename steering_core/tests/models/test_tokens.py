@@ -7,7 +7,7 @@ import torch
 from tokenizers.processors import TemplateProcessing
 
 from steering_core.errors import EmptyMeasurement
-from steering_core.models.tokens import Side, chat_ids, encode, pad, pad_id, rendered_ids
+from steering_core.models.tokens import Side, chat_ids, encode, pad, pad_id
 from steering_core.tests.chat_checkpoint import word_tokenizer
 
 ROWS = [[5, 6, 7], [8]]
@@ -75,7 +75,6 @@ def test_prompts_go_through_the_chat_template() -> None:
     tokenizer = word_tokenizer()
 
     assert chat_ids(tokenizer, "w10 w11") == [2, 10, 11, 4]
-    assert rendered_ids(tokenizer, "w10 w11") == [2, 10, 11, 4]
     batch = encode(tokenizer, ["w10 w11", "w12"], "right")
     assert batch.ids.tolist() == [[2, 10, 11, 4], [2, 12, 4, 0]]
     assert batch.side == "right"
@@ -86,7 +85,7 @@ def test_no_second_start_token_is_added_to_the_template() -> None:
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="<end> $A", special_tokens=[("<end>", 1)])
 
     assert tokenizer("w10")["input_ids"] == [1, 10], "this tokenizer starts every text with a token"
-    assert chat_ids(tokenizer, "w10") == rendered_ids(tokenizer, "w10") == [2, 10, 4]
+    assert chat_ids(tokenizer, "w10") == [2, 10, 4]
 
 
 class NoPad:

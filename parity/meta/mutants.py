@@ -1,0 +1,77 @@
+"""Small defects in a source file, one at a time: an operator, a constant, a returned value, two arguments in the wrong
+order. Types, decorators, texts and the arguments of raised errors are left alone."""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+    **{ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt},
+    **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And},
+    **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult},
+    **{ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.USub: ast.UAdd},
+}
+LEFT_ALONE = ("annotation", "returns", "decorator_list", "type_params")
+"""Fields of a syntax tree that say what something is, not what it does."""
+Change = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """The `number`-th change of a file. place: `file:line`. change: the code before and after."""
+
+    file: str
+    number: int
+    place: str
+    change: str
+
+
+def mutants_of(file: str, text: str) -> list[Mutant]:
+    """Every mutant of a file, in the order of its syntax tree."""
+    return [_described(file, text, number) for number in range(len(list(_changes(ast.parse(text)))))]
+
+
+def mutated(text: str, number: int) -> str:
+    """The file with its `number`-th change made."""
+    tree = ast.parse(text)
+    list(_changes(tree))[number][1]()
+    return ast.unparse(tree)
+
+
+def _described(file: str, text: str, number: int) -> Mutant:
+    node, change = list(_changes(ast.parse(text)))[number]
+    before = ast.unparse(node)
+    change()
+    return Mutant(file, number, f"{file}:{node.lineno}", f"{before} -> {ast.unparse(node)}")
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[Any, Change]]:
+    """Each node that can be changed, and what changes it in place."""
+    if isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr):
+        return
+    yield from ((node, change) for change in _of_node(node))
+    for name, value in ast.iter_fields(node):
+        children = value if isinstance(value, list) else [value]
+        for child in children if name not in LEFT_ALONE else []:
+            if isinstance(child, ast.AST):
+                yield from _changes(child)
+
+
+def _of_node(node: Any) -> Iterator[Change]:
+    match node:
+        case ast.Compare(ops=[first, *rest]) if type(first) in OPERATORS:
+            yield partial(setattr, node, "ops", [OPERATORS[type(first)](), *rest])
+        case ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.UnaryOp(op=op) if type(op) in OPERATORS:
+            yield partial(setattr, node, "op", OPERATORS[type(op)]())
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield partial(setattr, node, "operand", ast.UnaryOp(ast.Not(), operand))
+        case ast.Constant(value=bool() as value):
+            yield partial(setattr, node, "value", not value)
+        case ast.Constant(value=int() | float() as value):
+            yield partial(setattr, node, "value", value + 1)
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            yield partial(setattr, node, "value", ast.Constant(None))
+        case ast.Call(args=[first, second, *rest]) if not {type(first), type(second)} & {ast.Starred}:
+            yield partial(setattr, node, "args", [second, first, *rest])

@@ -1,0 +1,63 @@
+"""Which edits the steering checks request: sites, vectors, strengths and phases."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from steering_core.measure.steering import SteeringMeasurements
+from steering_core.models.model import LoadedModel
+from steering_core.tests.chat_checkpoint import SETTINGS
+from steering_core.tests.small_experiments import new_experiment
+from steering_core.tools.edits import Add, Edit
+from steering_core.tools.spec import find_tool
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def steering(loaded: LoadedModel, tmp_path: Path) -> SteeringMeasurements:
+    return SteeringMeasurements(new_experiment(loaded, tmp_path))
+
+
+def places(edits: list[Edit]) -> list[tuple[str, str]]:
+    return [(str(edit.site), edit.phase) for edit in edits]
+
+
+def test_the_presets_steering_and_two_more_vectors_at_its_first_block(steering: SteeringMeasurements) -> None:
+    edits, block = steering.doubled(), f"resid_post@{SETTINGS.blocks[0]}"
+
+    assert places(edits[len(SETTINGS.blocks) :]) == [(block, "prefill"), (block, "decode")]
+    assert places(edits[: len(SETTINGS.blocks)]) == [(f"resid_post@{number}", "both") for number in SETTINGS.blocks]
+    vectors = [edit.vector for edit in edits[-3:]]
+    assert [float(vector.norm()) for vector in vectors] == pytest.approx([1, 1, 1])
+    assert not any(a.allclose(b) for a, b in zip(vectors, [*vectors[1:], vectors[0]], strict=True))
+    strengths = [edit.coefficient for edit in edits if isinstance(edit, Add)]
+    assert strengths == [SETTINGS.strength] * len(SETTINGS.blocks) + [SETTINGS.strength / 2] * 2
+
+
+def test_the_first_and_the_last_block(steering: SteeringMeasurements) -> None:
+    last = steering.experiment.model.spec.layers - 1
+
+    assert places(steering.ends()) == [("resid_post@0", "both"), (f"resid_post@{last}", "both")]
+
+
+def test_ablations_and_zero_vectors(steering: SteeringMeasurements) -> None:
+    ablations, (zero,) = steering.ablations(), steering.zero()
+
+    assert places(ablations) == [(f"resid_post@{number}", "both") for number in SETTINGS.blocks]
+    assert [float(edit.vector.norm()) for edit in ablations] == pytest.approx([1] * len(ablations))
+    assert not zero.vector.any()
+    assert zero.site == steering.experiment.site
+
+
+def test_how_far_the_requested_vector_is_from_the_presets(steering: SteeringMeasurements) -> None:
+    realized = steering.realized(find_tool("hooks"))
+    direction = steering.experiment.true_direction().double()
+    exact = direction / direction.norm() * SETTINGS.strength
+
+    assert realized["declared"]
+    assert realized["request_error"] < 1e-6
+    assert steering._request_error(exact) < 1e-12
+    assert steering._request_error(1.5 * exact) == pytest.approx(0.5)
+    assert steering._request_error(torch.zeros_like(exact)) == pytest.approx(1)
