@@ -78,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--texts", type=Path, help="JSON object {source: [texts]}: the tiny checkpoints' answers")
     options = parser.parse_args(arguments)
     tiny = json.loads(options.texts.read_text(encoding="utf-8")) if options.texts else {}
-    parts = [pair(read_labels("published"), published_texts), pair(read_labels("tiny"), tiny.get)]
-    found, missing = ([item for part in parts for item in part[side]] for side in (0, 1))
+    published, small = pair(read_labels("published"), published_texts), pair(read_labels("tiny"), tiny.get)
+    found, missing = published[0] + small[0], published[1] + small[1]
     sys.stdout.write(report(found, missing) + "\n")
 
 

@@ -13,7 +13,8 @@ import pytest
 from steering_core.errors import SuiteError
 from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify, judge_text
 from steering_core.quality.foreign import FOREIGN_DECLINES
-from steering_core.tests.quality.quality_texts import COHERENT, GARBLED, HOSTILE, LOOPS, NORMAL, UNSCORED
+from steering_core.tests.quality.odd_texts import HOSTILE, LOOPS
+from steering_core.tests.quality.quality_texts import COHERENT, GARBLED, NORMAL, UNSCORED
 
 ROOT = Path(__file__).parents[3]
 
