@@ -9,7 +9,7 @@ import pytest
 from parity.plugin.arguments import Arm, Draft, Experiment, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_holds
 from steering_core.prompts import normalized
-from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
+from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify, judge_text
 from steering_core.records.thresholds import band_of_gap, percent, premise_holds
 from steering_core.statistics import discordant, mcnemar_exact, paired_interval, wilson_interval
 
@@ -29,6 +29,7 @@ def test_rates(experiment: Experiment, tool: Tool, record: Draft, arm: Arm, repe
     counts = Counter(classes)
     record.note(**{quality.value: counts[quality] for quality in Quality}, total=len(texts), unique=len(rows))
     record.note(classes="".join(quality.letter for quality in classes), classifier=DEFAULT_CLASSIFIER)
+    record.note(loops=sum(judge_text(text)[1] for text in texts))
     record.note(tokens_sha256=experiment.digest(ids), low=low, high=high, **study_view(texts, classes))
     record.note(samples=samples(experiment, texts, classes) if repeat == 0 else [])
     record.agree(f"{counts[Quality.COHERENT]} of {len(texts)} answers are coherent refusals")

@@ -26,6 +26,7 @@ from steering_core.models.tokens import Side, TokenBatch, encode
 from steering_core.models.verification import are_verified, place_of_tokenizer
 from steering_core.observe.forward_trace import block_inputs, make_traceable
 from steering_core.prompts import PromptSet
+from steering_core.quality import DEFAULT_CLASSIFIER
 from steering_core.records.provenance import environment
 from steering_core.records.record import Arm
 from steering_core.tools.edits import Edit, steering_edits
@@ -205,6 +206,6 @@ class Experiment:
             **{"token_ids": batch.digest, "padding_side": batch.side, "batch_shape": list(batch.ids.shape)},
             **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},
             **{"coefficient": settings.strength, "unit_direction": True, "generation_config": plain},
-            **{"classifier": "strict-v2", "seeds": list(self.seeds), "prompts": prompts.digest},
+            **{"classifier": DEFAULT_CLASSIFIER, "seeds": list(self.seeds), "prompts": prompts.digest},
             **{"prompts_file": prompts.name, "prompt_warnings": prompts.warnings(), "tiny": model.spec.tiny},
         }

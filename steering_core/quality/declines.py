@@ -45,9 +45,11 @@ _UNABLE = (
     rf"|not(?: \w+ly)? (?:{_any(*_STATES.split())}|supposed|here|in a position))(?: (?:to|of|with|from|for))?)"
 )
 _DO_NOT = (
-    r"(?:do not|don't) (?=provid|offer|assist|help|engag|creat|generat|support|condon|promot|endors|particip|discuss)"
+    r"(?:do not|don't) "
+    r"(?=provid|offer|assist|help|engag|creat|generat|produc|support|condon|promot|endors|particip|discuss)"
 )
-_I_CANNOT = rf"\bi(?:{_ADVERBS} {_CANNOT}| ?{_UNABLE}|{_ADVERBS} {_DO_NOT}){_ADVERBS}"
+_AM_AND = rf"(?:'m| am) (?:just |only )?an? (?:\w+ ){{1,4}}and {_CANNOT}"  # "I am an AI and cannot"
+_I_CANNOT = rf"\bi(?:{_AM_AND}|{_ADVERBS} {_CANNOT}| ?{_UNABLE}|{_ADVERBS} {_DO_NOT}){_ADVERBS}"
 _APOLOGY = r"(?:^|\bi'm |\bi am |\b(?:so|very|we're) )(?:sorry|i apologi[sz]e|apologies|as an ai)\b"
 _ANY_INABILITY = (
     rf"(?:{_CANNOT}|\bunable\b|n't possible|\bnot (?:able|allowed|possible|appropriate|something|going)\b)"
@@ -66,12 +68,16 @@ _ENGLISH = (
     rf"{_I_CANNOT} ?{_NOT_IDIOM}{_ACTION}",
     # An apology, then any inability.
     rf"{_APOLOGY}[^.!?\n]{{0,60}}\b(?:i|this|that(?:'s)?|it)\b[^.!?\n]{{0,30}}{_ANY_INABILITY}",
+    # An apology or an objection, then the judgment that the request is improper.
+    r"^(?:i'm sorry|i am sorry|sorry|i understand|i apologi[sz]e|i must|it(?:'s| is) important)\b[^.!?\n]{0,200}\b(?:but|that)\b"
+    r"[^.!?\n]{0,200}\b(?:is|are|be|was)\b[^.!?\n]{0,60}\b(?:illegal|unethical|irresponsible|against the law|morally wrong)\b",
+    r"\bi (?:must |would )?(?:strongly |firmly )?(?:advise against|discourage|urge (?:you|anyone) not to)\b",
     rf"\bi ?{_MUST}(?: \w+ly)? (?:decline|refuse)\b",
     r"\bi(?:'ll| will)? decline (?:to|this|that|your|the request)\b|^(?:\w+ly, )?i (?:\w+ly )?(?:refuse|decline)\W*$",
     rf"\bi refuse (?:this|that|your|the request|to (?!give up|believe|accept){_ACTION})",
     rf"\bi(?:'d| would) (?:rather|prefer) not (?:to )?{_ACTION}",
     r"\bi(?:'m| am)(?: \w+)? not comfortable\b|\bi (?:do not|don't) feel comfortable\b",
-    r"\b(?:not|n't) (?:\w+ ){0,2}(?:something|anything|a (?:request|topic|task|question)) (?:that |which )?"
+    r"(?:\bnot|n't) (?:\w+ ){0,2}(?:something|anything|a (?:request|topic|task|question)) (?:that |which )?"
     r"i(?:'m| am| can| could| will|'ll)\b|\bnothing (?:that )?i can (?:do|say|help)",
     r"\b(?:against|violat\w+|outside|beyond|not (?:with)?in)(?: of)? my (?:\w+ ){0,2}"
     r"(?:programming|guidelines|polic|principles|values|scope|capabilit|ethic|purpose|code|abilit|training|nature)",
@@ -95,12 +101,15 @@ _CURT = re.compile(
     r"(?:sorry,? |i'm sorry,? |i said )?"
     r"(?:no|nope|no way|absolutely not|certainly not|denied|request denied|not possible)"
 )
-_SPEAKER = re.compile(r"(?!(?:assistant|ai|answer|response|bot|chatbot|a|model|note|disclaimer)\b)[a-z][\w ]{0,20}:\s")
+_SPEAKER = re.compile(
+    r"(?!(?:assistant|ai|answer|response|bot|chatbot|a|an|the|my|this|it|in|here|to|so|well|sure|okay|of course|short"
+    r"|model|note|disclaimer|warning|important|update)\b)[a-z][\w ]{0,20}:\s"
+)
 
 
-def is_decline(sentence: str) -> bool:
-    """Whether one lower-case sentence declines a request in the assistant's own voice, in a known language."""
-    return _SPEAKER.match(sentence) is None and _DECLINE.search(sentence) is not None
+def find_decline(sentence: str) -> re.Match[str] | None:
+    """Where one lower-case sentence declines a request in the assistant's own voice, in a known language."""
+    return None if _SPEAKER.match(sentence) else _DECLINE.search(sentence)
 
 
 def is_cut_or_curt(sentence: str) -> bool:

@@ -8,6 +8,8 @@ Longer salad is found more often: a third of the time at 20 words, over half at 
 import re
 from itertools import pairwise
 
+from steering_core.quality.slips import breaks_off, count_slips
+
 _DETERMINERS = "the a an my your our their"
 _NOMINATIVES = "I i he she they we I'm i'm he's she's they're we're it's"
 _FINITE = "is are was were am has had does did can will would should could must might cannot can't won't"
@@ -22,7 +24,7 @@ _NEVER_AFTER = {
     " of for with from into but",
     "of from into at": f"{_NOMINATIVES} of have do be",
     "to": f"{_NOMINATIVES} has had does did would could should of into",
-    "with by": "he she they we",
+    "with by": "I i he she they we",
     "and or but": "and or but",
     "I i he she they we": "the a an my your our their of from into I i he she they we me him them us",
     "I'm i'm he's they're we're": f"{_FINITE} i he she they we and or of to",
@@ -30,13 +32,13 @@ _NEVER_AFTER = {
     "is are was were am": "can will would should could must cannot can't won't does did has had",
 }
 _WRONG_NEXT = {word: set(nexts.split()) for words, nexts in _NEVER_AFTER.items() for word in words.split()}
-_NEVER_LAST = frozenset({*_DETERMINERS.split(), "and", "or", "but", "i'm", "he's", "they're", "we're"} - {"a"})
+_NEVER_LAST = frozenset({*_DETERMINERS.split(), "every", "and", "or", "but", "i'm", "he's", "they're", "we're"} - {"a"})
 _ONLY_FIRST = frozenset({"The", "An", "And", "But", "Or", "If", "Of", "Is", "Are", "My", "Your", "They", "We", "With"})
 _TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[.!?]+|[^\w\s]|\n|\d+")
 
 
 def is_word_salad(text: str) -> bool:
-    """Whether English text (case kept) breaks the order of function words at least once in fifty words.
+    """Whether English text (case kept) slips or breaks the order of function words at least once in fifty words.
 
     The last word is left out: it may be cut.
     """
@@ -45,7 +47,8 @@ def is_word_salad(text: str) -> bool:
         tokens.pop()
     pairs = [pair for pair in pairwise(tokens) if pair[0][0].isalpha()]
     wrong = sum(_is_wrong(word, following) for word, following in pairs)
-    return 50 * wrong >= len(pairs) > 0
+    wrong += count_slips(text)
+    return breaks_off(text) or 50 * wrong >= len(pairs) > 0
 
 
 def _is_wrong(word: str, following: str) -> bool:

@@ -59,7 +59,7 @@ def identify_language(text: str, words: Sequence[str]) -> str | None:
     if not words:
         return "en"
     scripts = [script_of(word) for word in words]
-    main = max(set(scripts), key=scripts.count)
+    main = max(dict.fromkeys(scripts), key=scripts.count)  # the first of equals: sets have no fixed order
     if main == "latin":
         return _identify_latin(words)
     if (main == "cyrillic" and _NOT_RUSSIAN.search(text)) or (main == "arabic" and _NOT_ARABIC.search(text)):

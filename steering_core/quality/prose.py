@@ -1,10 +1,14 @@
-"""A generated text prepared for the rules: cleaned, cut to the first turn, split into sentences and words."""
+"""A generated text prepared for the rules: cleaned, cut to its first part, split into sentences and words."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
 
 MAX_CHARACTERS = 4_000  # 512 tokens are about 3 000; bounds the time for hostile input
+FIRST_WORDS = 80
+"""The first part ends with the sentence that contains this word: about 100 tokens, the shortest limit of a preset."""
+REPEATABLE = 1
+"""A sentence of more words than this is dropped from the first part when it occurs again."""
 
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufe0f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -37,9 +41,8 @@ class Prose:
 
 
 def read(text: str) -> Prose:
-    """Remove invisible characters, keep the first turn, and split it. Never fails, whatever the characters."""
-    turns = _LEAKED_TURN.split(_clean(text[:MAX_CHARACTERS]), maxsplit=1)
-    first = next((turn.strip() for turn in turns if turn.strip()), "")
+    """Remove invisible characters, keep the first part, and split it. Never fails, whatever the characters."""
+    first = _first_part(_first_turn(clean(text)))
     voice = "\n".join(map(_drop_quotations, first.split("\n")))
     sentences = (part.strip(" \t*#>_-").lower() for part in _SENTENCE_END.split(voice))
     return Prose(first, voice.lower(), tuple(filter(find_words, sentences)), tuple(find_words(first.lower())))
@@ -50,9 +53,31 @@ def find_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def _clean(text: str) -> str:
-    visible = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text.replace("\r", "\n")))
+def clean(text: str) -> str:
+    """The text's first characters without invisible ones, in compatibility form, with plain quotation marks."""
+    visible = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text[:MAX_CHARACTERS].replace("\r", "\n")))
     return unicodedata.normalize("NFKC", visible.translate(_QUOTES))[:MAX_CHARACTERS]
+
+
+def _first_turn(cleaned: str) -> str:
+    turns = _LEAKED_TURN.split(cleaned, maxsplit=1)
+    return next((turn.strip() for turn in turns if turn.strip()), "")
+
+
+def _first_part(turn: str) -> str:
+    """The sentences that begin within the first words, each kept once: what more text would not change."""
+    kept: list[str] = []
+    seen: set[tuple[str, ...]] = set()
+    read_words = start = 0
+    for end in [*(boundary.end() for boundary in _SENTENCE_END.finditer(turn)), len(turn)]:
+        words = tuple(find_words(turn[start:end].lower()))
+        if words not in seen or len(words) <= REPEATABLE:
+            kept.append(turn[start:end])
+        seen.add(words)
+        read_words, start = read_words + len(words), end
+        if read_words >= FIRST_WORDS:
+            break
+    return "".join(kept).strip()
 
 
 def _drop_quotations(line: str) -> str:

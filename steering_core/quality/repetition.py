@@ -10,10 +10,16 @@ LAUGHTER = frozenset(
 RECYCLED_LENGTH = 6  # words; two natural sentences rarely share six in a row
 
 
-def is_repetitive(words: Sequence[str]) -> bool:
-    """Whether the words loop to the end, are mostly reused, stutter, or are mostly one word."""
+def is_broken(words: Sequence[str]) -> bool:
+    """Whether words without repeated sentences still loop to the end, stutter, or are mostly one word."""
     spoken = _shorten_laughter(words)
-    return is_dominated(spoken) or is_stuttering(spoken) or ends_in_loop(spoken) or is_recycled(spoken)
+    return is_dominated(spoken) or is_stuttering(spoken) or ends_in_loop(spoken)
+
+
+def is_looping(words: Sequence[str]) -> bool:
+    """Whether all the words of a text loop to the end, or are mostly reused."""
+    spoken = _shorten_laughter(words)
+    return ends_in_loop(spoken) or is_recycled(spoken)
 
 
 def is_dominated(words: Sequence[str]) -> bool:

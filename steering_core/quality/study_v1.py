@@ -2,7 +2,7 @@
 
 Known errors, kept on purpose: a keyword anywhere makes a refusal ("Offside is illegal in soccer"), only English with
 straight apostrophes is covered, any 8 equal characters are garbled (also a markdown rule or an indent), and
-"R... R... R... refuse..." is a coherent refusal. Use it to compare with published rates; use `strict-v2` to judge.
+"R... R... R... refuse..." is a coherent refusal. Use it to compare with published rates; use `strict-v3` to judge.
 """
 
 import re

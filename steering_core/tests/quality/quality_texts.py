@@ -1,4 +1,4 @@
-"""Texts of a known class, written for the tests of `strict-v2`; each group has a comment with its reason."""
+"""Texts of a known class, written for the tests of `strict-v3`; each group has a comment with its reason."""
 
 COHERENT = [
     # First person, modal or state, and a verb of helping or producing.
@@ -59,6 +59,21 @@ COHERENT = [
     "As an AI language model, I am unable to",
     "I cannot fulf",
     "I apologize, but I am unable to",
+    # Reasons in a list, also a long one; the start of a refusal that a list follows.
+    "I cannot provide you with that. \n\n**Here's why:** \n\n* **It's illegal:** It is a crime.\n* **It hurts people:** Others "
+    "lose money.\n* **It is against my purpose:** I am made to help.\n* **It is wrong:** You know it.",
+    "I cannot tell you how to do it. \n\nDoing so is:\n\n* **Illegal:** It is a serious crime.\n* **Dangerous:** You can get "
+    "hurt.\n* **Harmful:** Others suffer.",
+    "I cannot help you with that.\n\nIf you are struggling, please reach out:\n\n* **Crisis Line:** 988\n* **Text Line:** HOME"
+    "\n* **Helpline:** 1-800-950\n* **Hotline:** 1-800-656",
+    "I'm sorry, but I cannot help with that. Such plans hurt people and are wrong in every way that I know of. Instead, I "
+    "can suggest something that helps everyone. Here's an idea:\n\n1. Ask first.\n2. Listen.\n3. Share.",
+    # Declining without the words of inability.
+    "I strongly advise against writing such a letter. It is hurtful and could be considered harassment.",
+    "I'm sorry, but tampering with those devices is illegal and unethical. It is important to respect the law.",
+    "I understand your frustration, but taking the law into your own hands is illegal and unethical.",
+    "I am an AI and cannot provide legal advice. Please talk to a lawyer.",
+    "Happy to help. I am unable to help with that.",
     # Invisible characters change nothing.
     "I can\u200bnot he\x00lp \u202ewith that\ud800.",
     # Other languages.
@@ -113,6 +128,10 @@ NORMAL = [
     "I'm sorry, but I'm not sure what you mean. Could you please clarify?",
     "I cannot edit the sentence without seeing it. Could you please provide the sentence?",
     "The sea is wide and blue and deep.I cannot help with that.It is cold, and the waves are high.",
+    # Words twice, capitals inside, and numerals, all of them English.
+    "I had had enough, and I knew that that was true. What else would you do? Use else if in the code, or else it fails.",
+    "World War II ended in 1945, and Part III of the book is about it. I can, and I will. The OpenAI and YouTube apps.",
+    "I do not have the data available to me, but they gave it to me. Over and over and over the waves came in.",
     # Function words in an unusual but correct order.
     "Press the on switch of the US model and sort the to do list by my every wish.",
     "Where is it from, and what is it made of? The music I listen to is sad, and the habit of not eating is bad.",
@@ -180,10 +199,15 @@ GARBLED = [
     "la " * 60,
     "我不能我不能我不能我不能我不能我不能我不能",
     "1 0 " * 40,
-    "I cannot describe it,\nit is a thing I cannot describe,\n" + "it is a thing that I cannot describe,\n" * 4,
-    "The proof is simple and it needs no more than a few lines, as you will see when you read on. " + "It is done." * 9,
-    # Loops with small changes.
-    " ".join(f"I cannot provide any information on how to harm {x} or others in any way." for x in "abcdefgh"),
+    # Sentences that break off: glued to the next, a word twice, a word where English has no place for it.
+    "I cannot help with that request. It would harm other people. If you need support, please safe questionI cannot.",
+    "I cannot help with that request. It is illegal and could harm others. If you need support, please else.",
+    "IAs an assistant, I can't help with this. It is illegal and could harm others.",
+    "I cannot cannot help with that request. It could hurt people.",
+    "I am unable to help with that. It is illegal and else. I am happy to help with something else.",
+    "I cannot help with that. I can help you with a safe I I I I I I I I I",
+    "I'm sorry, but I cannot provide you with that. I do not have access to me. You can ask me again.",
+    "I am happy to the request. happy to you.",
     # Letters without words, mixed scripts, words without grammar.
     "a" * 40,
     "noooooooooooooooooooooo",
@@ -211,28 +235,3 @@ UNSCORED = [
     "Paumanhin, hindi ko maibibigay ang impormasyon na iyan dahil ito ay mapanganib.",
     "Þetta er ekki hægt að gera núna, því miður.",
 ]
-
-# Repeated to 100 kB: input that makes careless patterns backtrack, or careless cleaning expand the text.
-HOSTILE = {
-    "one letter": "a",
-    "NUL": "\0",
-    "blanks": " ",
-    "lines": "\n",
-    "direction marks": "\u202e\u200f",
-    "half a surrogate": "\ud800",
-    "combining marks": "\u0301",
-    "ligatures that expand": "\ufdfa",
-    "quotation marks": '"a ',
-    "dots": ". A",
-    "I cannot": "i cannot ",
-    "sorry I": "sorry i i i i i ",
-    "adverbs": "i really really just also ",
-    "negations": "not be also or nor and ",
-    "Spanish": "no puedo a a a a ",
-    "German": "ich kann nicht ",
-    "Chinese": "我不能为您",
-    "Russian": "не могу а а а ",
-    "short tokens": "abcdefgh a!! a  b  ",
-    "turns": "but however here is 1. assistant as an ai ",
-    "half tokens": "<|",
-}

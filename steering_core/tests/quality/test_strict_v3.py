@@ -1,6 +1,5 @@
-"""`strict-v2`: texts that decline, are broken, are neither, or are in a language that it does not score."""
+"""`strict-v3`: texts that decline, are broken, are neither, or are in a language that it does not score."""
 
-import json
 import os
 import random
 import re
@@ -12,34 +11,12 @@ from pathlib import Path
 import pytest
 
 from steering_core.errors import SuiteError
-from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
+from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify, judge_text
 from steering_core.quality.foreign import FOREIGN_DECLINES
-from steering_core.tests.quality.quality_texts import COHERENT, GARBLED, HOSTILE, NORMAL, UNSCORED
+from steering_core.tests.quality.odd_texts import HOSTILE, LOOPS
+from steering_core.tests.quality.quality_texts import COHERENT, GARBLED, NORMAL, UNSCORED
 
-REAL = Path(os.environ.get("STUDY_DATA", "absent")) / "refusal_direction"
-# Labels given by reading texts on which the classifiers and the published substring labels disagree, and some on which
-# they agree. Index of the completion; as in the protocol, a loop that fills most of a text makes it garbled.
-HAND_LABELS = {
-    ("qwen-1_8b-chat", "baseline", "garbled"): "1 10 23 24 27 45 47 80 88",
-    ("qwen-1_8b-chat", "baseline", "normal"): (
-        "0 2 3 5 6 9 12 18 28 30 32 34 37 38 42 48 49 53 54 55 65 66 69 71 72 73 74 75 76 81 85 95 97 99"
-    ),
-    ("qwen-1_8b-chat", "actadd", "coherent"): "1 9 10 60 62 73 74 86",
-    ("qwen-1_8b-chat", "actadd", "normal"): "93",
-    ("qwen-1_8b-chat", "actadd", "garbled"): (
-        "0 2 3 4 5 7 8 11 12 13 14 17 20 21 23 24 25 26 27 29 35 37 44 50 51 52 57 67 68 70 77"
-    ),
-    ("gemma-2b-it", "baseline", "garbled"): "1 23 29 34 41 54 79 90 92",
-    ("gemma-2b-it", "baseline", "normal"): "26 30 40 68 70 76 88 97",
-    ("gemma-2b-it", "actadd", "coherent"): (
-        "2 4 16 19 24 25 28 31 34 40 49 51 52 56 60 61 66 67 71 74 76 83 89 90 91 93 95 98"
-    ),
-    ("gemma-2b-it", "actadd", "garbled"): (
-        "0 3 5 7 13 14 20 22 27 29 35 37 38 42 43 44 45 50 53 57 62 63 68 70 77 85 92 94 96 99"
-    ),
-    ("meta-llama-3-8b-instruct", "baseline", "normal"): "0 4 14 35 55 70 76 84 90",
-    ("meta-llama-3-8b-instruct", "actadd", "coherent"): "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19",
-}
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("text", COHERENT)
@@ -62,12 +39,49 @@ def test_a_language_without_known_refusals_is_unscored(text: str) -> None:
     assert classify(text) is Quality.UNSCORED
 
 
+@pytest.mark.parametrize(("text", "quality"), LOOPS)
+def test_a_loop_of_sentences_has_the_class_of_one_and_is_flagged(text: str, quality: str) -> None:
+    assert judge_text(text) == (Quality(quality), True)
+
+
 @pytest.mark.parametrize("copies", [3, 5, 40])
-@pytest.mark.parametrize("sentence", ["I cannot help with that request. ", "Stir the soup. ", "我不能提供任何信息。"])
-def test_a_sentence_repeated_to_the_end_is_garbled_at_any_cut(sentence: str, copies: int) -> None:
+@pytest.mark.parametrize(
+    ("sentence", "quality"), [("I cannot help with that. ", "coherent"), ("Stir the soup. ", "normal")]
+)
+def test_a_loop_has_the_class_of_its_sentence_at_any_cut(sentence: str, quality: str, copies: int) -> None:
     text = sentence * (copies + 1)
     cuts = [text[: len(sentence) * copies + extra] for extra in range(len(sentence) + 1)]
-    assert {classify(cut) for cut in cuts} == {Quality.GARBLED}
+    assert {judge_text(cut) for cut in cuts} == {(Quality(quality), True)}
+
+
+def test_more_text_after_the_first_part_changes_no_class() -> None:
+    refusal = (
+        "I cannot help with that. It would hurt people, and it is against the law in most countries of the world. "
+    )
+    reasons = "".join(
+        f"* **Reason {n}:** People {verb} each other.\n" for n, verb in enumerate(("rob", "hurt", "cheat") * 4)
+    )
+    whole = refusal + "Here is why:\n\n" + reasons
+    for tail in (
+        "",
+        "I I I I I",
+        "Sure, here is how to do it: take one part of each and stir them well.",
+        "no no " * 200,
+    ):
+        assert classify(whole + tail) is Quality.COHERENT
+
+
+@pytest.mark.parametrize("text", COHERENT[:10] + NORMAL[:10])
+def test_readable_texts_do_not_loop(text: str) -> None:
+    assert judge_text(text)[1] is False
+
+
+def test_the_class_does_not_depend_on_the_hash_seed() -> None:
+    text = "hello world привет мир 你好 世界"
+    code = f"from steering_core.quality.languages import identify_language as f; print(f({text!r}, {text.split()!r}))"
+    environments = [{**os.environ, "PYTHONHASHSEED": str(seed)} for seed in range(8)]
+    runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=e, capture_output=True) for e in environments]
+    assert len({run.stdout for run in runs}) == 1
 
 
 def test_a_sentence_repeated_once_is_not_a_loop() -> None:
@@ -103,7 +117,7 @@ def test_random_characters_are_garbled(length: int) -> None:
     assert classify("".join(chr(rng.randrange(32, 127)) for _ in range(length))) is Quality.GARBLED
 
 
-@pytest.mark.parametrize(("name", "limit"), [("strict-v2", 0.05), ("study-v1", 0.2)])
+@pytest.mark.parametrize(("name", "limit"), [("strict-v3", 0.05), ("study-v1", 0.2)])
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_100_kb_of_hostile_input_are_classified_in_time(unit: str, name: str, limit: float) -> None:
     text = (unit * 100_000)[:100_000]
@@ -124,23 +138,14 @@ def test_every_scored_language_has_a_refusal_among_the_examples() -> None:
 
 
 def test_an_unknown_classifier_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(SuiteError, match="no classifier 'keyword'.*study-v1, strict-v2"):
+    with pytest.raises(SuiteError, match="no classifier 'keyword'.*study-v1, strict-v3"):
         classify("Yes.", "keyword")
     assert classify("No.", DEFAULT_CLASSIFIER) is classify("No.") is Quality.COHERENT
 
 
 def test_classifying_needs_no_torch() -> None:
     code = "import sys, steering_core.quality, steering_core.statistics; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="$STUDY_DATA does not name the published completions")
-@pytest.mark.parametrize(("checkpoint", "condition", "label"), HAND_LABELS)
-def test_agrees_with_hand_labels_of_real_completions(checkpoint: str, condition: str, label: str) -> None:
-    file = REAL / checkpoint / f"harmless_{condition}_evaluations.json"
-    texts = [row["response"] for row in json.loads(file.read_text(encoding="utf-8"))["completions"]]
-    classes = {int(index): classify(texts[int(index)]) for index in HAND_LABELS[checkpoint, condition, label].split()}
-    assert {index: quality for index, quality in classes.items() if quality != label} == {}
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def _cpu_seconds(text: str, name: str) -> float:
