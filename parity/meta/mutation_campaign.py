@@ -43,7 +43,8 @@ def outcome(tree: Path, mutant: Mutant) -> str:
         tests = CORE / "tests" / Path(mutant.file).parts[1]
         if not passes(tree, (*PYTEST, str(tests))):
             return "killed by tests"
-        return "survived" if passes(tree, CHECKS) else "killed by checks"
+        # On a loaded machine a check can fail once for no reason of the mutant's: only a repeated failure counts.
+        return "survived" if passes(tree, CHECKS) or passes(tree, CHECKS) else "killed by checks"
     finally:
         file.write_text(text, encoding="utf-8")
 
@@ -57,7 +58,7 @@ def check_unmutated(tree: Path, mutants: Iterable[Mutant]) -> None:
 
 def passes(tree: Path, words: Sequence[str]) -> bool:
     """Whether `python -m words` in the copy ends with status 0 in time."""
-    command = [sys.executable, "-m", *words]
+    command = [sys.executable, "-B", "-m", *words]  # a stale .pyc would hide a mutant of the same size
     try:
         return subprocess.run(command, cwd=tree, capture_output=True, timeout=TIMEOUT).returncode == 0
     except subprocess.TimeoutExpired:
