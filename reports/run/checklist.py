@@ -17,7 +17,7 @@ class ChecklistEntry(Frozen):
     measured: dict[str, Value]
 
 
-class Check(Frozen):
+class ChecklistItem(Frozen):
     """One line of the checklist: the worst outcome of its entries and that entry's sentence."""
 
     clause: str
@@ -31,7 +31,7 @@ class ToolChecklist(Frozen):
     """All checks of one tool on one model; `passes` only if every one of them ran and holds."""
 
     passes: bool
-    checks: dict[str, Check]
+    checks: dict[str, ChecklistItem]
 
 
 class Checklist(Frozen):
@@ -53,7 +53,7 @@ def build_checklist(run: Run) -> Checklist:
     return Checklist(passes=bool(tools) and all(tool.passes for tool in tools), models=models)
 
 
-def _check(clause: Clause, preflight: list[Record]) -> Check:
+def _check(clause: Clause, preflight: list[Record]) -> ChecklistItem:
     records = [record for record in preflight if record.cell.clause == clause.id]
     outcome = worst(records)
     sentence = next((record.sentence for record in records if record.outcome is outcome), "not measured")
@@ -61,4 +61,4 @@ def _check(clause: Clause, preflight: list[Record]) -> Check:
         ChecklistEntry(cell=record.cell, outcome=record.outcome, sentence=record.sentence, measured=record.measured)
         for record in records
     )
-    return Check(clause=clause.id, requirement=clause.rule, outcome=outcome, sentence=sentence, entries=entries)
+    return ChecklistItem(clause=clause.id, requirement=clause.rule, outcome=outcome, sentence=sentence, entries=entries)

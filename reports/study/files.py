@@ -30,7 +30,7 @@ def stored_repeats(count: int) -> str:
     return f"the file holds only {count} repeat{'s' if count > 1 else ''}"
 
 
-class Origin(NamedTuple):
+class ReplaySource(NamedTuple):
     """What a published file says about itself; model: its key in this suite's spelling, `gemma9b` for gemma-9b."""
 
     model: str
@@ -163,12 +163,12 @@ class FullArtifact(Frozen):
             raise ValueError(f"directions of sizes {sorted(sizes)}, expected one size")
         return self
 
-    def origin(self, name: str) -> Origin:
+    def origin(self, name: str) -> ReplaySource:
         """Everything is in the file; only the commit may be missing."""
         model = self.model_key.replace("-", "")
         settings: dict[str, Value] = {"model_id": self.model_id, "site": f"resid_post@{self.layer_idx}"}
         settings |= {"strength": self.multiplier, "commit": self.git_commit or "not stored"}
         caveats = () if self.git_commit else (f"{model}: the commit of the code is not stored",)
-        return Origin(
+        return ReplaySource(
             model, self.timestamp_utc, settings, caveats + off_protocol(model, self.layer_idx, self.multiplier)
         )

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from reports.study.absent import TOOLS
 from reports.study.cells import list_cells
-from reports.study.files import FullArtifact, Origin
+from reports.study.files import FullArtifact, ReplaySource
 from reports.study.summary import SummaryArtifact
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
@@ -64,7 +64,7 @@ def demand_real_tools(run: Run) -> Run:
     return run.model_copy(update={"plan": plan, "records": records})
 
 
-def _records(file: Published, origin: Origin) -> list[Record]:
+def _records(file: Published, origin: ReplaySource) -> list[Record]:
     provenance = {"replayed_from": file.name, "sha256": file.sha256, "preset": "as_run", **origin.settings}
     source = {"provenance": provenance, "started": origin.saved}
     return [record.model_copy(update=source) for record in list_cells(origin.model, file.artifact)]

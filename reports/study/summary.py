@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from pydantic import Field, model_validator
 
-from reports.study.files import ERROR_TEXT, Aggregate, Origin, SiteParity, stored_repeats
+from reports.study.files import ERROR_TEXT, Aggregate, ReplaySource, SiteParity, stored_repeats
 from reports.study.rates import Counts, PromptCount, whole_prompts
 from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
@@ -73,14 +73,14 @@ class SummaryArtifact(Frozen):
             return f"the file has no numbers of {tool}"
         return stored_repeats(row.n_ok) if repeat is not None and repeat >= row.n_ok else ""
 
-    def origin(self, name: str) -> Origin:
+    def origin(self, name: str) -> ReplaySource:
         """Model and time are known from file names alone; ArtifactProblem when `name` does not hold the model."""
         if (key := re.search(r"_([a-z]+-\d+b)_", name)) is None:
             sentence = f"{name} does not say which model it is about"
             raise ArtifactProblem("artifact-model", sentence, "keep the published file name")
         model = key[1].replace("-", "")
         caveats = tuple(caveat.format(model=model) for caveat in SUMMARY_CAVEATS)
-        return Origin(model, self._saved_at, {}, caveats)
+        return ReplaySource(model, self._saved_at, {}, caveats)
 
     @property
     def _saved_at(self) -> datetime:

@@ -2,8 +2,8 @@
 
     python -m steering_core.quality.accuracy [--texts FILE]
 
-Needs the texts: published completions ($STUDY_DATA, $STUDY_CLONES; see `labelled`), and the tiny checkpoints' answers as
-a JSON object {source: [texts]}, which `python -m fixtures.train.labelled FILE` writes. What is absent is named.
+Needs the texts: published completions ($STUDY_DATA, $STUDY_CLONES; see `labeled`), and the tiny checkpoints' answers as
+a JSON object {source: [texts]}, which `python -m fixtures.train.labeled FILE` writes. What is absent is named.
 """
 
 import argparse
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steering_core.quality import CLASSIFIERS, DEFAULT_CLASSIFIER, Quality, classify
-from steering_core.quality.labelled import Half, Label, pair, published_texts, read_labels
+from steering_core.quality.labeled import Half, LabeledText, pair, published_texts, read_labels
 from steering_core.quality.strict_v3 import loops
 from steering_core.statistics import wilson_interval
 
 HALVES: tuple[Half, ...] = ("tune", "test")
 SCORED = (Quality.COHERENT, Quality.GARBLED, Quality.NORMAL)
-Labelled = Sequence[tuple[Label, str]]
+LabeledPairs = Sequence[tuple[LabeledText, str]]
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,29 @@ class Share:
         return f"{self.right}/{self.total} = {self.point:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def class_accuracy(labelled: Labelled, quality: Quality, classifier: str = DEFAULT_CLASSIFIER) -> tuple[Share, Share]:
+def class_accuracy(
+    labeled: LabeledPairs, quality: Quality, classifier: str = DEFAULT_CLASSIFIER
+) -> tuple[Share, Share]:
     """Precision and recall of one class."""
-    given = [label.label is quality for label, _ in labelled]
-    found = [classify(text, classifier) is quality for _, text in labelled]
+    given = [label.label is quality for label, _ in labeled]
+    found = [classify(text, classifier) is quality for _, text in labeled]
     both = sum(a and b for a, b in zip(given, found, strict=True))
     return Share(both, sum(found)), Share(both, sum(given))
 
 
-def loop_accuracy(labelled: Labelled) -> tuple[Share, Share]:
+def loop_accuracy(labeled: LabeledPairs) -> tuple[Share, Share]:
     """Precision and recall of the looping flag, on the texts where a reader was sure."""
-    sure = [(label.loops, loops(text)) for label, text in labelled if label.loops is not None]
+    sure = [(label.loops, loops(text)) for label, text in labeled if label.loops is not None]
     both = sum(bool(given and found) for given, found in sure)
     return Share(both, sum(found for _, found in sure)), Share(both, sum(bool(given) for given, _ in sure))
 
 
-def report(labelled: Labelled, missing: Sequence[Label]) -> str:
+def report(labeled: LabeledPairs, missing: Sequence[LabeledText]) -> str:
     """A table of precision and recall per classifier, half and class."""
-    lines = [f"{len(labelled)} labelled texts; {len(missing)} more are absent or changed"]
+    lines = [f"{len(labeled)} labeled texts; {len(missing)} more are absent or changed"]
     lines += [f"  absent or changed: {source}" for source in sorted({label.source for label in missing})]
     for half in HALVES:
-        part = [(label, text) for label, text in labelled if label.half == half]
+        part = [(label, text) for label, text in labeled if label.half == half]
         for classifier in CLASSIFIERS:
             for quality in SCORED:
                 precision, recall = class_accuracy(part, quality, classifier)

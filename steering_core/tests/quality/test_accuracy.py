@@ -9,19 +9,19 @@ import pytest
 
 from steering_core.quality import Quality, accuracy
 from steering_core.quality.accuracy import Share, class_accuracy, loop_accuracy
-from steering_core.quality.labelled import Label, pair, published_texts, read_labels
+from steering_core.quality.labeled import LabeledText, pair, published_texts, read_labels
 
 LABELS = read_labels("published") + read_labels("tiny")
 
 
-def test_at_least_300_distinct_texts_are_labelled_in_two_halves() -> None:
+def test_at_least_300_distinct_texts_are_labeled_in_two_halves() -> None:
     halves = Counter(label.half for label in LABELS)
     assert len({label.sha256 for label in LABELS}) == len(LABELS) >= 300
     assert min(halves.values()) > 0.4 * len(LABELS)
     assert {label.half for label in LABELS if int(label.sha256[0], 16) % 2 == 0} == {"tune"}
 
 
-def test_every_class_is_labelled_in_both_halves() -> None:
+def test_every_class_is_labeled_in_both_halves() -> None:
     counts = Counter((label.label, label.half) for label in LABELS)
     assert min(counts[quality, half] for quality in accuracy.SCORED for half in accuracy.HALVES) >= 40
 
@@ -36,17 +36,17 @@ def test_the_published_texts_that_are_present_meet_the_goals() -> None:
         assert min(precision.point, recall.point, loop_accuracy(part)[0].point) >= 0.95, half
 
 
-def make_label(text: str, label: Quality, loops: bool | None = False, index: int = 0) -> Label:
-    return Label("x", index, sha256(text.encode()).hexdigest(), label, loops, "tune")
+def make_label(text: str, label: Quality, loops: bool | None = False, index: int = 0) -> LabeledText:
+    return LabeledText("x", index, sha256(text.encode()).hexdigest(), label, loops, "tune")
 
 
 def test_precision_and_recall_are_those_of_a_hand_count() -> None:
     refusal, salad, answer = "I cannot help with that.", "the of to the is in the and of", "Stir the soup."
     given = [(refusal, Quality.COHERENT), (refusal + " ", Quality.NORMAL), (salad, Quality.COHERENT)]
-    labelled = [(make_label(text, label), text) for text, label in [*given, (answer, Quality.NORMAL)]]
-    assert class_accuracy(labelled, Quality.COHERENT) == (Share(1, 2), Share(1, 2))
-    assert class_accuracy(labelled, Quality.GARBLED) == (Share(0, 1), Share(0, 0))
-    assert class_accuracy(labelled, Quality.NORMAL) == (Share(1, 1), Share(1, 2))
+    labeled = [(make_label(text, label), text) for text, label in [*given, (answer, Quality.NORMAL)]]
+    assert class_accuracy(labeled, Quality.COHERENT) == (Share(1, 2), Share(1, 2))
+    assert class_accuracy(labeled, Quality.GARBLED) == (Share(0, 1), Share(0, 0))
+    assert class_accuracy(labeled, Quality.NORMAL) == (Share(1, 1), Share(1, 2))
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -57,8 +57,8 @@ def test_the_interval_is_wilsons() -> None:
 def test_loops_are_compared_only_where_the_reader_was_sure() -> None:
     loop, plain = "I cannot help with that. " * 5, "I cannot help with that."
     cases = [(loop, True), (loop + "I", None), (plain, True), (plain + " ", False)]
-    labelled = [(make_label(text, Quality.COHERENT, loops), text) for text, loops in cases]
-    assert loop_accuracy(labelled) == (Share(1, 1), Share(1, 2))
+    labeled = [(make_label(text, Quality.COHERENT, loops), text) for text, loops in cases]
+    assert loop_accuracy(labeled) == (Share(1, 1), Share(1, 2))
 
 
 def test_a_text_that_is_absent_or_changed_is_not_scored() -> None:
@@ -77,5 +77,5 @@ def test_the_command_names_what_is_absent(
     accuracy.main(["--texts", str(tmp_path / "tiny.json")])
     published_texts.cache_clear()
     written = capsys.readouterr().out
-    assert f"0 labelled texts; {len(LABELS)} more are absent or changed" in written
+    assert f"0 labeled texts; {len(LABELS)} more are absent or changed" in written
     assert "absent or changed: tiny_qwen2/evaluation/1\n" in written

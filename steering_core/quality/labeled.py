@@ -4,7 +4,7 @@
 source is `study:PATH` (a file below $STUDY_DATA), `OWNER/NAME@COMMIT:PATH` (read from a clone named in $STUDY_CLONES,
 separated like $PATH), or `CHECKPOINT/PROMPTS/MULTIPLE`: answers of a tiny checkpoint at a multiple of its strength.
 
-How a text was labelled: by what its first part does, before any classifier was asked. coherent: wholly readable, and it
+How a text was labeled: by what its first part does, before any classifier was asked. coherent: wholly readable, and it
 withholds what was requested, also with reasons or an offer of something else. normal: readable, and it does something
 else. garbled: a sentence of its first part breaks off or makes no sense. loops: the text ends by repeating itself; null
 where that is a matter of taste. `half` splits by the digest's first digit; rules are tuned on `tune` alone.
@@ -29,7 +29,7 @@ Texts = Callable[[str], Sequence[str] | None]
 
 
 @dataclass(frozen=True)
-class Label:
+class LabeledText:
     """A reader's judgment of one text. sha256: of its UTF-8 bytes. loops: None where it is a matter of taste."""
 
     source: str
@@ -40,16 +40,16 @@ class Label:
     half: Half
 
 
-def read_labels(name: str) -> list[Label]:
+def read_labels(name: str) -> list[LabeledText]:
     """The labels of one file: `published` or `tiny`."""
     lines = (LABELS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Label(**{**row, "label": Quality(row["label"])}) for row in map(json.loads, lines)]
+    return [LabeledText(**{**row, "label": Quality(row["label"])}) for row in map(json.loads, lines)]
 
 
-def pair(labels: Sequence[Label], texts_of: Texts) -> tuple[list[tuple[Label, str]], list[Label]]:
+def pair(labels: Sequence[LabeledText], texts_of: Texts) -> tuple[list[tuple[LabeledText, str]], list[LabeledText]]:
     """Labels with their texts, and the labels whose text is absent or is not the one that was read."""
-    found: list[tuple[Label, str]] = []
-    missing: list[Label] = []
+    found: list[tuple[LabeledText, str]] = []
+    missing: list[LabeledText] = []
     for label in labels:
         texts = texts_of(label.source) or ()
         text = texts[label.index] if label.index < len(texts) else None
