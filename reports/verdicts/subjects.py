@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from reports.verdicts.run_index import RunIndex
+from steering_core.records.provenance import RANDOM_ORIGIN
 from steering_core.records.record import Value
 
-RANDOM_ORIGIN, RANDOM_DIGEST, RANDOM = "random weights", "random:", "random"
+RANDOM_DIGEST, RANDOM = "random:", "random"
 Provenance = dict[str, Value]
 
 
@@ -27,7 +28,7 @@ def list_caveats(index: RunIndex) -> tuple[str, ...]:
 def _caveats(index: RunIndex, model: str) -> Iterator[str]:
     rows = list(_provenance(index, model))
     if index.plan.random_weights or any(map(_is_random, rows)):
-        yield "random weights"
+        yield RANDOM_ORIGIN
     elif any(map(_is_unverified, rows)):
         yield "unverified weights"
     if any(map(_has_foreign_tokenizer, rows)):

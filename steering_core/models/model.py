@@ -14,8 +14,7 @@ from steering_core.models.loader import Placement, check_loaded_config, random_w
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import chat_ids
-from steering_core.models.verification import RANDOM
-from steering_core.records.provenance import weights_digest
+from steering_core.records.provenance import RANDOM_ORIGIN, weights_digest
 
 GREEDY: dict[str, Any] = {
     **{"do_sample": False, "num_beams": 1, "temperature": 1.0, "top_k": 50, "top_p": 1.0, "repetition_penalty": 1.0},
@@ -148,7 +147,7 @@ class LoadRequest:
         placement = Placement(dtype, self.device, self.attention, self.device_map, self.quantize)
         module = random_weights(spec, placement) if self.random_weights else read_weights(spec, self.source, placement)
         module.eval().requires_grad_(False)
-        origin = RANDOM if self.random_weights else self.source
+        origin = RANDOM_ORIGIN if self.random_weights else self.source
         device = module.get_input_embeddings().weight.device
         return LoadedModel(
             module,

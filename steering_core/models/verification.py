@@ -9,11 +9,9 @@ from typing import Any, Literal
 from steering_core.models.hub import cached_folder
 from steering_core.models.registry import ModelSpec
 from steering_core.places import FIXTURES, ROOT
-from steering_core.records.provenance import weights_digest
+from steering_core.records.provenance import RANDOM_ORIGIN, weights_digest
 
 CHECKPOINTS = FIXTURES / "checkpoints"
-RANDOM = "random weights"
-"""The origin of weights that no checkpoint was read for."""
 
 
 @cache
@@ -21,9 +19,9 @@ def are_verified(spec: ModelSpec, origin: str) -> bool | Literal["random"]:
     """True for a checkpoint of this project as its manifest says, and for the hub's registered revision, wherever a
     copy lies; "random" for random weights; False for any other directory.
 
-    origin: the directory or hub id that the weights were read from, or `RANDOM`.
+    origin: the directory or hub id that the weights were read from, or `RANDOM_ORIGIN`.
     """
-    if origin == RANDOM:
+    if origin == RANDOM_ORIGIN:
         return "random"
     folder = ROOT / origin
     if (ROOT / spec.source).parent == CHECKPOINTS:

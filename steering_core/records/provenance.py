@@ -11,6 +11,8 @@ from typing import Any
 
 from steering_core.places import ROOT
 
+RANDOM_ORIGIN = "random weights"
+"""The origin of weights that no checkpoint was read for."""
 WHOLE = 1 << 30
 """Bytes up to which a file of weights is read whole."""
 SAMPLE = 1 << 20
