@@ -29,20 +29,12 @@ def test_liveness(side_effects: SideEffects, tool: Tool, record: Draft) -> None:
 @pytest.mark.clause("P8")
 def test_ownership(experiment: Experiment, side_effects: SideEffects, tool: Tool, record: Draft) -> None:
     """P8: the value is a copy: it survives an in-place write of the next block, and later forward passes."""
-    real = experiment.extraction.mask.bool()
-
-    def read() -> "Tensor":
-        return tool.read(experiment.model, experiment.extraction, [experiment.site])[experiment.site]
-
+    real, values = experiment.extraction.mask.bool(), side_effects.ownership(tool)
     # Compared with the tool's own undisturbed value: whether that is the requested tensor is for P1 to say.
-    expected = read().clone()
-    overwritten = side_effects.overwritten(tool)
-    assert_same(record, "after an in-place write by the next block", overwritten[real], expected[real])
-    held = read()
-    tool.read(experiment.model, experiment.batch(experiment.prompts.evaluation[:3]), [experiment.site])
-    assert_same(record, "after another forward pass", held[real], expected[real])
-    held.zero_()
-    assert_same(record, "after the caller wrote into it", read()[real], expected[real])
+    expected = values["undisturbed"][real]
+    assert_same(record, "after an in-place write by the next block", values["overwritten"][real], expected)
+    assert_same(record, "after another forward pass", values["held"][real], expected)
+    assert_same(record, "after the caller wrote into it", values["again"][real], expected)
 
 
 @pytest.mark.clause("P9")
@@ -64,8 +56,7 @@ def test_failure(experiment: Experiment, side_effects: SideEffects, tool: Tool, 
     caught, changes = side_effects.after_failure(tool, action)
     usual = side_effects.left_changed(tool)
     with allow_known_deviation(record, tool, action):
-        planned = "PlannedInterrupt" if action == "interrupt" else "PlannedFailure"
-        assert_equal(record, "exception that reached the caller", caught, planned)
+        assert_equal(record, "exception that reached the caller", caught, "planned")
         extra = {aspect: change for aspect, change in changes.items() if aspect not in usual}
         assert_holds(record, not extra, "the model is as after a success", f"left after the failure: {extra}")
         after = tool.read(experiment.model, batch, [experiment.site])[experiment.site]
@@ -77,7 +68,7 @@ def test_history(experiment: Experiment, steering: SteeringMeasurements, tool: T
     """P12: the same call gives the same answer: again, after other calls, and beside another tool object."""
     # The other prompts have the same batch shape: what is cached by shape alone must show.
     batch, other = experiment.extraction, experiment.batch(experiment.prompts.extraction[::-1])
-    edits, second_object = experiment.edits(experiment.true_direction()), type(tool)()
+    edits, second_object = experiment.edits(experiment.true_direction()), tool.another()
 
     def value(reader: Tool, prompts: "TokenBatch") -> "Tensor":
         return reader.read(experiment.model, prompts, [experiment.site])[experiment.site][prompts.mask.bool()]
@@ -90,7 +81,7 @@ def test_history(experiment: Experiment, steering: SteeringMeasurements, tool: T
         observed = steering.watch(writer, experiment.edits(sign * experiment.true_direction()), 2)
         return [(shift.call, shift.block, shift.max_abs, shift.actual.tolist()) for shift in observed.shifts]
 
-    new, opposite = (arrival(type(tool)(), sign) for sign in (1, -1))
+    new, opposite = (arrival(tool.another(), sign) for sign in (1, -1))
     other_value, plain, first = value(second_object, other), tokens(second_object, []), value(tool, batch)
     assert_same(record, "the same call again", value(tool, batch), first)
     assert_same(record, "other prompts, which another tool object read first", value(tool, other), other_value)

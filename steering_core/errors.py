@@ -40,6 +40,19 @@ class ArtifactProblem(SuiteError):
     """A stored run that cannot be read, or does not verify."""
 
 
+class RaisedByTool(Exception):  # noqa: N818 - what happened, in words
+    """An exception of the tool's own code. kind: its type's name. Its traceback is a note."""
+
+    def __init__(self, kind: str, message: str, trace: str = "") -> None:
+        super().__init__(kind, message)
+        self.kind, self.message = kind, message
+        if trace:
+            self.add_note(trace)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, at most 200 characters; the error's type if it has no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

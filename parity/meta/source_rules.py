@@ -20,6 +20,7 @@ ROOMS = {
 FLOORS: dict[str, tuple[str, ...]] = {
     "steering_core": (
         "measure",
+        "hosts",
         "programs",
         "localize",
         "observe",

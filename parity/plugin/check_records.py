@@ -7,7 +7,7 @@ import pytest
 
 from parity.plugin.cells import cell_of
 from parity.plugin.session_state import RECORD
-from steering_core.errors import SuiteError, ToolAbsent, ToolUnsupported
+from steering_core.errors import RaisedByTool, SuiteError, ToolAbsent, ToolUnsupported
 from steering_core.records.draft import Draft
 from steering_core.records.record import Outcome, Record
 from steering_core.records.wire import as_property
@@ -51,6 +51,6 @@ def explain(error: BaseException) -> tuple[Outcome, str]:
         return Outcome.ABSENT, first
     if isinstance(error, ToolUnsupported):
         return Outcome.UNSUPPORTED, first
-    if isinstance(error, SuiteError):
-        return Outcome.ERRORED, first
+    if isinstance(error, SuiteError | RaisedByTool):
+        return Outcome.ERRORED, first[:500]
     return Outcome.ERRORED, f"{type(error).__name__}: {first}"[:500]

@@ -4,9 +4,13 @@ import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from parity.plugin.arguments import Draft, Experiment, SideEffects, SteeringMeasurements, Tool
-from steering_core.tools.spec import ToolSpec
+
+if TYPE_CHECKING:
+    from steering_core.hosts.hosted_tool import HostedTool
+    from steering_core.hosts.pool import Hosts, LocalHosts
 
 
 @dataclass(eq=False)
@@ -14,6 +18,7 @@ class Measurements:
     """Everything that is measured on one loaded model; each part is made on first use and shared by its checks."""
 
     experiment: Experiment
+    hosts: "Hosts | LocalHosts"
 
     @cached_property
     def side_effects(self) -> SideEffects:
@@ -82,13 +87,10 @@ class CheckContext:
         """All compared tools."""
         return [self.construct(name) for name in self.compared]
 
-    def construct(self, name: str) -> Tool:
+    def construct(self, name: str) -> "HostedTool":
         """A new tool object, its version and file in the record; ToolAbsent when its library is missing."""
-        from steering_core.tools.origin import describe_tool
-
-        spec = ToolSpec.parse(name)
-        tool = spec.construct()
-        self.record.provenance.setdefault("tools", {})[spec.label] = describe_tool(spec, tool)
+        tool = self.measurements.hosts.tool(name)
+        self.record.provenance.setdefault("tools", {})[tool.name] = tool.description["origin"]
         return tool
 
 

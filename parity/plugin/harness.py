@@ -123,7 +123,9 @@ def run_checks(
 
     tool: as `--tool` takes it. beside: the tools that it is compared with; the first is its partner in pairs.
     """
-    measurements, records = Measurements(experiment), list[Record]()
+    from steering_core.hosts.pool import LocalHosts
+
+    measurements, records = Measurements(experiment, LocalHosts(experiment.model)), list[Record]()
     for check in filter(wanted, list_checks()):
         preflight = CLAUSES[check.clause].stage is Stage.PREFLIGHT
         if gated and not preflight and any(map(closes_gate, records)):

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from parity.plugin.arguments import Experiment
 from parity.plugin.context import Measurements
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.request.weights import RANDOM_TOKENIZER, source_of, tokenizer_of
-from parity.plugin.session_state import MATRIX, NEEDS_DIRECTIONS
+from parity.plugin.session_state import MATRIX
+from parity.plugin.tool_processes import ToolProcesses
 
 
 class ModelCache:
@@ -19,14 +19,14 @@ class ModelCache:
         self.config, self.matrix = config, config.stash[MATRIX]
         self.key = ""
         self.loaded: Measurements | Exception | None = None
+        self.processes = ToolProcesses(config, self.matrix)
 
     def measurements(self, key: str) -> Measurements:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""
         if key != self.key:
-            self.close()
-            self.key = key
+            self.loaded, self.key = None, key
             try:
-                self.loaded = Measurements(self._open(key))
+                self.loaded = self._open(key)
             except Exception as problem:
                 self.loaded = problem
         assert self.loaded is not None
@@ -35,50 +35,29 @@ class ModelCache:
         return self.loaded
 
     def close(self) -> None:
-        """Release the loaded model and end its fresh process."""
-        if isinstance(self.loaded, Measurements) and self.loaded.experiment.fresh:
-            self.loaded.experiment.fresh.stop()
+        """Release the loaded model and end the tools' processes."""
         self.loaded = None
+        self.processes.close()
 
-    def _open(self, key: str) -> Experiment:
+    def _open(self, key: str) -> Measurements:
         import torch
 
         from steering_core.measure.experiment import Experiment
         from steering_core.measure.store import Store
 
         request = load_request(self.config, self.matrix, key)
+        hosts = self.processes.open(request)
         store = Store(Path(self.config.getoption("run_dir")) / "store")
-        fresh = self._start_fresh(request, store)
-        try:
-            if fresh and request.device != "cpu":
-                fresh.wait()
-            torch.manual_seed(self.seeds(key)[0])
-            settings, prompts = self.matrix.settings[key], self.matrix.prompts
-            batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
-            model, weights = request.load(), request.digest()
-            return Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
-        except BaseException:
-            if fresh:
-                fresh.stop()
-            raise
+        torch.manual_seed(self.seeds(key)[0])
+        settings, prompts = self.matrix.settings[key], self.matrix.prompts
+        batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
+        model, weights, fresh = request.load(), request.digest(), self.processes.fresh_repeat()
+        experiment = Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
+        return Measurements(experiment, hosts or self.processes.local(model))
 
     def seeds(self, key: str) -> tuple[int, ...]:
         """The preset's seeds."""
         return self.matrix.presets[self.matrix.settings[key].preset].seeds
-
-    def _start_fresh(self, request: Any, store: Any) -> Any:
-        """Start the process that extracts the last repeat, unless there is one repeat only.
-
-        It runs beside this process on a CPU, and before it on a GPU, where two copies of the weights may not fit.
-        """
-        from steering_core.measure.fresh_process import FreshProcess, FreshRequest
-
-        matrix = self.matrix
-        if matrix.repeats < 2 or not self.config.stash[NEEDS_DIRECTIONS]:
-            return None
-        settings, prompts = matrix.settings[request.spec.key], str(matrix.prompts_file.resolve())
-        root, repeat = str(store.root.resolve()), matrix.repeats - 1
-        return FreshProcess(FreshRequest(request, settings, prompts, root, matrix.tools, repeat))
 
 
 def load_request(config: pytest.Config, matrix: RunMatrix, key: str) -> Any:

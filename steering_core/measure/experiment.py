@@ -3,7 +3,7 @@ everything that can change them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from types import NoneType
 from typing import Any
 
@@ -13,9 +13,11 @@ from torch import Tensor
 from steering_core.compare import unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
+from steering_core.hosts.hosted_tool import HostedTool
+from steering_core.hosts.operations import OPERATIONS
+from steering_core.hosts.stage import Stage
 from steering_core.localize import localize_tensor
 from steering_core.measure import reference
-from steering_core.measure.fresh_process import FreshProcess
 from steering_core.measure.keys import identity, model_key
 from steering_core.measure.store import Store, digest
 from steering_core.models.model import LoadedModel
@@ -38,12 +40,24 @@ Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
 """A tool's `generate`, or the reference's."""
 
 
+@dataclass(frozen=True)
+class FreshRepeat:
+    """Five reads in one warm process say nothing about reproducibility: this repeat runs in a new one.
+
+    attach: a tool's name in records -> the tool, made anew in a process that has run no tool.
+    """
+
+    repeat: int
+    attach: Callable[[str], Tool]
+
+
 @dataclass(eq=False)
 class Experiment:
     """What one model is measured with.
 
     weights: digest of the loaded weights. batch_size: evaluation prompts per forward. seeds: the preset's, one per
-    repeat; decoding is greedy, so only the first is used. fresh: the process that extracts the last repeat.
+    repeat; decoding is greedy, so only the first is used. fresh: makes a tool anew in a new process, for the repeat of
+    that number.
     """
 
     model: LoadedModel
@@ -53,7 +67,7 @@ class Experiment:
     weights: str
     batch_size: int = 30
     seeds: tuple[int, ...] = (42,)
-    fresh: FreshProcess | None = None
+    fresh: "FreshRepeat | None" = None
     _batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict, init=False)
     _captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict, init=False)
     _received: dict[str, dict[int, Tensor]] = field(default_factory=dict, init=False)
@@ -101,6 +115,13 @@ class Experiment:
             self._received[batch.digest] = block_inputs(self.model, batch.inputs(), layers)
         return self._received[batch.digest]
 
+    def perform(self, tool: Tool, operation: str, model: LoadedModel | None = None, **arguments: Any) -> Any:
+        """One of `hosts.operations`, where the tool lives: in a process of its own, or here. model: fed in another way."""
+        model = model or self.model
+        if isinstance(tool, HostedTool):
+            return tool.perform(operation, model, **arguments)
+        return OPERATIONS[operation](Stage(model, self.pristine), tool, **arguments)
+
     def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> str:
         """Which tensor a tool returned instead of the requested one, in one sentence."""
         return localize_tensor(self.model, batch, requested, returned).sentence
@@ -109,26 +130,18 @@ class Experiment:
         """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""
         key = {**model_key(self.model, self.weights), "what": "direction", **identity(tool), "repeat": repeat}
         key |= {"site": str(self.site), "tokens": self.extraction.digest, "method": self.settings.method}
-        if self.fresh and repeat == self.fresh.request.repeat:
-            return self._from_fresh_process(self.fresh, key, tool)
-        return self.store.get(key, lambda: self.extract(tool))
+        fresh = self.fresh if self.fresh and repeat == self.fresh.repeat else None
+        return self.store.get(key, lambda: self.extract(fresh.attach(tool.name) if fresh else tool))
 
-    def _from_fresh_process(self, fresh: FreshProcess, key: dict[str, Any], tool: Tool) -> Tensor:
-        fresh.wait()
-        direction = self.store.find(key)
-        if direction is None:
-            sentence = f"the fresh process left no direction of {tool.name}: {fresh.message_about(tool.name)}"
-            raise EmptyMeasurement("fresh-process", sentence, "the tool must also work in a new interpreter")
-        return direction
-
-    def extract(self, tool: Tool) -> Tensor:
+    def extract(self, tool: Tool, perform: Callable[..., Any] | None = None) -> Tensor:
         """The direction of the tool's last-token rows by the preset's method: float32 [hidden]; a tool with its own
-        method, `direction(model, harmful, harmless, site)`, extracts it itself."""
-        if own_method := getattr(tool, "direction", None):
+        method, `direction(model, harmful, harmless, site)`, extracts it itself. perform: as `self.perform` of the tool."""
+        perform = perform or partial(self.perform, tool)
+        if hasattr(tool, "direction"):
             harmful, harmless = self.batch(self.prompts.harmful), self.batch(self.prompts.harmless)
-            direction: Tensor = own_method(self.model, harmful, harmless, self.site)
+            direction: Tensor = perform("direction", harmful=harmful, harmless=harmless, site=self.site)
             return direction.float().cpu()
-        return self._direction_of(tool.read(self.model, self.extraction, [self.site])[self.site])
+        return self._direction_of(perform("read", batch=self.extraction, sites=[self.site])[self.site])
 
     def true_direction(self) -> Tensor:
         """Raw direction from what the next block received, by the preset's method: no tool involved."""

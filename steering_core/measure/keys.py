@@ -9,7 +9,7 @@ from steering_core.tools.tool import Tool
 
 def identity(tool: Tool) -> dict[str, str]:
     """Whose measurement it is: tools of one name, or versions of one tool, are told apart."""
-    class_path = f"{type(tool).__module__}:{type(tool).__qualname__}"
+    class_path = getattr(tool, "class_path", f"{type(tool).__module__}:{type(tool).__qualname__}")
     return {"tool": tool.name, "class": class_path, "version": str(tool.version())}
 
 

@@ -1,26 +1,17 @@
 """What a tool does besides answering: does its library run, does it own its values, does it leave the model unmodified?"""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
+from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
-from steering_core.models.model import LoadedModel
-from steering_core.models.shared_copy import sharing_copy
-from steering_core.models.tokens import TokenBatch
-from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
-from steering_core.observe.liveness import count_library_calls, library_files
-from steering_core.observe.model_state import state_changes, state_of, with_user_state
-from steering_core.tools.edits import Edit
+from steering_core.observe.liveness import library_files
 from steering_core.tools.tool import Tool
 
-NEW_TOKENS = 3
-Lent = tuple[LoadedModel, TokenBatch, list[Edit]]
-"""What a tool is given, to be compared afterwards with what it was."""
+ACTIONS = ("read", "generate")
 
 
 @dataclass(eq=False)
@@ -32,72 +23,44 @@ class SideEffects:
 
     def library_calls(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
-        act, model, inputs = partial(self._act, tool), self.experiment.model, self._inputs()
-        actions = ("read", "read again", "generate")
-        return {action: count_library_calls(tool, partial(act, action, model, *inputs)) for action in actions}
+        calls: dict[str, int] = self.experiment.perform(tool, "library_calls", **self._arguments())
+        return calls
 
     def machinery(self, tool: Tool) -> str:
         """The library that the tool claims to be."""
+        if isinstance(tool, HostedTool):
+            return str(tool.description["machinery"])
         return " or ".join(library_files(tool))
 
-    def overwritten(self, tool: Tool) -> Tensor:
-        """The tool's value for the tested site, in a forward whose next block overwrites its input."""
+    def ownership(self, tool: Tool) -> dict[str, Tensor]:
+        """The tool's value for the tested site, [batch, seq, hidden]; see `hosts.operations.ownership`."""
         experiment = self.experiment
         following = min(experiment.settings.layer + 1, experiment.model.spec.layers - 1)
-        with overwriting_at(experiment.model, following):
-            return tool.read(experiment.model, experiment.extraction, [experiment.site])[experiment.site]
+        others = experiment.batch(experiment.prompts.evaluation[:3])
+        arguments: dict[str, Any] = {"batch": experiment.extraction, "others": others, "site": experiment.site}
+        values: dict[str, Tensor] = experiment.perform(tool, "ownership", **arguments, block=following)
+        return values
 
     def left_changed(self, tool: Tool) -> dict[str, str]:
         """aspect -> what a read and a steered generation left changed; measured once per tool."""
         key = tuple(identity(tool).values())
         if key not in self._left:
-            with self._lent() as (lent, left):
-                self._act(tool, "read", *lent)
-                self._act(tool, "generate", *lent)
-            self._left[key] = left
+            self._left[key] = self.experiment.perform(tool, "left_changed", **self._arguments(), actions=ACTIONS)
         return self._left[key]
 
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
-        """(type of the exception that reached the caller, aspect -> what was left changed).
+        """("planned", or the type of another exception that reached the caller; aspect -> what was left changed).
 
         action: "read", "generate", or "interrupt" for a Ctrl-C in either.
         """
         interrupted = action == "interrupt"
-        kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
-        with self._lent() as (lent, left):
-            raised = [self._raised(tool, attempt, lent, kind) for attempt in actions]
-        return next((name for name in raised if name != kind.__name__), kind.__name__), left
+        failure: dict[str, Any] = {"actions": ACTIONS if interrupted else (action,), "interrupted": interrupted}
+        failure["block"] = self.experiment.settings.layer
+        result = self.experiment.perform(tool, "after_failure", **self._arguments(), **failure)
+        return result["raised"], result["changes"]
 
-    def _raised(self, tool: Tool, action: str, lent: Lent, kind: type[BaseException]) -> str:
-        with failing_at(lent[0], self.experiment.settings.layer, kind):
-            try:
-                self._act(tool, action, *lent)
-            except (Exception, PlannedInterrupt) as error:
-                return type(error).__name__
-        return "none"
-
-    @contextmanager
-    def _lent(self) -> Iterator[tuple[Lent, dict[str, str]]]:
-        """The same weights in modules that no tool has touched, inputs, and aspect -> what was left changed, filled in
-        at the end."""
-        model = replace(self.experiment.model, module=sharing_copy(self.experiment.pristine))
-        batch, edits = self._inputs()
-        tensors = {"the token ids": batch.ids, "the attention mask": batch.mask}
-        tensors |= {f"the vector for {edit.site}": edit.vector for edit in edits}
-        left: dict[str, str] = {}
-        with with_user_state(model):
-            before = state_of(model, tensors)
-            yield (model, batch, edits), left
-            left |= state_changes(before, state_of(model, tensors))
-
-    def _inputs(self) -> tuple[TokenBatch, list[Edit]]:
-        """Copies of the extraction prompts, which a tool may overwrite, and steering along the true direction."""
-        batch = self.experiment.extraction
-        copied = replace(batch, ids=batch.ids.clone(), mask=batch.mask.clone())
-        return copied, self.experiment.edits(self.experiment.true_direction())
-
-    def _act(self, tool: Tool, action: str, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit]) -> object:
-        """One read, or one short steered generation."""
-        if action in {"read", "read again"}:
-            return tool.read(model, batch, [self.experiment.site])
-        return tool.generate(model, batch, edits, NEW_TOKENS)
+    def _arguments(self) -> dict[str, Any]:
+        """The extraction prompts, the tested site, and steering along the true direction."""
+        experiment = self.experiment
+        edits = experiment.edits(experiment.true_direction())
+        return {"batch": experiment.extraction, "site": experiment.site, "edits": edits}

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from steering_core.compare import compare, first_difference, unit
 from steering_core.errors import EmptyMeasurement
+from steering_core.hosts.stage import Feeding, fed
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
@@ -18,15 +19,10 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.expectation import expected_output
-from steering_core.observe.fault_injection import planted_at
-from steering_core.observe.forward_trace import block_inputs, trace_forward
-from steering_core.observe.shifts import ObservedGeneration, observe_generation
+from steering_core.observe.forward_trace import block_inputs
+from steering_core.observe.shifts import ObservedGeneration
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.tool import Tool
-
-Feeding = Literal["cache", "no-cache", "chunked"]
-CHUNK = 7
-"""Tokens per chunk of a chunked prompt: fewer than a prompt has, and not a divisor of a usual length."""
 
 
 @dataclass(eq=False)
@@ -38,14 +34,15 @@ class SteeringMeasurements:
 
     def fed(self, feeding: Feeding) -> LoadedModel:
         """The model, generating with its KV cache, without, or with the prompt in chunks."""
-        chunk = CHUNK if feeding == "chunked" else None
-        return replace(self.experiment.model, use_cache=feeding != "no-cache", prefill_chunk=chunk)
+        return fed(self.experiment.model, feeding)
 
     def watch(
         self, tool: Tool, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache"
     ) -> ObservedGeneration:
         """The tool's short steered generation from the extraction prompts, observed beneath the tool."""
-        return observe_generation(tool, self.fed(feeding), self.experiment.extraction, edits, new_tokens)
+        arguments = {"batch": self.experiment.extraction, "edits": list(edits), "max_new_tokens": new_tokens}
+        observed: ObservedGeneration = self.experiment.perform(tool, "observe", self.fed(feeding), **arguments)
+        return observed
 
     def steered(self, tool: Tool, new_tokens: int, feeding: Feeding = "cache") -> ObservedGeneration:
         """The preset's steering along the true direction, observed once per tool and feeding."""
@@ -96,10 +93,7 @@ class SteeringMeasurements:
         vector from the unit direction at the preset's strength, as a share of that strength.
         """
         model, batch, edit = self.experiment.model, self.experiment.extraction, self._true_edits()[0]
-        with trace_forward(model) as seen:
-            tool.generate(model, batch, [edit], 1)
-        real, block = batch.mask.bool(), edit.site.layer
-        before, after = seen.returned[0][block][real], seen.received[0][block + 1][real]
+        before, after = self.experiment.perform(tool, "around_edit", batch=batch, edit=edit).values()
         reached = (after != before).any(-1)
         if not reached.any():
             raise EmptyMeasurement("unmoved", "steering moved no token of the prompt", "see S2")
@@ -169,11 +163,13 @@ class SteeringMeasurements:
         """
         experiment = self.experiment
         vector = self._random_like_true(seed=1)
-        before = experiment.extract(tool)
-        harmful = experiment.batch(experiment.prompts.harmful)
-        with planted_at(experiment.model, experiment.settings.layer, vector, harmful):
-            after = experiment.extract(tool)
-        return vector, after - before
+        plant = {"block": experiment.settings.layer, "vector": vector}
+        plant["prompts"] = experiment.batch(experiment.prompts.harmful)
+
+        def perform(operation: str, **arguments: Any) -> Any:
+            return experiment.perform(tool, "planted", **plant, inner=operation, arguments=arguments)
+
+        return vector, experiment.extract(tool, perform) - experiment.extract(tool)
 
     def random_answers(self, seed: int) -> list[str]:
         """Answers to the evaluation prompts, steered by the reference along a random direction of the same norm."""

@@ -49,4 +49,5 @@ def deviations_of(tool: Tool) -> tuple[Deviation, ...]:
 def known_deviation(tool: Tool, clause: str, variant: str | None) -> Deviation | None:
     """The known deviation of a tool for a cell, if there is one."""
     version = tool.version().version
-    return next((row for row in deviations_of(tool) if row.covers(clause, variant, version)), None)
+    rows = tool.deviations if hasattr(tool, "deviations") else deviations_of(tool)
+    return next((row for row in rows if row.covers(clause, variant, version)), None)

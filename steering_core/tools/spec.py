@@ -69,10 +69,18 @@ class ToolSpec:
 
     def construct(self) -> "Tool":
         """A new object of the tool's class. ToolAbsent without its library; UsageProblem if it is not a tool."""
+        return self.build(self.load())
+
+    def load(self) -> Any:
+        """The tool's class, from its module; a file is executed at every call."""
         self.check()
         source, _, name = self.target().rpartition(":")
         module = import_source(source, self.text)
-        tool = _checked(_class_in(module, source, name or self.text), self.text)
+        return _class_in(module, source, name or self.text)
+
+    def build(self, kind: Any) -> "Tool":
+        """A new object of the class that `load` found; UsageProblem if it is not a tool."""
+        tool = _checked(kind, self.text)
         if self.source:
             # A tool that cannot be renamed keeps its own name in sentences; records use the label all the same.
             with suppress(AttributeError):

@@ -32,6 +32,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--random-weights", SWITCH, "real architecture and shape with seeded random weights; needs no download"),
     ("--tools", {"metavar": "A,B"}, f"compare only these tools (default: {','.join(BUILT_IN)})"),
     ("--tool", {**LIST, "metavar": "SPEC"}, "add a tool: path/to/file.py:Class or package.module:Class"),
+    (
+        "--tool-python",
+        {**LIST, "metavar": "[NAME=]PATH"},
+        "interpreter that the tools of --tool live in (or that one tool lives in); it needs torch, transformers, safetensors",
+    ),
+    (
+        "--tool-timeout",
+        {"type": float, "default": 900.0, "metavar": "SECONDS"},
+        "most time that a tool may take for one request (default: 900)",
+    ),
+    ("--in-process", SWITCH, "run tools in the judging process, for pdb; one tool may then damage another's results"),
     ("--prompts", {"metavar": "FILE"}, "prompt sets as JSON (default: the project's own)"),
     ("--attention", ATTENTION, "attention implementation (default: the family's)"),
     ("--quantize", QUANTIZATION, "quantize the weights with bitsandbytes; activations keep the dtype"),
@@ -48,7 +59,7 @@ def typed_options(option: Callable[[str], Any]) -> tuple[tuple[str, str], ...]:
     typed: list[tuple[str, str]] = []
     for flag, settings, _ in OPTIONS:
         value = option(flag.removeprefix("--").replace("-", "_"))
-        if flag not in IN_THE_PLAN and value is not None and value != settings.get("default"):
+        if flag not in IN_THE_PLAN and value not in (None, False, settings.get("default")):
             typed += [(flag, str(item)) for item in (value if isinstance(value, list) else [value])]
     return tuple(typed)
 

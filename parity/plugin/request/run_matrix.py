@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from parity.plugin.request.selection import selects
@@ -18,7 +19,10 @@ PROTOCOL_REPEATS = 5
 
 @dataclass(frozen=True)
 class RunMatrix:
-    """registry: every known model. selected: keys that this run measures. sources: weights given by --model-path."""
+    """registry: every known model. selected: keys that this run measures. sources: weights given by --model-path.
+
+    pythons: label of a tool -> the interpreter that it lives in, for those that live in another one.
+    """
 
     registry: dict[str, ModelSpec]
     selected: tuple[str, ...]
@@ -31,6 +35,7 @@ class RunMatrix:
     prompts: PromptSet
     prompts_file: Path
     sources: dict[str, str]
+    pythons: dict[str, str]
 
 
 def build_run_matrix(options: Any) -> RunMatrix:
@@ -67,6 +72,7 @@ def build_run_matrix(options: Any) -> RunMatrix:
         prompts=read_prompts(prompts_file),
         prompts_file=prompts_file,
         sources=sources,
+        pythons=tool_pythons(options),
     )
 
 
@@ -93,6 +99,23 @@ def tool_names(options: Any) -> tuple[str, ...]:
     for spec in specs:
         spec.check()
     return tuple(spec.text for spec in specs)
+
+
+def tool_pythons(options: Any) -> dict[str, str]:
+    """["repeng=PATH"] or, for every tool of --tool, ["PATH"] -> {label: PATH}."""
+    labels = [ToolSpec.parse(name).label for name in (*tool_names(options), *options.tool)]
+    added = [ToolSpec.parse(name).label for name in options.tool]
+    found = {}
+    for text in options.tool_python:
+        name, sign, path = text.rpartition("=")
+        if sign and name not in labels:
+            raise UsageProblem("tool-python", f"--tool-python {text}: no tool {name}", f"one of {', '.join(labels)}")
+        if not sign and not added:
+            raise UsageProblem("tool-python", f"--tool-python {text}: there is no --tool", "NAME=PATH names a tool")
+        if which(path) is None:
+            raise UsageProblem("tool-python", f"--tool-python {path} is no program", "the path of a Python interpreter")
+        found |= dict.fromkeys([name] if sign else added, path)
+    return found
 
 
 def model_paths(values: Sequence[str], registry: Mapping[str, ModelSpec]) -> dict[str, str]:

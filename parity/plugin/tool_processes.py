@@ -1,0 +1,67 @@
+"""The tools' processes of a session: one per tool for the whole run, and a fresh one per tool and model for the last
+repeat."""
+
+from typing import Any
+
+import pytest
+
+from parity.plugin.request.run_matrix import RunMatrix
+from parity.plugin.session_state import NEEDS_DIRECTIONS
+from steering_core.hosts.starting import default_starter
+from steering_core.tools.spec import ToolSpec
+
+
+class ToolProcesses:
+    """Starts them, tells them which model is measured, and ends them."""
+
+    def __init__(self, config: pytest.Config, matrix: RunMatrix) -> None:
+        self.config, self.matrix = config, matrix
+        self.hosts: Any = None
+        self.fresh: Any = None
+        self.in_process = bool(config.getoption("in_process"))
+        # Before torch is imported here: the server imports it meanwhile.
+        self.starter = None if self.in_process else default_starter(self._families())
+
+    def open(self, request: Any) -> Any:
+        """The tools' processes, which load the model meanwhile; None if tools run in this process."""
+        if self.starter is None:
+            return None
+        from steering_core.hosts.pool import Hosts
+
+        settings = {"timeout": self.config.getoption("tool_timeout"), "pythons": self.matrix.pythons}
+        if self.hosts is None:
+            self.hosts = Hosts(self.starter, **settings)
+        self.hosts.open(request, self.matrix.tools)
+        if self.matrix.repeats > 1 and self.config.stash[NEEDS_DIRECTIONS]:
+            if self.fresh is None:
+                self.fresh = Hosts(default_starter(self._families()), **settings)
+            self.fresh.end()
+            self.fresh.open(request, self.matrix.tools)
+        return self.hosts
+
+    def local(self, model: Any) -> Any:
+        """The tools in this process."""
+        from steering_core.hosts.pool import LocalHosts
+
+        return LocalHosts(model)
+
+    def fresh_repeat(self) -> Any:
+        """How the last repeat gets a tool; None if there is one repeat only, or no directions are needed."""
+        from steering_core.measure.experiment import FreshRepeat
+
+        if self.fresh is None:
+            return None
+        texts = {ToolSpec.parse(text).label: text for text in self.matrix.tools}
+        return FreshRepeat(self.matrix.repeats - 1, lambda label: self.fresh.tool(texts[label]))
+
+    def close(self) -> None:
+        """End every process."""
+        for hosts in (self.hosts, self.fresh):
+            if hosts is not None:
+                hosts.close()
+        if self.hosts is None and self.starter is not None:
+            self.starter.close()
+
+    def _families(self) -> list[str]:
+        """The modules of transformers that hold the selected models."""
+        return sorted({self.matrix.registry[key].family.removesuffix("_text") for key in self.matrix.selected})

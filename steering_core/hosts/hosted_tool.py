@@ -1,0 +1,94 @@
+"""A tool as the judging process sees it: what it answers, wherever it lives."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steering_core import errors
+from steering_core.errors import RaisedByTool
+from steering_core.models.model import LoadedModel, LoadRequest
+from steering_core.models.registry import ModelSpec
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.tools.deviations import Deviation
+from steering_core.tools.edits import Edit
+from steering_core.tools.tool import ToolVersion
+
+RAISED = ("EmptyMeasurement", "ToolAbsent", "ToolUnsupported", "UsageProblem", "LoadProblem", "SuiteError")
+"""Errors of the suite that keep their class on the way from a tool's process."""
+
+
+class HostedTool:
+    """One object of a tool's class, with the methods of the Tool protocol; the model that it is given only says how
+    generation is fed: the tool works on its own copy of the modules."""
+
+    def __init__(self, label: str, ask: Callable[[Mapping[str, Any]], Any], numbers: "count[int]") -> None:
+        self.name, self.ask, self.numbers = label, ask, numbers
+        self.number = next(numbers)
+        self.description: dict[str, Any] = ask({"do": "describe"})
+        if self.description["own_direction"]:
+            self.direction = self._direction
+
+    def version(self) -> ToolVersion:
+        """The library behind the tool."""
+        version: ToolVersion = self.description["version"]
+        return version
+
+    @property
+    def class_path(self) -> str:
+        """`module:Class`."""
+        return str(self.description["class"])
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """The known deviations that lie beside the tool's file."""
+        return tuple(Deviation(**row) for row in self.description["deviations"])
+
+    def another(self) -> "HostedTool":
+        """A new object of the same class, in the same process."""
+        return HostedTool(self.name, self.ask, self.numbers)
+
+    def supports(self, spec: ModelSpec, site: Site) -> str | None:
+        """None, or the reason why the tool cannot read and edit this site on this family."""
+        reason: str | None = self.ask({"do": "supports", "site": site, "action": "read"})
+        return reason
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """One forward -> {site: [batch, seq, width]}, on the model's device."""
+        answer = self.perform("read", model, batch=batch, sites=list(sites))
+        return {site: value.to(model.device) for site, value in answer.items()}
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """New token ids only, int64 [batch, <= max_new_tokens]."""
+        ids = self.perform("generate", model, batch=batch, edits=list(edits), max_new_tokens=max_new_tokens)
+        moved: Tensor = ids.to(model.device)
+        return moved
+
+    def perform(self, operation: str, model: LoadedModel, **arguments: Any) -> Any:
+        """One of `hosts.operations`, where the tool lives."""
+        feeding = {"use_cache": model.use_cache, "prefill_chunk": model.prefill_chunk}
+        request = {"do": "perform", "operation": operation, "number": self.number, "feeding": feeding}
+        return self.ask({**request, "arguments": arguments})
+
+    def _direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
+        """The tool's own method: [hidden]."""
+        extracted = self.perform("direction", model, harmful=harmful, harmless=harmless, site=site)
+        return torch.as_tensor(extracted)
+
+
+def value_of(answer: Mapping[str, Any]) -> Any:
+    """The value of an answer; what went wrong on the other side is raised here."""
+    if "problem" in answer:
+        kind = answer["problem"] if answer["problem"] in RAISED else "SuiteError"
+        raise getattr(errors, kind)(answer["code"], answer["sentence"], answer["hint"])
+    if "raised" in answer:
+        raise RaisedByTool(answer["raised"], answer["message"], answer["trace"]) from answer.get("error")
+    return answer["value"]
+
+
+def open_request(request: LoadRequest, weights: Any = None) -> dict[str, Any]:
+    """The request that makes a host load a model."""
+    return {"do": "open", "model": request, "weights": weights}

@@ -1,0 +1,129 @@
+"""What a tool is asked to do, and what is observed meanwhile, in the process where the tool lives.
+
+Each operation gets a stage, the tool and plain arguments, and returns plain data and tensors.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from steering_core.hosts.lending import PLANNED, SHORT, lent, raised_by
+from steering_core.hosts.stage import Stage
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.observe.fault_injection import overwriting_at, planted_at
+from steering_core.observe.forward_trace import trace_forward
+from steering_core.observe.liveness import count_library_calls
+from steering_core.observe.shifts import ObservedGeneration, observe_generation
+from steering_core.tools.edits import Edit
+from steering_core.tools.tool import Tool
+
+
+def read(stage: Stage, tool: Tool, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+    """One forward -> {site: [batch, seq, width]}."""
+    return tool.read(stage.model, batch, sites)
+
+
+def generate(stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+    """New token ids, int64 [batch, <= max_new_tokens]."""
+    return tool.generate(stage.model, batch, edits, max_new_tokens)
+
+
+def direction(stage: Stage, tool: Any, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
+    """The direction that a tool with a method of its own extracts: [hidden]."""
+    extracted: Tensor = tool.direction(stage.model, harmful, harmless, site)
+    return extracted
+
+
+def observe(
+    stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int
+) -> ObservedGeneration:
+    """A steered generation, and where it moved the residual stream."""
+    return observe_generation(tool, stage.model, batch, edits, max_new_tokens)
+
+
+def around_edit(stage: Stage, tool: Tool, batch: TokenBatch, edit: Edit) -> dict[str, Tensor]:
+    """The stream before and after one edit during prefill, at the real tokens: [tokens, hidden] each."""
+    with trace_forward(stage.model) as seen:
+        tool.generate(stage.model, batch, [edit], 1)
+    real, block = batch.mask.bool(), edit.site.layer
+    return {"before": seen.returned[0][block][real], "after": seen.received[0][block + 1][real]}
+
+
+def planted(
+    stage: Stage,
+    tool: Tool,
+    block: int,
+    vector: Tensor,
+    prompts: TokenBatch,
+    inner: str,
+    arguments: dict[str, Any],
+) -> Any:
+    """Another operation, while a block adds a vector ([hidden]) in every row that holds one of the prompts."""
+    with planted_at(stage.model, block, vector, prompts):
+        return OPERATIONS[inner](stage, tool, **arguments)
+
+
+def library_calls(stage: Stage, tool: Tool, batch: TokenBatch, site: Site, edits: Sequence[Edit]) -> dict[str, int]:
+    """action -> calls of the tool's own library from within the model."""
+    model = stage.model
+    actions: dict[str, Callable[[], object]] = {
+        "read": lambda: tool.read(model, batch, [site]),
+        "read again": lambda: tool.read(model, batch, [site]),
+        "generate": lambda: tool.generate(model, batch, edits, SHORT),
+    }
+    return {action: count_library_calls(tool, act) for action, act in actions.items()}
+
+
+def ownership(
+    stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, site: Site, block: int
+) -> dict[str, Tensor]:
+    """The tool's value for a site ([batch, seq, hidden]): undisturbed, read while `block` overwrites its input, held
+    during another forward, and read again after the caller wrote into the held one."""
+    read = partial(tool.read, stage.model, sites=[site])
+    undisturbed = read(batch=batch)[site].clone()
+    with overwriting_at(stage.model, block):
+        overwritten = read(batch=batch)[site].clone()
+    held = read(batch=batch)[site]
+    read(batch=others)
+    kept = held.clone()
+    held.zero_()
+    return {"undisturbed": undisturbed, "overwritten": overwritten, "held": kept, "again": read(batch=batch)[site]}
+
+
+def left_changed(
+    stage: Stage, tool: Tool, batch: TokenBatch, site: Site, edits: Sequence[Edit], actions: Sequence[str]
+) -> dict[str, str]:
+    """aspect -> what reading or steering left changed in a model, inputs and process that were lent to the tool."""
+    with lent(stage, batch, site, edits) as loan:
+        for action in actions:
+            loan.act(tool, action)
+    return loan.changes
+
+
+def after_failure(
+    stage: Stage,
+    tool: Tool,
+    batch: TokenBatch,
+    site: Site,
+    edits: Sequence[Edit],
+    actions: Sequence[str],
+    block: int,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """raised: what reached the caller when a block failed, "planned" or the type of another exception; changes: as for
+    `left_changed`."""
+    with lent(stage, batch, site, edits) as loan:
+        raised = [raised_by(loan, tool, action, block, interrupted) for action in actions]
+    return {"raised": next((name for name in raised if name != PLANNED), PLANNED), "changes": loan.changes}
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    operation.__name__: operation
+    for operation in (
+        *(read, generate, direction, observe, around_edit, planted),
+        *(library_calls, ownership, left_changed, after_failure),
+    )
+}

@@ -1,0 +1,143 @@
+"""One tool in the process where it lives: its class, imported once, its objects, and the model that it works on."""
+
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+
+from steering_core.errors import SuiteError
+from steering_core.hosts.operations import OPERATIONS
+from steering_core.hosts.stage import Stage
+from steering_core.models.model import LoadedModel, LoadRequest
+from steering_core.models.shared_copy import sharing_copy
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.observe.forward_trace import make_traceable
+from steering_core.observe.liveness import library_files
+from steering_core.tools.deviations import deviations_of
+from steering_core.tools.origin import describe_tool
+from steering_core.tools.spec import ToolSpec
+from steering_core.tools.tool import Tool
+
+LONGEST = 2000
+"""Characters of an exception's message that are passed on."""
+
+
+class Session:
+    """Answers requests, each a dict with `do` and arguments, with a dict of plain data and tensors."""
+
+    def __init__(self, text: str) -> None:
+        self.spec = ToolSpec.parse(text)
+        self.kind: Any = None
+        self.objects: dict[int, Tool] = {}
+        self.stage: Stage | None = None
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """{"value": ...}, or what went wrong; nothing that a tool raises gets out."""
+        arguments = dict(request)
+        try:
+            return {"value": getattr(self, f"do_{arguments.pop('do')}")(**arguments)}
+        except SuiteError as problem:
+            words = {"code": problem.code, "sentence": problem.sentence, "hint": problem.hint}
+            return {"problem": type(problem).__name__, **words}
+        except BaseException as error:
+            return self.failed(error)
+
+    def failed(self, error: BaseException) -> dict[str, Any]:
+        """What is told about an exception that a tool raised."""
+        return {"raised": type(error).__name__, "message": message_of(error), "trace": trace_of(error)}
+
+    def do_describe(self) -> dict[str, Any]:
+        """Version, origin and deviations of the tool; ToolAbsent without its library."""
+        tool = self.object(0)
+        kind = type(tool)
+        return {
+            "class": f"{kind.__module__}:{kind.__qualname__}",
+            "version": tool.version(),
+            "origin": describe_tool(self.spec, tool),
+            "machinery": " or ".join(library_files(tool)),
+            "deviations": [asdict(row) for row in deviations_of(tool)],
+            "own_direction": hasattr(tool, "direction"),
+        }
+
+    def do_open(self, model: LoadRequest, weights: Any = None) -> None:
+        """Load the model that the next requests are about; the earlier one is let go."""
+        self.stage = None
+        self.stage = Stage(model.load())
+        make_traceable(self.stage.model)
+
+    def do_supports(self, site: Site, action: str) -> str | None:
+        """None, or why the tool does not do this at this site."""
+        reason: str | None = self.object(0).supports(self.opened.model.spec, site)
+        return reason
+
+    def do_perform(self, operation: str, number: int, feeding: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+        """One of `OPERATIONS` on one of the tool's objects."""
+        stage = self.opened
+        moved = {name: to_device(value, stage.model.device) for name, value in arguments.items()}
+        model = replace(stage.model, **feeding)
+        return OPERATIONS[operation](Stage(model, stage.pristine), self.object(number), **moved)
+
+    @property
+    def opened(self) -> Stage:
+        """The stage; SuiteError before a model was opened."""
+        if self.stage is None:
+            raise SuiteError("no-model", "no model was opened", "open one first")
+        return self.stage
+
+    def object(self, number: int) -> Tool:
+        """The tool object of that number, made when it is first asked for."""
+        if self.kind is None:
+            self.kind = self.spec.load()
+        if number not in self.objects:
+            self.objects[number] = self.spec.build(self.kind)
+        return self.objects[number]
+
+
+class LocalSession(Session):
+    """The same in the judging process, on the experiment's own model: for debugging, and for the suite's own tests."""
+
+    def __init__(self, text: str, model: LoadedModel) -> None:
+        super().__init__(text)
+        self.stage = Stage(replace(model, module=sharing_copy(model.module)), model.module)
+
+    def do_open(self, model: LoadRequest, weights: Any = None) -> None:
+        """The experiment's model is open already."""
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """As in a process of its own: warnings stay warnings."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            return super().answer(request)
+
+    def failed(self, error: BaseException) -> dict[str, Any]:
+        """With the exception itself, for a debugger; Ctrl-C ends the run."""
+        if type(error) is KeyboardInterrupt:
+            raise error
+        return {**super().failed(error), "error": error}
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """Batches on the model's device, those among further arguments too; everything else as it is."""
+    if isinstance(value, dict):
+        return {key: to_device(item, device) for key, item in value.items()}
+    return value.to(device) if isinstance(value, TokenBatch) else value
+
+
+def message_of(error: BaseException) -> str:
+    """The error's message, shortened; its own failure to say anything is no further error."""
+    try:
+        return str(error)[:LONGEST]
+    except BaseException as second:
+        return f"(its message cannot be read: {type(second).__name__})"
+
+
+def trace_of(error: BaseException) -> str:
+    """The traceback, shortened from the front."""
+    try:
+        return "".join(traceback.format_exception(error))[-4 * LONGEST :]
+    except BaseException:
+        return ""

@@ -1,0 +1,146 @@
+"""How a tool's process is started: forked from a server that has torch imported, or as a program of any interpreter.
+
+Importing this file imports no torch: the server can be started first, and imports it meanwhile.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from steering_core.errors import SuiteError
+from steering_core.places import ROOT
+
+PRELOADED = ("torch", "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto")
+MESSAGE = 1 << 16
+"""Bytes that a message to or from the fork server has at most."""
+PATIENCE = 5.0
+"""Seconds that an ended process has to say how it ended."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A tool's process: its id, the connection to it, and the end of a pipe where its output arrives."""
+
+    pid: int
+    connection: socket.socket
+    output: int
+
+
+class Starter(Protocol):
+    """Starts tool processes and tells how they ended."""
+
+    def start(self, tool: str) -> Started:
+        """A new process for a tool."""
+
+    def status(self, pid: int) -> int | None:
+        """The exit status of a process, negative for a signal; None while it runs."""
+
+    def close(self) -> None:
+        """No further process is started."""
+
+
+class ForkServer:
+    """Forks from a process of this interpreter that has imported torch and transformers (Linux)."""
+
+    def __init__(self, families: Sequence[str] = ()) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families)]
+        command = [sys.executable, "-m", "steering_core.hosts.fork_server", str(theirs.fileno()), *modules]
+        # Its own session: Ctrl-C reaches the judging process alone, which then ends the others.
+        self.process = subprocess.Popen(
+            command, env=environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        theirs.close()
+
+    def start(self, tool: str) -> Started:
+        """A fork for a tool; waits until the server has imported its libraries."""
+        ours, theirs = socket.socketpair()
+        read, write = os.pipe()
+        try:
+            socket.send_fds(self.control, [json.dumps({"tool": tool}).encode()], [theirs.fileno(), write])
+            answer = self.control.recv(MESSAGE)
+        except OSError:
+            answer = b""
+        finally:
+            theirs.close()
+            os.close(write)
+        if not answer:
+            raise SuiteError("fork-server", "the process that tools are forked from has ended", "see its message above")
+        return Started(int(json.loads(answer)["pid"]), ours, read)
+
+    def status(self, pid: int) -> int | None:
+        """The exit status of a fork, negative for a signal; None while it runs."""
+        with suppress(OSError):
+            self.control.send(json.dumps({"status": pid}).encode())
+            if answer := self.control.recv(MESSAGE):
+                status: int | None = json.loads(answer)["status"]
+                return status
+        return None
+
+    def close(self) -> None:
+        """End the server."""
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class Programs:
+    """Starts a new interpreter per tool: this one, or another that has torch, transformers, safetensors and numpy."""
+
+    def __init__(self, python: str = sys.executable) -> None:
+        self.python = python
+        self.running: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, tool: str) -> Started:
+        """A new interpreter for a tool."""
+        ours, theirs = socket.socketpair()
+        read, write = os.pipe()
+        command = [self.python, "-m", "steering_core.hosts.serve", str(theirs.fileno()), tool]
+        settings = {"stdin": subprocess.DEVNULL, "stdout": write, "stderr": write, "start_new_session": True}
+        try:
+            process = subprocess.Popen(command, env=environment(), pass_fds=[theirs.fileno()], **settings)
+        except OSError as error:
+            raise SuiteError(
+                "tool-python", f"{self.python} cannot be started: {error}", "a Python interpreter"
+            ) from None
+        finally:
+            theirs.close()
+            os.close(write)
+        self.running[process.pid] = process
+        return Started(process.pid, ours, read)
+
+    def status(self, pid: int) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self.running[pid].poll()
+
+    def close(self) -> None:
+        """Reap what has ended."""
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+
+def default_starter(families: Sequence[str] = ()) -> Starter:
+    """A fork server where forking is safe, else a program per tool."""
+    return ForkServer(families) if sys.platform == "linux" else Programs()
+
+
+def environment() -> dict[str, str]:
+    """The judging process's own, with the suite importable; asking for a GPU there must not initialize CUDA."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+def final_status(starter: Starter, pid: int) -> int | None:
+    """How a process ended whose connection is gone; None if it still runs after some seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while (status := starter.status(pid)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return status

@@ -1,0 +1,91 @@
+"""What travels between the judging process and a tool's process: JSON and safetensors, never a pickle.
+
+A frame is two lengths (8 bytes each, big-endian), a JSON text, and the tensors that it names, as one safetensors blob.
+Only plain values, tensors and the data classes listed here can be read back, so an answer can hold no code.
+"""
+
+import json
+import struct
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+
+from steering_core.models.model import LoadRequest
+from steering_core.models.registry import ModelSpec
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.observe.shifts import ObservedGeneration, Shift
+from steering_core.tools.edits import Ablate, Add
+from steering_core.tools.tool import ToolVersion
+
+LENGTHS = struct.Struct(">QQ")
+LARGEST = 64 << 30
+"""Bytes; a longer frame is nonsense."""
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (Ablate, Add, LoadRequest, ModelSpec, ObservedGeneration, Shift, Site, TokenBatch, ToolVersion)
+}
+
+
+class Nonsense(ValueError):
+    """Bytes that are no frame, or a frame that holds something else than data."""
+
+
+def encode(value: Any) -> bytes:
+    """One value as a frame; TypeError for anything but plain values, tensors and the listed data classes."""
+    tensors: dict[str, torch.Tensor] = {}
+    text = json.dumps(_plain(value, tensors)).encode()
+    blob = save(tensors) if tensors else b""
+    return LENGTHS.pack(len(text), len(blob)) + text + blob
+
+
+def lengths(head: bytes) -> tuple[int, int]:
+    """(bytes of text, bytes of tensors) of the frame that begins with these bytes."""
+    text, blob = LENGTHS.unpack(head)
+    if text + blob > LARGEST:
+        raise Nonsense(f"a message of {text + blob} bytes")
+    return text, blob
+
+
+def decode(text: bytes, blob: bytes) -> Any:
+    """The value of a frame's two parts; tensors are on the CPU. Nonsense for anything that `encode` does not write."""
+    try:
+        tensors = load(blob) if blob else {}
+        return _value(json.loads(text), tensors)
+    except Exception as error:  # whatever the bytes are, the reader needs one kind of error
+        raise Nonsense(f"{type(error).__name__}: {error}") from None
+
+
+def _plain(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {"tensor": name}
+    if isinstance(value, list | tuple | range):
+        return {type(value).__name__.replace("range", "list"): [_plain(item, tensors) for item in value]}
+    if isinstance(value, dict):
+        return {"dict": [[_plain(key, tensors), _plain(item, tensors)] for key, item in value.items()]}
+    if is_dataclass(value) and KINDS.get(type(value).__name__) is type(value):
+        parts = {field.name: _plain(getattr(value, field.name), tensors) for field in fields(value)}
+        return {"kind": type(value).__name__, "fields": parts}
+    raise TypeError(f"a {type(value).__qualname__} cannot be sent")
+
+
+def _value(item: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if not isinstance(item, dict):
+        if isinstance(item, list):
+            raise Nonsense("a bare list")
+        return item
+    if "tensor" in item:
+        return tensors[item["tensor"]]
+    if "list" in item:
+        return [_value(part, tensors) for part in item["list"]]
+    if "tuple" in item:
+        return tuple(_value(part, tensors) for part in item["tuple"])
+    if "dict" in item:
+        return {_value(key, tensors): _value(part, tensors) for key, part in item["dict"]}
+    return KINDS[item["kind"]](**{name: _value(part, tensors) for name, part in item["fields"].items()})
