@@ -6,12 +6,12 @@ from steering_core.records.draft import Draft
 from steering_core.records.record import Arm
 
 if TYPE_CHECKING:
+    from steering_core.hosts.hosted_tool import HostedTool as Tool
     from steering_core.hosts.stage import Feeding
     from steering_core.measure.experiment import Experiment
     from steering_core.measure.side_effects import SideEffects
     from steering_core.measure.steering import SteeringMeasurements
     from steering_core.models.tokens import Side
-    from steering_core.tools.tool import Tool
 else:  # collecting the checks must not import torch
     Experiment = Feeding = Side = SideEffects = SteeringMeasurements = Tool = Any
 

@@ -25,6 +25,7 @@ class ModelCache:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""
         if key != self.key:
             self.loaded, self.key = None, key
+            self.processes.release()
             try:
                 self.loaded = self._open(key)
             except Exception as problem:
@@ -46,14 +47,14 @@ class ModelCache:
         from steering_core.measure.store import Store
 
         request = load_request(self.config, self.matrix, key)
-        hosts = self.processes.open(request)
+        self.processes.begin(request)
         store = Store(Path(self.config.getoption("run_dir")) / "store")
         torch.manual_seed(self.seeds(key)[0])
         settings, prompts = self.matrix.settings[key], self.matrix.prompts
         batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
         model, weights, fresh = request.load(), request.digest(), self.processes.fresh_repeat()
         experiment = Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
-        return Measurements(experiment, hosts or self.processes.local(model))
+        return Measurements(experiment, self.processes.loaded(request, model))
 
     def seeds(self, key: str) -> tuple[int, ...]:
         """The preset's seeds."""

@@ -18,32 +18,46 @@ class ToolProcesses:
         self.config, self.matrix = config, matrix
         self.hosts: Any = None
         self.fresh: Any = None
+        self.running: list[Any] = []
         self.in_process = bool(config.getoption("in_process"))
         # Before torch is imported here: the server imports it meanwhile.
         self.starter = None if self.in_process else default_starter(self._families())
 
-    def open(self, request: Any) -> Any:
-        """The tools' processes, which load the model meanwhile; None if tools run in this process."""
+    def begin(self, request: Any) -> None:
+        """The model that is about to be loaded: the tools' processes start, and load it too where memory allows."""
         if self.starter is None:
-            return None
+            return
         from steering_core.hosts.pool import Hosts
+        from steering_core.hosts.weights import can_share
 
         settings = {"timeout": self.config.getoption("tool_timeout"), "pythons": self.matrix.pythons}
         if self.hosts is None:
             self.hosts = Hosts(self.starter, **settings)
-        self.hosts.open(request, self.matrix.tools)
+        self.running = [self.hosts]
         if self.matrix.repeats > 1 and self.config.stash[NEEDS_DIRECTIONS]:
-            if self.fresh is None:
-                self.fresh = Hosts(default_starter(self._families()), **settings)
+            self.fresh = self.fresh or Hosts(default_starter(self._families()), **settings)
             self.fresh.end()
-            self.fresh.open(request, self.matrix.tools)
+            self.running.append(self.fresh)
+        for hosts in self.running:
+            hosts.open(request)
+            hosts.begin(self.matrix.tools, opening=not can_share(request))
+
+    def loaded(self, request: Any, model: Any) -> Any:
+        """The tools, once the model is loaded; on a GPU their processes share its weights."""
+        from steering_core.hosts.pool import LocalHosts
+        from steering_core.hosts.weights import can_share
+
+        if self.hosts is None:
+            return LocalHosts(model)
+        if can_share(request):
+            for hosts in self.running:
+                hosts.open(request, model)
         return self.hosts
 
-    def local(self, model: Any) -> Any:
-        """The tools in this process."""
-        from steering_core.hosts.pool import LocalHosts
-
-        return LocalHosts(model)
+    def release(self) -> None:
+        """The tools let the model go."""
+        for hosts in self.running:
+            hosts.release()
 
     def fresh_repeat(self) -> Any:
         """How the last repeat gets a tool; None if there is one repeat only, or no directions are needed."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from steering_core import errors
 from steering_core.errors import RaisedByTool
-from steering_core.models.model import LoadedModel, LoadRequest
+from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
@@ -25,9 +25,12 @@ class HostedTool:
     """One object of a tool's class, with the methods of the Tool protocol; the model that it is given only says how
     generation is fed: the tool works on its own copy of the modules."""
 
-    def __init__(self, label: str, ask: Callable[[Mapping[str, Any]], Any], numbers: "count[int]") -> None:
+    def __init__(
+        self, label: str, ask: Callable[[Mapping[str, Any]], Any], numbers: "count[int]", first: int | None = None
+    ) -> None:
         self.name, self.ask, self.numbers = label, ask, numbers
         self.number = next(numbers)
+        self.first = self.number if first is None else first
         self.description: dict[str, Any] = ask({"do": "describe"})
         if self.description["own_direction"]:
             self.direction = self._direction
@@ -49,7 +52,7 @@ class HostedTool:
 
     def another(self) -> "HostedTool":
         """A new object of the same class, in the same process."""
-        return HostedTool(self.name, self.ask, self.numbers)
+        return HostedTool(self.name, self.ask, self.numbers, self.first)
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
         """None, or the reason why the tool cannot read and edit this site on this family."""
@@ -70,8 +73,8 @@ class HostedTool:
     def perform(self, operation: str, model: LoadedModel, **arguments: Any) -> Any:
         """One of `hosts.operations`, where the tool lives."""
         feeding = {"use_cache": model.use_cache, "prefill_chunk": model.prefill_chunk}
-        request = {"do": "perform", "operation": operation, "number": self.number, "feeding": feeding}
-        return self.ask({**request, "arguments": arguments})
+        request = {"do": "perform", "operation": operation, "number": self.number, "first": self.first}
+        return self.ask({**request, "feeding": feeding, "arguments": arguments})
 
     def _direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
         """The tool's own method: [hidden]."""
@@ -87,8 +90,3 @@ def value_of(answer: Mapping[str, Any]) -> Any:
     if "raised" in answer:
         raise RaisedByTool(answer["raised"], answer["message"], answer["trace"]) from answer.get("error")
     return answer["value"]
-
-
-def open_request(request: LoadRequest, weights: Any = None) -> dict[str, Any]:
-    """The request that makes a host load a model."""
-    return {"do": "open", "model": request, "weights": weights}

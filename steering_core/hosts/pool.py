@@ -2,54 +2,89 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from steering_core.errors import SuiteError
-from steering_core.hosts.hosted_tool import HostedTool, open_request, value_of
+from steering_core.hosts.hosted_tool import HostedTool, value_of
 from steering_core.hosts.process import TIMEOUT, ToolProcess
 from steering_core.hosts.session import LocalSession, Session
 from steering_core.hosts.starting import Programs, Starter
+from steering_core.hosts.weights import share
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.tools.spec import ToolSpec
 
 Asked = Mapping[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """The model that tools are asked about. model: the loaded one, if its weights are shared."""
+
+    request: LoadRequest
+    model: LoadedModel | None = None
+
+    def message(self) -> dict[str, Any]:
+        """The request that makes a tool's process open it."""
+        weights = share(self.model) if self.model else None
+        return {"do": "open", "model": self.request, "weights": weights}
+
+
 class ToolHost:
-    """The process of one tool. It opens the model of the day before it is asked about one, and again after a restart."""
+    """The process of one tool. It opens the model before it is asked about it, and again after a restart."""
 
-    def __init__(self, process: ToolProcess, wanted: dict[str, Any] | None) -> None:
+    def __init__(self, process: ToolProcess, wanted: Opening | None) -> None:
         self.process, self.wanted = process, wanted
-        self.opened: object = None
+        self.opened: Opening | None = None
         self.description: Any = None
-        self.waiting = False
+        self.awaited: list[str] = []
         self.numbers = count()
+        self.peak = 0
 
-    def warm(self) -> None:
-        """Start the process and let it open the model, without waiting for either."""
-        if self.process.started is None and self.wanted is not None:
-            with suppress(SuiteError):  # told when the tool is asked for something
+    def begin(self, *, opening: bool) -> None:
+        """Start the process, and let it open the model, without waiting for either; errors are told when it is asked."""
+        with suppress(SuiteError):
+            if self.process.started is None:
                 self.process.send({"do": "describe"})
-                self.process.send(self.wanted)
-                self.waiting = True
+                self.awaited = ["describe"]
+            if opening and self.wanted is not None and self.opened is not self.wanted:
+                self.process.send(self.wanted.message())
+                self.awaited.append("open")
 
     def ask(self, request: Asked) -> Any:
         """The value of the answer; what went wrong in the process is raised here."""
-        if self.waiting:
-            self.waiting = False
-            described, opened = self.process.receive(), self.process.receive()
-            self.description = described.get("value")
-            self.opened = self.wanted if "value" in opened else None
+        self._take_awaited()
         if request["do"] == "describe":
             if self.description is None:
                 self.description = value_of(self.process.ask(request))
             return self.description
         if self.process.started is None or self.opened is not self.wanted:
             assert self.wanted is not None, "no model was opened"
-            value_of(self.process.ask(self.wanted))
+            value_of(self.process.ask(self.wanted.message()))
             self.opened = self.wanted
-        return value_of(self.process.ask(request))
+        answer = self.process.ask(request)
+        self.peak = max(self.peak, answer.get("peak", 0))
+        return value_of(answer)
+
+    def release(self) -> None:
+        """Let the model go; a process that does not answer is ended."""
+        if self.process.started is None:
+            return
+        self.opened = None
+        with suppress(SuiteError):
+            self._take_awaited()
+            self.process.ask({"do": "release"})
+
+    def _take_awaited(self) -> None:
+        """The answers to what `begin` asked for."""
+        awaited, self.awaited = self.awaited, []
+        for what in awaited:
+            answer = self.process.receive()
+            if what == "describe":
+                self.description = answer.get("value")
+            else:
+                self.opened = self.wanted if "value" in answer else None
 
 
 class Hosts:
@@ -64,20 +99,30 @@ class Hosts:
         self.starters: dict[str, Starter] = {}
         self.pythons = dict(pythons or {})
         self.hosts: dict[str, ToolHost] = {}
-        self.wanted: dict[str, Any] | None = None
+        self.wanted: Opening | None = None
+        self.foreign: Opening | None = None
 
-    def open(self, request: LoadRequest, tools: Sequence[str] = ()) -> None:
-        """The model that tools are asked about from now on; the processes of `tools` start and load it meanwhile."""
-        self.wanted = open_request(request)
+    def open(self, request: LoadRequest, model: LoadedModel | None = None) -> None:
+        """The model that tools are asked about from now on; model: the loaded one, if its weights are shared."""
+        self.wanted, self.foreign = Opening(request, model), Opening(request)
         for host in self.hosts.values():
-            host.wanted = self.wanted
+            host.wanted = self._opening(host.process.label)
+
+    def release(self) -> None:
+        """Every process lets its model go; one that does not answer is ended."""
+        for host in self.hosts.values():
+            host.release()
+
+    def begin(self, tools: Sequence[str], *, opening: bool = True) -> None:
+        """Start the processes of tools; they import their libraries, and open the model, meanwhile."""
         for text in tools:
-            self.host(ToolSpec.parse(text)).warm()
+            self.host(ToolSpec.parse(text)).begin(opening=opening)
 
     def tool(self, text: str) -> HostedTool:
         """A new object of the tool that `text` names."""
         spec = ToolSpec.parse(text)
         host = self.host(spec)
+        host.peak = 0
         return HostedTool(spec.label, host.ask, host.numbers)
 
     def host(self, spec: ToolSpec) -> ToolHost:
@@ -85,11 +130,17 @@ class Hosts:
         if spec.text not in self.hosts:
             spec.check()
             starter = self._starter(self.pythons.get(spec.label, ""))
-            self.hosts[spec.text] = ToolHost(ToolProcess(starter, spec.text, spec.label, self.timeout), self.wanted)
+            process = ToolProcess(starter, spec.text, spec.label, self.timeout)
+            self.hosts[spec.text] = ToolHost(process, self._opening(spec.label))
         return self.hosts[spec.text]
+
+    def _opening(self, label: str) -> Opening | None:
+        """Another interpreter may have another torch, which cannot share weights: it loads them itself."""
+        return self.foreign if label in self.pythons else self.wanted
 
     def end(self) -> None:
         """End every tool's process; the next question starts a new one."""
+        self.release()
         for host in self.hosts.values():
             host.process.close()
         self.hosts = {}

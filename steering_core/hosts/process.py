@@ -68,14 +68,16 @@ class ToolProcess:
         self.send(request)
         return self.receive()
 
-    def close(self) -> None:
-        """End the process, and everything that it started, at once."""
+    def close(self, patience: float = 0.0) -> None:
+        """End the process, and everything that it started; patience: seconds that it has to end by itself."""
         if (started := self.started) is None:
             return
         self.started = None
+        started.connection.close()
+        if patience:
+            final_status(self.starter, started.pid, patience)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(started.pid, signal.SIGKILL)
-        started.connection.close()
         os.close(started.output)
         final_status(self.starter, started.pid)
 

@@ -27,6 +27,7 @@ def serve(connection: socket.socket, tool: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         connection.sendall(answer)
+    session.close()
 
 
 def _encoded(answer: dict[str, Any]) -> bytes:

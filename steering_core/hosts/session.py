@@ -1,5 +1,6 @@
 """One tool in the process where it lives: its class, imported once, its objects, and the model that it works on."""
 
+import gc
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import torch
 from steering_core.errors import SuiteError
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
+from steering_core.hosts.weights import adopt
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
@@ -39,12 +41,22 @@ class Session:
         """{"value": ...}, or what went wrong; nothing that a tool raises gets out."""
         arguments = dict(request)
         try:
-            return {"value": getattr(self, f"do_{arguments.pop('do')}")(**arguments)}
+            value = getattr(self, f"do_{arguments.pop('do')}")(**arguments)
+            return {"value": value, "peak": self._peak()}
         except SuiteError as problem:
             words = {"code": problem.code, "sentence": problem.sentence, "hint": problem.hint}
             return {"problem": type(problem).__name__, **words}
         except BaseException as error:
             return self.failed(error)
+
+    def _peak(self) -> int:
+        """Bytes of this process's own on the GPU at most, since the last question; 0 without a GPU."""
+        if not torch.cuda.is_initialized():
+            return 0
+        peak = int(torch.cuda.max_memory_allocated())
+        torch.cuda.empty_cache()  # the tools of a run share the GPU
+        torch.cuda.reset_peak_memory_stats()
+        return peak
 
     def failed(self, error: BaseException) -> dict[str, Any]:
         """What is told about an exception that a tool raised."""
@@ -65,21 +77,35 @@ class Session:
 
     def do_open(self, model: LoadRequest, weights: Any = None) -> None:
         """Load the model that the next requests are about; the earlier one is let go."""
-        self.stage = None
-        self.stage = Stage(model.load())
+        self.close()
+        self.stage = Stage(adopt(model, weights) if weights else model.load())
         make_traceable(self.stage.model)
 
     def do_supports(self, site: Site, action: str) -> str | None:
         """None, or why the tool does not do this at this site."""
-        reason: str | None = self.object(0).supports(self.opened.model.spec, site)
+        reason: str | None = self.object(min(self.objects, default=0)).supports(self.opened.model.spec, site)
         return reason
 
-    def do_perform(self, operation: str, number: int, feeding: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+    def do_perform(
+        self, operation: str, number: int, first: int, feeding: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Any:
         """One of `OPERATIONS` on one of the tool's objects."""
         stage = self.opened
         moved = {name: to_device(value, stage.model.device) for name, value in arguments.items()}
         model = replace(stage.model, **feeding)
-        return OPERATIONS[operation](Stage(model, stage.pristine), self.object(number), **moved)
+        return OPERATIONS[operation](Stage(model, stage.pristine), self.object(number, first), **moved)
+
+    def do_release(self) -> None:
+        """Let the model go."""
+        self.close()
+
+    def close(self) -> None:
+        """Let the model go, and with it the other process's memory."""
+        self.objects, self.stage = {}, None
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
+            torch.cuda.ipc_collect()
 
     @property
     def opened(self) -> Stage:
@@ -88,8 +114,9 @@ class Session:
             raise SuiteError("no-model", "no model was opened", "open one first")
         return self.stage
 
-    def object(self, number: int) -> Tool:
-        """The tool object of that number, made when it is first asked for."""
+    def object(self, number: int, first: int = 0) -> Tool:
+        """The tool object of that number, made when it is first asked for; those before `first` are not needed again."""
+        self.objects = {key: kept for key, kept in self.objects.items() if key >= first}
         if self.kind is None:
             self.kind = self.spec.load()
         if number not in self.objects:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from steering_core.errors import SuiteError
 from steering_core.places import ROOT
@@ -103,9 +103,9 @@ class Programs:
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
         command = [self.python, "-m", "steering_core.hosts.serve", str(theirs.fileno()), tool]
-        settings = {"stdin": subprocess.DEVNULL, "stdout": write, "stderr": write, "start_new_session": True}
+        streams: Any = {"stdin": subprocess.DEVNULL, "stdout": write, "stderr": write, "start_new_session": True}
         try:
-            process = subprocess.Popen(command, env=environment(), pass_fds=[theirs.fileno()], **settings)
+            process = subprocess.Popen(command, env=environment(), pass_fds=[theirs.fileno()], **streams)
         except OSError as error:
             raise SuiteError(
                 "tool-python", f"{self.python} cannot be started: {error}", "a Python interpreter"
@@ -138,9 +138,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def final_status(starter: Starter, pid: int) -> int | None:
-    """How a process ended whose connection is gone; None if it still runs after some seconds."""
-    deadline = time.monotonic() + PATIENCE
+def final_status(starter: Starter, pid: int, patience: float = PATIENCE) -> int | None:
+    """How a process ended whose connection is gone; None if it still runs after so many seconds."""
+    deadline = time.monotonic() + patience
     while (status := starter.status(pid)) is None and time.monotonic() < deadline:
         time.sleep(0.01)
     return status

@@ -163,7 +163,7 @@ class SteeringMeasurements:
         """
         experiment = self.experiment
         vector = self._random_like_true(seed=1)
-        plant = {"block": experiment.settings.layer, "vector": vector}
+        plant: dict[str, Any] = {"block": experiment.settings.layer, "vector": vector}
         plant["prompts"] = experiment.batch(experiment.prompts.harmful)
 
         def perform(operation: str, **arguments: Any) -> Any:

@@ -88,10 +88,20 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
 
 def random_weights(spec: ModelSpec, placement: Placement) -> Any:
     """The row's architecture and shape, built on the device with the same seeded weights at every call."""
-    config, attention = random_config(spec), placement.attention or None
     torch.manual_seed(0)
     with _fitting(spec, placement), torch.device(placement.device):
-        return AutoModelForCausalLM.from_config(config, dtype=placement.dtype, attn_implementation=attention)
+        return _built(random_config(spec), placement)
+
+
+def without_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
+    """The checkpoint's modules on the meta device, to be given weights; source "": the row's architecture and shape."""
+    with torch.device("meta"):
+        return _built(_read(AutoConfig, spec, source) if source else random_config(spec), placement)
+
+
+def _built(config: Any, placement: Placement) -> Any:
+    attention = placement.attention or None
+    return AutoModelForCausalLM.from_config(config, dtype=placement.dtype, attn_implementation=attention)
 
 
 def check_placed(spec: ModelSpec, devices: Sequence[Any]) -> None:

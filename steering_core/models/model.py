@@ -10,7 +10,14 @@ from transformers import GenerationConfig
 
 from steering_core.models.architectures import Architecture, architecture_of
 from steering_core.models.hub import cached_folder
-from steering_core.models.loader import Placement, check_loaded_config, random_weights, read_tokenizer, read_weights
+from steering_core.models.loader import (
+    Placement,
+    check_loaded_config,
+    random_weights,
+    read_tokenizer,
+    read_weights,
+    without_weights,
+)
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import chat_ids
@@ -132,34 +139,49 @@ class LoadRequest:
 
     def load(self) -> LoadedModel:
         """The model, in eval mode, on its device; LoadProblem says what is wrong with the checkpoint."""
-        spec, dtype = self.spec, cast("torch.dtype", getattr(torch, self.dtype))
-        architecture_of(spec.family)
+        self._settle()
+        if self.random_weights:
+            return self.around(random_weights(self.spec, self.placement))
+        check_loaded_config(self.spec, self.source)
+        return self.around(read_weights(self.spec, self.source, self.placement))
+
+    def without_weights(self) -> Any:
+        """The modules of the model on the meta device."""
+        self._settle()
+        return without_weights(self.spec, "" if self.random_weights else self.source, self.placement)
+
+    def around(self, module: Any) -> LoadedModel:
+        """The loaded model of a module that has its weights."""
+        tokenizer = read_tokenizer(self.spec, self.tokenizer or self.source)
+        module.eval().requires_grad_(False)
+        return LoadedModel(
+            module,
+            tokenizer,
+            self.spec,
+            module.get_input_embeddings().weight.device,
+            self.placement.dtype,
+            RANDOM_ORIGIN if self.random_weights else self.source,
+            self.inherit_defaults,
+            quantize=self.quantize,
+            tokenizer_origin=self.tokenizer,
+        )
+
+    @property
+    def placement(self) -> Placement:
+        """The dtype and the place of the weights."""
+        dtype = cast("torch.dtype", getattr(torch, self.dtype))
+        return Placement(dtype, self.device, self.attention, self.device_map, self.quantize)
+
+    def _settle(self) -> None:
+        """Set what the process must have set before the model is built."""
+        architecture_of(self.spec.family)
         # cuDNN's attention is left out: on an H200 its tokens differed at every call (Qwen2.5-7B shape, bfloat16, from
         # 128 keys on), while the other kernels repeat bit for bit. A reference that drifts judges no tool.
         torch.backends.cuda.enable_cudnn_sdp(False)
         if self.device.startswith("cuda"):
             torch.cuda.set_device(self.device)  # peak memory and random state are read from the current device
-        if spec.tiny:
+        if self.spec.tiny:
             torch.set_num_threads(1)  # more threads are slower at this size: 255 s against 49 s a run
-        if not self.random_weights:
-            check_loaded_config(spec, self.source)
-        tokenizer = read_tokenizer(spec, self.tokenizer or self.source)
-        placement = Placement(dtype, self.device, self.attention, self.device_map, self.quantize)
-        module = random_weights(spec, placement) if self.random_weights else read_weights(spec, self.source, placement)
-        module.eval().requires_grad_(False)
-        origin = RANDOM_ORIGIN if self.random_weights else self.source
-        device = module.get_input_embeddings().weight.device
-        return LoadedModel(
-            module,
-            tokenizer,
-            spec,
-            device,
-            dtype,
-            origin,
-            self.inherit_defaults,
-            quantize=self.quantize,
-            tokenizer_origin=self.tokenizer,
-        )
 
     def digest(self) -> str:
         """Names the weights: sha256 of the files, or the seed of random ones."""

@@ -105,7 +105,7 @@ def tool_pythons(options: Any) -> dict[str, str]:
     """["repeng=PATH"] or, for every tool of --tool, ["PATH"] -> {label: PATH}."""
     labels = [ToolSpec.parse(name).label for name in (*tool_names(options), *options.tool)]
     added = [ToolSpec.parse(name).label for name in options.tool]
-    found = {}
+    found: dict[str, str] = {}
     for text in options.tool_python:
         name, sign, path = text.rpartition("=")
         if sign and name not in labels:
