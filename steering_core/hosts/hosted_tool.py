@@ -61,25 +61,32 @@ class HostedTool:
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, on the model's device."""
-        answer = self.perform("read", model, batch=batch, sites=list(sites))
-        return {site: value.to(model.device) for site, value in answer.items()}
+        activations: dict[Site, Tensor] = self.perform("read", model, batch=batch, sites=list(sites))
+        return activations
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
         """New token ids only, int64 [batch, <= max_new_tokens]."""
-        ids = self.perform("generate", model, batch=batch, edits=list(edits), max_new_tokens=max_new_tokens)
-        moved: Tensor = ids.to(model.device)
-        return moved
+        arguments = {"batch": batch, "edits": list(edits), "max_new_tokens": max_new_tokens}
+        ids: Tensor = self.perform("generate", model, **arguments)
+        return ids
 
     def perform(self, operation: str, model: LoadedModel, **arguments: Any) -> Any:
-        """One of `hosts.operations`, where the tool lives."""
+        """One of `hosts.operations`, where the tool lives; tensors come back on the model's device."""
         feeding = {"use_cache": model.use_cache, "prefill_chunk": model.prefill_chunk}
         request = {"do": "perform", "operation": operation, "number": self.number, "first": self.first}
-        return self.ask({**request, "feeding": feeding, "arguments": arguments})
+        return to_device(self.ask({**request, "feeding": feeding, "arguments": arguments}), model.device)
 
     def _direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
         """The tool's own method: [hidden]."""
         extracted = self.perform("direction", model, harmful=harmful, harmless=harmless, site=site)
         return torch.as_tensor(extracted)
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """A tensor or batch, or those in a dict, on another device; everything else as it is."""
+    if isinstance(value, dict):
+        return {key: to_device(item, device) for key, item in value.items()}
+    return value.to(device) if isinstance(value, Tensor | TokenBatch) else value
 
 
 def value_of(answer: Mapping[str, Any]) -> Any:

@@ -10,6 +10,8 @@ import socket
 import sys
 from typing import Any
 
+from transformers.utils.logging import disable_progress_bar
+
 from steering_core.hosts.session import Session
 from steering_core.hosts.wire import LENGTHS, decode, encode, lengths
 
@@ -19,6 +21,7 @@ DIE_WITH_PARENT = 1
 
 def serve(connection: socket.socket, tool: str) -> None:
     """Answer one request after the other; returns when the connection is closed."""
+    disable_progress_bar()  # the last lines that a tool printed are for the reader
     session, owner = Session(tool), os.getpid()
     while (request := receive(connection)) is not None:
         answer = _encoded(session.answer(request))

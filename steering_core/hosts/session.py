@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from steering_core.errors import SuiteError
+from steering_core.hosts.hosted_tool import to_device
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
 from steering_core.hosts.weights import adopt
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
-from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.liveness import library_files
 from steering_core.tools.deviations import deviations_of
@@ -91,7 +91,7 @@ class Session:
     ) -> Any:
         """One of `OPERATIONS` on one of the tool's objects."""
         stage = self.opened
-        moved = {name: to_device(value, stage.model.device) for name, value in arguments.items()}
+        moved = to_device(dict(arguments), stage.model.device)
         model = replace(stage.model, **feeding)
         return OPERATIONS[operation](Stage(model, stage.pristine), self.object(number, first), **moved)
 
@@ -145,13 +145,6 @@ class LocalSession(Session):
         if type(error) is KeyboardInterrupt:
             raise error
         return {**super().failed(error), "error": error}
-
-
-def to_device(value: Any, device: torch.device) -> Any:
-    """Batches on the model's device, those among further arguments too; everything else as it is."""
-    if isinstance(value, dict):
-        return {key: to_device(item, device) for key, item in value.items()}
-    return value.to(device) if isinstance(value, TokenBatch) else value
 
 
 def message_of(error: BaseException) -> str:
