@@ -34,7 +34,13 @@ class ForkedRuns:
 
     def __enter__(self) -> "ForkedRuns":
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env={**os.environ, **SETTINGS}, **pipes)
+        # Not above: as a program, this file imports nothing of the suite, because a run may be one of a copy of it.
+        from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer
+
+        self.server = ForkServer(["qwen2", "gemma2"])
+        shared = dict.fromkeys((SERVER, FRESH_SERVER), self.server.address)
+        environment = {**os.environ, **SETTINGS, **shared}
+        self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env=environment, **pipes)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -44,6 +50,7 @@ class ForkedRuns:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.server.close()
 
     def start(self, *arguments: str, log: Path, limit: int = 0, plugins: Path | None = None, tree: Path = ROOT) -> int:
         """Start a run that prints to `log`; the id of its process and process group.
@@ -113,6 +120,9 @@ def run_pytest(request: dict[str, Any]) -> None:
         os.dup2(stream, target)
     if limit := request["limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if request["tree"] != str(ROOT):
+        for name in [name for name in os.environ if name.startswith("PARITY_")]:
+            del os.environ[name]  # the servers that tools' processes are forked from hold this suite, not the copy
     os.chdir(request["tree"])
     sys.path[0] = request["tree"]  # instead of the folder of this file
     if request["plugins"]:

@@ -12,7 +12,7 @@ from fixtures.faults.registry import HERE
 from parity.meta.forked_runs import ROOT
 from steering_core.errors import RaisedByTool, SuiteError
 from steering_core.hosts.pool import Hosts
-from steering_core.hosts.starting import ForkServer, Programs
+from steering_core.hosts.starting import Programs, Starter, default_starter
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.registry import read_registry
 from steering_core.models.sites import Site
@@ -28,14 +28,14 @@ READ["arguments"] = {"batch": None, "sites": []}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
-    started = ForkServer(["qwen2"])
+def server() -> Iterator[Starter]:
+    started = default_starter(["qwen2"])
     yield started
     started.close()
 
 
 @pytest.fixture
-def hosts(server: ForkServer) -> Iterator[Hosts]:
+def hosts(server: Starter) -> Iterator[Hosts]:
     running = Hosts(server, timeout=60)
     running.open(REQUEST)
     yield running
@@ -77,7 +77,7 @@ def test_a_process_that_ends_is_named_with_what_it_printed(
     assert len(ids) == len(batch.ids), "what the tool can do is still measured, in a new process"
 
 
-def test_a_tool_that_hangs_is_ended_after_its_time(server: ForkServer, model: LoadedModel, batch: TokenBatch) -> None:
+def test_a_tool_that_hangs_is_ended_after_its_time(server: Starter, model: LoadedModel, batch: TokenBatch) -> None:
     hosts = Hosts(server, timeout=1)
     hosts.open(REQUEST)
     hosts.tool(f"{FILE}:Hangs").supports(SPEC, SITE)  # the model is open
@@ -134,9 +134,9 @@ def test_a_class_is_imported_once_and_its_state_lives_on(hosts: Hosts, model: Lo
 
 @pytest.mark.parametrize("starter", ["fork server", "program"])
 def test_nothing_is_left_when_the_run_is_over(
-    model: LoadedModel, batch: TokenBatch, starter: str, server: ForkServer
+    model: LoadedModel, batch: TokenBatch, starter: str, server: Starter
 ) -> None:
-    hosts = Hosts(ForkServer() if starter == "fork server" else Programs())
+    hosts = Hosts(default_starter() if starter == "fork server" else Programs())
     hosts.open(REQUEST)
     expected = model.module  # keep the model alive beside the processes
     hosts.tool("hooks").read(model, batch, [SITE])
@@ -152,14 +152,14 @@ def test_processes_end_when_the_judging_process_is_killed(tmp_path: Path) -> Non
 import sys, time
 from parity.meta.test_tool_hosts import FILE, READ, REQUEST, SITE
 from steering_core.hosts.pool import Hosts
-from steering_core.hosts.starting import ForkServer
-server = ForkServer()
+from steering_core.hosts.starting import default_starter
+server = default_starter()
 hosts = Hosts(server)
 hosts.open(REQUEST)
 hosts.tool({str(FILE)!r} + ":Hangs").supports(REQUEST.spec, SITE)
 process = hosts.hosts[str(FILE) + ":Hangs"].process
 process.send(READ)
-print(server.process.pid, process.started.pid, flush=True)
+print(server.owned.process.pid, process.started.pid, flush=True)
 time.sleep(600)
 """
     judge = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)

@@ -15,6 +15,7 @@ from parity.plugin.request.resume import settle_request
 from parity.plugin.request.run_matrix import build_run_matrix
 from parity.plugin.request.weights import check_sources
 from parity.plugin.session_state import FAILED, MATRIX, PASSED
+from parity.plugin.tool_processes import share_servers
 from steering_core.errors import SuiteError
 
 
@@ -37,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FAILED] = {}
     config.stash[PASSED] = set()
     register_markers(config, matrix)
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        share_servers(config, matrix)
 
 
 @pytest.hookimpl(optionalhook=True)

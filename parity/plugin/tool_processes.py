@@ -1,14 +1,38 @@
 """The tools' processes of a session: one per tool for the whole run, and a fresh one per tool and model for the last
 repeat."""
 
+import os
+import sys
+from functools import partial
 from typing import Any
 
 import pytest
 
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import NEEDS_DIRECTIONS
-from steering_core.hosts.starting import default_starter
+from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer, default_starter
 from steering_core.tools.spec import ToolSpec
+
+
+def share_servers(config: pytest.Config, matrix: RunMatrix) -> None:
+    """On the controller of several workers: servers that they fork tools' processes from together, so that torch is
+    imported once and not once per worker. A server imports nothing before it is needed."""
+    if sys.platform != "linux" or config.getoption("in_process"):
+        return
+    for name in (SERVER, FRESH_SERVER):
+        server = ForkServer(families(matrix))
+        os.environ[name] = server.address
+        config.add_cleanup(server.close)
+        config.add_cleanup(partial(_forget, name))
+
+
+def _forget(name: str) -> None:
+    os.environ.pop(name, None)
+
+
+def families(matrix: RunMatrix) -> list[str]:
+    """The modules of transformers that hold the selected models."""
+    return sorted({matrix.registry[key].family.removesuffix("_text") for key in matrix.selected})
 
 
 class ToolProcesses:
@@ -21,7 +45,7 @@ class ToolProcesses:
         self.running: list[Any] = []
         self.in_process = bool(config.getoption("in_process"))
         # Before torch is imported here: the server imports it meanwhile.
-        self.starter = None if self.in_process else default_starter(self._families())
+        self.starter = None if self.in_process else default_starter(families(matrix))
 
     def begin(self, request: Any) -> None:
         """The model that is about to be loaded: the tools' processes start, and load it too where memory allows."""
@@ -35,7 +59,7 @@ class ToolProcesses:
             self.hosts = Hosts(self.starter, **settings)
         self.running = [self.hosts]
         if self.matrix.repeats > 1 and self.config.stash[NEEDS_DIRECTIONS]:
-            self.fresh = self.fresh or Hosts(default_starter(self._families()), **settings)
+            self.fresh = self.fresh or Hosts(default_starter(families(self.matrix), fresh=True), **settings)
             self.fresh.end()
             self.running.append(self.fresh)
         for hosts in self.running:
@@ -75,7 +99,3 @@ class ToolProcesses:
                 hosts.close()
         if self.hosts is None and self.starter is not None:
             self.starter.close()
-
-    def _families(self) -> list[str]:
-        """The modules of transformers that hold the selected models."""
-        return sorted({self.matrix.registry[key].family.removesuffix("_text") for key in self.matrix.selected})

@@ -1,12 +1,15 @@
 """The program that tool processes are forked from: it has torch and transformers imported, and has run no tool.
 
-It reads one request per message from its socket: {"tool": TEXT} with two file descriptors, the tool's connection and its
-output, answered with {"pid": N}; or {"status": PID}, answered with the exit status (negative: a signal; null: it runs).
+It listens on a Unix socket. A client sends {"tool": TEXT} with two file descriptors, the tool's connection and its output,
+and gets {"pid": N}; or {"status": PID}, and gets the exit status (negative: a signal; null: it runs). When a client goes,
+so do its tools' processes; when the process that started the server goes, so does the server.
 """
 
 import gc
 import json
 import os
+import select
+import signal
 import socket
 import sys
 import traceback
@@ -14,64 +17,110 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
-from steering_core.hosts.serve import serve, settle
-from steering_core.hosts.starting import MESSAGE
+from steering_core.hosts.starting import MESSAGE, settle
 
 
-def run(control: socket.socket, preloaded: list[str]) -> None:
-    """Import, then fork until the socket is closed."""
-    for name in preloaded:
-        with suppress(ImportError):  # of another version of transformers: it is imported when it is needed
-            import_module(name)
-    gc.collect()
-    gc.freeze()  # the collector of a tool's process leaves the imported libraries alone: their memory stays shared
-    while True:
-        data, descriptors, _, _ = socket.recv_fds(control, MESSAGE, 2)
+class Server:
+    """listener: where clients connect. Each client's processes are ended with it."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.clients: dict[socket.socket, set[int]] = {}
+
+    def run(self) -> NoReturn:
+        """Serve every client, one message at a time."""
+        while True:
+            for ready in select.select([self.listener, *self.clients], [], [])[0]:
+                if ready is self.listener:
+                    self.clients[self.listener.accept()[0]] = set()
+                else:
+                    self._serve(ready)
+
+    def _serve(self, client: socket.socket) -> None:
+        data, descriptors = b"", list[int]()
+        with suppress(OSError):
+            data, descriptors, _, _ = socket.recv_fds(client, MESSAGE, 2)
         if not data:
+            self._forget(client)
             return
         request = json.loads(data)
-        answer = {"status": _status(request["status"])} if "status" in request else _fork(control, request, descriptors)
-        control.send(json.dumps(answer).encode())
+        answer = (
+            self._status(client, request["status"]) if "status" in request else self._fork(client, request, descriptors)
+        )
+        for descriptor in descriptors:
+            os.close(descriptor)
+        with suppress(OSError):
+            client.send(json.dumps(answer).encode())
+
+    def _fork(self, client: socket.socket, request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
+        """A new process for a tool."""
+        if (child := os.fork()) == 0:
+            for other in (self.listener, *self.clients):
+                other.close()
+            _become_host(request, *descriptors)
+        self.clients[client].add(child)
+        return {"pid": child}
+
+    def _status(self, client: socket.socket, child: int) -> dict[str, Any]:
+        """The exit status of a tool's process; None while it runs."""
+        if child not in self.clients[client]:
+            return {"status": 0}
+        done, status = os.waitpid(child, os.WNOHANG)
+        if not done:
+            return {"status": None}
+        self.clients[client].discard(child)
+        return {"status": os.waitstatus_to_exitcode(status)}
+
+    def _forget(self, client: socket.socket) -> None:
+        """End what a client left running."""
+        for child in self.clients.pop(client):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        client.close()
 
 
-def _fork(control: socket.socket, request: dict[str, Any], descriptors: list[int]) -> dict[str, int]:
-    """A new process for a tool."""
-    if (child := os.fork()) == 0:
-        control.close()
-        _become_host(request["tool"], *descriptors)
-    for descriptor in descriptors:
-        os.close(descriptor)
-    return {"pid": child}
+def _become_host(request: dict[str, Any], connection: int, output: int) -> NoReturn:
+    """In the fork: take the client's folder and environment, print to `output`, answer on `connection`, and end."""
+    from steering_core.hosts.serve import serve
 
-
-def _become_host(tool: str, connection: int, output: int) -> NoReturn:
-    """In the fork: print to `output`, answer on `connection`, and end."""
     status = 1
     try:
         os.setsid()
         settle()
+        os.chdir(request["folder"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        sys.path[:] = request["path"]
         for stream in (1, 2):
             os.dup2(output, stream)
         os.close(output)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        serve(socket.socket(fileno=connection), tool)
+        serve(socket.socket(fileno=connection), request["tool"])
         status = 0
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
+        with suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(status)
 
 
-def _status(child: int) -> int | None:
-    """The exit status of a tool's process; None while it runs."""
-    try:
-        done, status = os.waitpid(child, os.WNOHANG)
-    except ChildProcessError:
-        return 0
-    return os.waitstatus_to_exitcode(status) if done else None
+def preload(names: list[str]) -> None:
+    """Import what tools' processes need; nothing is imported before somebody connects."""
+    for name in ("steering_core.hosts.serve", *names):
+        with suppress(ImportError):  # of another version of transformers: it is imported when it is needed
+            import_module(name)
+    gc.collect()
+    gc.freeze()  # the collector of a tool's process leaves the imported libraries alone: their memory stays shared
 
 
 if __name__ == "__main__":
     settle()
-    run(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
+    place = socket.socket(fileno=int(sys.argv[1]))
+    select.select([place], [], [])
+    preload(sys.argv[2:])
+    Server(place).run()

@@ -3,9 +3,7 @@
 What the tool prints goes to the process's output, never into an answer.
 """
 
-import ctypes
 import os
-import signal
 import socket
 import sys
 from typing import Any
@@ -13,10 +11,8 @@ from typing import Any
 from transformers.utils.logging import disable_progress_bar
 
 from steering_core.hosts.session import Session
+from steering_core.hosts.starting import settle
 from steering_core.hosts.wire import LENGTHS, decode, encode, lengths
-
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of Linux's prctl."""
 
 
 def serve(connection: socket.socket, tool: str) -> None:
@@ -60,14 +56,6 @@ def exactly(connection: socket.socket, size: int) -> bytes | None:
             return None
         data += part
     return bytes(data)
-
-
-def settle(interruptible: bool = False) -> None:
-    """A process that ends with its parent, and leaves Ctrl-C to it."""
-    if not interruptible:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 if __name__ == "__main__":

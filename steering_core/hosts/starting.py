@@ -3,11 +3,14 @@
 Importing this file imports no torch: the server can be started first, and imports it meanwhile.
 """
 
+import ctypes
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,8 +21,12 @@ from steering_core.errors import SuiteError
 from steering_core.places import ROOT
 
 PRELOADED = ("torch", "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto")
-MESSAGE = 1 << 16
+DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of Linux's prctl."""
+MESSAGE = 200_000
 """Bytes that a message to or from the fork server has at most."""
+SERVER, FRESH_SERVER = "PARITY_FORK_SERVER", "PARITY_FRESH_FORK_SERVER"
+"""Environment variables: the address of a fork server that several runs, or the workers of one, share."""
 PATIENCE = 5.0
 """Seconds that an ended process has to say how it ended."""
 
@@ -47,24 +54,44 @@ class Starter(Protocol):
 
 
 class ForkServer:
-    """Forks from a process of this interpreter that has imported torch and transformers (Linux)."""
+    """A process of this interpreter that imports torch and transformers, to fork tools' processes from (Linux).
+
+    address: where it listens; every process that `client` is called in gets a connection of its own.
+    """
 
     def __init__(self, families: Sequence[str] = ()) -> None:
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.folder = tempfile.TemporaryDirectory(prefix="tools-")
+        self.address = os.path.join(self.folder.name, "socket")
         modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families)]
-        command = [sys.executable, "-m", "steering_core.hosts.fork_server", str(theirs.fileno()), *modules]
-        # Its own session: Ctrl-C reaches the judging process alone, which then ends the others.
-        self.process = subprocess.Popen(
-            command, env=environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, start_new_session=True
-        )
-        theirs.close()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(self.address)
+            listener.listen(64)
+            command = [sys.executable, "-m", "steering_core.hosts.fork_server", str(listener.fileno()), *modules]
+            streams: Any = {"stdin": subprocess.DEVNULL, "start_new_session": True}  # Ctrl-C is for the judging process
+            self.process = subprocess.Popen(command, env=environment(), pass_fds=[listener.fileno()], **streams)
+
+    def close(self) -> None:
+        """End the server, and every process that was forked from it."""
+        self.process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+
+class Forks:
+    """Starts tools' processes from the server at an address; it may be owned, and is then closed too."""
+
+    def __init__(self, address: str, owned: ForkServer | None = None) -> None:
+        self.owned = owned
+        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.connect(address)
 
     def start(self, tool: str) -> Started:
         """A fork for a tool; waits until the server has imported its libraries."""
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
+        request = {"tool": tool, "folder": os.getcwd(), "environment": environment(), "path": sys.path}
         try:
-            socket.send_fds(self.control, [json.dumps({"tool": tool}).encode()], [theirs.fileno(), write])
+            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), write])
             answer = self.control.recv(MESSAGE)
         except OSError:
             answer = b""
@@ -72,7 +99,7 @@ class ForkServer:
             theirs.close()
             os.close(write)
         if not answer:
-            raise SuiteError("fork-server", "the process that tools are forked from has ended", "see its message above")
+            raise SuiteError("fork-server", "the process that tools are forked from has ended", "run again")
         return Started(int(json.loads(answer)["pid"]), ours, read)
 
     def status(self, pid: int) -> int | None:
@@ -85,10 +112,10 @@ class ForkServer:
         return None
 
     def close(self) -> None:
-        """End the server."""
+        """End the connection: the server ends what was started over it."""
         self.control.close()
-        self.process.kill()
-        self.process.wait()
+        if self.owned:
+            self.owned.close()
 
 
 class Programs:
@@ -127,9 +154,22 @@ class Programs:
             process.wait()
 
 
-def default_starter(families: Sequence[str] = ()) -> Starter:
-    """A fork server where forking is safe, else a program per tool."""
-    return ForkServer(families) if sys.platform == "linux" else Programs()
+def default_starter(families: Sequence[str] = (), *, fresh: bool = False) -> Starter:
+    """Forks from the server that the environment names, or from one of its own; a program per tool where forking is not
+    safe. fresh: another server than the one that other tools' processes came from."""
+    if sys.platform != "linux":
+        return Programs()
+    if address := os.environ.get(FRESH_SERVER if fresh else SERVER):
+        return Forks(address)
+    server = ForkServer(families)
+    return Forks(server.address, owned=server)
+
+
+def settle() -> None:
+    """This process ends with its parent, and leaves Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:

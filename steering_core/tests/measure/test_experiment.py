@@ -3,17 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from steering_core.compare import one_minus_cosine
-from steering_core.errors import EmptyMeasurement
 from steering_core.measure import timings
-from steering_core.measure.experiment import Experiment
+from steering_core.measure.experiment import Experiment, FreshRepeat
 from steering_core.measure.steering import SteeringMeasurements
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
@@ -198,30 +195,11 @@ def test_provenance_names_a_foreign_tokenizer(loaded: LoadedModel, tmp_path: Pat
     assert (provenance["weights_verified"], provenance["tokenizer"]) == ("random", "owner/name")
 
 
-class StubProcess:
-    """Stands in for the fresh process of repeat 2."""
+def test_the_last_repeat_is_read_by_a_tool_in_a_fresh_process(loaded: LoadedModel, tmp_path: Path) -> None:
+    tool, new = CountingTool(), CountingTool()
+    experiment = new_experiment(loaded, tmp_path, fresh=FreshRepeat(2, {"counting": new}.__getitem__))
 
-    def __init__(self) -> None:
-        self.request = SimpleNamespace(repeat=2)
-        self.waited = 0
+    directions = [experiment.direction(tool, repeat) for repeat in (0, 1, 2)]
 
-    def wait(self) -> None:
-        """Counts its calls."""
-        self.waited += 1
-
-    def message_about(self, tool: str) -> str:
-        """A failure."""
-        return f"{tool}: it broke"
-
-
-def test_the_last_repeat_is_taken_from_the_fresh_process_alone(loaded: LoadedModel, tmp_path: Path) -> None:
-    fresh: Any = StubProcess()
-    experiment, tool = new_experiment(loaded, tmp_path, fresh=fresh), CountingTool()
-
-    experiment.direction(tool, 0)
-    with pytest.raises(EmptyMeasurement, match="left no direction of counting: counting: it broke"):
-        experiment.direction(tool, 2)
-    new_experiment(loaded, tmp_path).direction(tool, 2)
-
-    assert torch.equal(experiment.direction(tool, 2), experiment.direction(tool, 0))
-    assert (fresh.waited, tool.reads) == (2, 2)
+    assert (tool.reads, new.reads) == (2, 1)
+    assert torch.equal(directions[0], directions[2])

@@ -1,0 +1,40 @@
+"""In a real run, tools that end or damage their process are blamed by name, and no cell of another tool is touched."""
+
+import json
+from pathlib import Path
+
+from fixtures.faults.registry import HERE
+from parity.meta.forked_runs import ForkedRuns
+
+BLAMED = {
+    "Exits": "the process of Exits ended with exit status 0",
+    "Skips": "Skipped: nothing to see",
+    "Certified": "resid_post@4",
+    "AutocastLeft": "P1",
+    "TemplateChanged": "P9",
+}
+"""Tool -> the clause of one of its failed cells, or words of its sentence."""
+HARMLESS = ("Warns", "Forks")
+
+
+def test_only_the_cells_of_the_tool_that_did_it_fail(runs: ForkedRuns, tmp_path: Path) -> None:
+    names = (*BLAMED, *HARMLESS)
+    tools = [word for name in names for word in ("--tool", f"{HERE / 'processes.py'}:{name}")]
+    folder, log = tmp_path / "run", tmp_path / "log"
+    check = ("parity", "-q", "-m", "tiny_qwen2", "--tools", "hooks", *tools, "--run-dir", str(folder))
+
+    status = runs.run(*check, "-k", "location or shape or token or batch or side_effects and not agreement", log=log)
+
+    lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    rows = [line for line in lines if "cell" in line]
+    failed = {
+        name: [row for row in rows if row["cell"]["tool"] == name and row["outcome"] != "agrees"]
+        for name in ("hooks", *names)
+    }
+    assert status == 1
+    assert [row["sentence"] for name in ("hooks", *HARMLESS) for row in failed[name]] == []
+    for name, words in BLAMED.items():
+        assert any(
+            words in (row["cell"]["clause"], row["sentence"]) or words in row["sentence"] for row in failed[name]
+        )
+    assert (folder / "verdict.json").exists(), "the run has a verdict"
