@@ -24,7 +24,7 @@ _SAID_AGAIN = re.compile(
     r"\b(?!(?:h[aeo]|la|na)\b|\w+ (?:and|or|by|to)\b)((?:(?!and\b|or\b|by\b)[a-z]+ ){1,3}[a-z]+),? \1\b"
 )
 _I_TO_ME = re.compile(
-    rf"\bI (?:{MODALS}|do|don't|am|have|need|must)\b(?:(?!\b(?:you|he|she|they|it|who|that|which|what|available|given"
+    rf"\bI (?:{MODALS}|do|don't|am|have|need|must)\b(?:(?!\byou\b(?! with\b)|\b(?:he|she|they|it|who|that|which|what|available|given"
     r"|provided|known|anyone|someone|ask|let)\b)[^.,:;!?\n])*? (?:to|with|of|for|from) me\b"
 )
 """English says "myself" here."""
