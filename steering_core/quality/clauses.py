@@ -38,9 +38,8 @@ _INCOMPLETE = (
     r"\b(?:I|you|we|they) (?:do not|don't|cannot|can't) (?:have|provide|support|know):",
     rf"\b{_SOME} (?:you|me|us|them|him|I|he|she|we|they)(?=[.!?])",
     r"\b[Pp]lease (?:safe|sorry|happy|question|request|something|people|is|are|was|am|can|cannot|could|would|of|I|he|she)\b",
-    r"\b(?:with|about|for) (?:request|question|person)[.,!?]",
 )
-"""A verb without its object, a pronoun without its verb, a noun without its article: "I do not have: this", "something you."."""
+"""A verb without its object, or a pronoun without its verb: "I do not have: this", "something you."."""
 _MYSELF = (
     rf"\bI (?:{MODALS}|don't|do not|am unable to|am not able to) (?!(?:let|believe|call|excuse|trust|tell)\b)[a-z]+ (?:me|I)\b"
 )
