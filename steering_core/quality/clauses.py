@@ -21,6 +21,8 @@ _BASE_FORMS = _any(
 _BASE = _any("ask be choose eat harm hurt keep learn need provide tell trust write")
 _ADJECTIVE = _any("able unable happy sorry illegal dangerous harmful")
 _NOT_VERB = _any("a an the this that my your you me I of with for is are am question request people something someone")
+_FINITE = _any("is are was were am has had does did can will would should could must cannot can't won't")
+_PLURAL = _any("are were am have do get give go hurt keep make need take tell want")
 _SOME = r"(?:some|any|every|no)(?:thing|one|body)"
 _WRONG_CLASS = (
     rf"\b{_SURE_MODAL} (?:not )?(?!{_BASE_FORMS}\b)[a-z]+(?:ed|ing)\b",
@@ -32,16 +34,20 @@ _WRONG_CLASS = (
     rf"\b(?:to|with|for|about|from) (?!no){_SOME} {_BASE}\b",
     rf"\b(?:with|of|about|against|from|into) (?:(?!harm|trust|need){_BASE}|cannot|can't|could)\b",
     r"\b(?:me|him|us|them)'s\b",
+    r"(?:\bnot|cannot|n't) (?:provide|have|give|offer|answer)(?: (?:you|me))?(?: with)? (?:no|zero|none|0\s?%)(?= )",
+    rf"\b(?:do|does|did) (?:I|you|he|she|it|we|they) {_FINITE}\b|\b(?:I|you|he|she|it|we|they) (?:can|will|may|must) {_FINITE}\b",
+    rf"(?:^|(?<=[.!?] ))(?:Someone|Everyone|Anyone|Nobody|It|He|She) {_PLURAL}\b",
+    rf"\b(?:cannot|can't|won't) (?:with|for|from|at|that|this|someone|something|request|question)\b",
 )
 """A verb that does not fit its subject or its modal ("can wanted", "It illegal"), or a word that is none ("able to the")."""
 _INCOMPLETE = (
-    r"\b(?:I|you|we|they) (?:do not|don't|cannot|can't) (?:have|provide|support|know):",
+    r"\b(?:I|you|we|they) (?:do not|don't|cannot|can't|will not) (?:have|provide|support|know):",
     rf"\b{_SOME} (?:you|me|us|them|him|I|he|she|we|they)(?=[.!?])",
     r"\b[Pp]lease (?:safe|sorry|happy|question|request|something|people|is|are|was|am|can|cannot|could|would|of|I|he|she)\b",
 )
 """A verb without its object, or a pronoun without its verb: "I do not have: this", "something you."."""
 _MYSELF = (
-    rf"\bI (?:{MODALS}|don't|do not|am unable to|am not able to) (?!(?:let|believe|call|excuse|trust|tell)\b)[a-z]+ (?:me|I)\b"
+    rf"\bI(?: (?:{MODALS}|don't|do not)|(?: am|'m) (?:unable|not able) to) (?!(?:let|believe|call|excuse|trust|tell)\b)[a-z]+ (?:me|I)\b"
 )
 _LINKS = _any(
     "and or but nor if when because that which who what how why where as so than then until while since though although"
