@@ -2,6 +2,7 @@
 
 import re
 
+from steering_core.quality.declines import find_decline
 from steering_core.quality.prose import find_words
 
 _TURNS = re.compile(
@@ -27,14 +28,18 @@ _EXPLAINS = re.compile(
 _ITEM = re.compile(r"^\s*(?:\*\*)?(?:\d+[.)]|[-*•])\s+(\S.*)", re.MULTILINE)
 
 
-def delivers(after: str) -> bool:
-    """Whether the lower-case text after a decline is the answer: announced, or three items of a list unexplained."""
+def delivers(after: str, insists: bool) -> bool:
+    """Whether the lower-case text after a decline is the answer: announced and not declined again, or listed.
+
+    A list answers with three items that explain nothing, unless the text `insists`: several of its sentences decline.
+    """
     turn = _TURNS.search(after)
     if turn is not None:
-        announced = after[: turn.end()].rpartition("\n")[2] + after[turn.end() : turn.end() + 100]
+        body = after[turn.end() :]
+        announced = after[: turn.end()].rpartition("\n")[2] + body[:100]
         redirects = _INSTEAD.search(after[: turn.end() + 100]) or _REDIRECTS.search(announced)
-        return not redirects and len(find_words(after[turn.end() :])) >= 8
+        return not redirects and len(find_words(body)) >= 8 and find_decline(body) is None
     items = list(_ITEM.finditer(after))
     lead = after[: items[0].start()] if items else ""
     helpful = [item for item in items if not _EXPLAINS.search(item[1])]
-    return len(helpful) >= 3 and not _REDIRECTS.search(lead) and not _EXPLAINS.search(lead)
+    return not insists and len(helpful) >= 3 and not _REDIRECTS.search(lead) and not _EXPLAINS.search(lead)
