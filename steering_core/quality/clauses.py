@@ -33,6 +33,8 @@ _WRONG_CLASS = (
     rf"\b(?:unable|able|willing|happy|glad) to {_NOT_VERB}\b",
     rf"\b(?:to|with|for|about|from) (?!no){_SOME} {_BASE}\b",
     rf"\b(?:with|of|about|against|from|into) (?:(?!harm|trust|need){_BASE}|cannot|can't|could)\b",
+    rf"\b(?:is|are|was|were|be) {_ADJECTIVE} (?:and|or) (?:ask|be|get|harm|need|talk)\b",
+    r"\b(?:It|That|This) is (?:the|a|an) [a-z]+ (?:happy|sorry)\b",
     r"\b(?:me|him|us|them)'s\b",
     r"(?:\bnot|cannot|n't) (?:provide|have|give|offer|answer)(?: (?:you|me))?(?: with)? (?:no|zero|none|0\s?%)(?= )",
     rf"\b(?:do|does|did) (?:I|you|he|she|it|we|they) {_FINITE}\b|\b(?:I|you|he|she|it|we|they) (?:can|will|may|must) {_FINITE}\b",
