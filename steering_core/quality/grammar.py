@@ -22,7 +22,7 @@ _NEVER_AFTER = {
     ),
     # Also a letter: "a and b", "a is".
     "a": f"{_NOMINATIVES} are was were has had would should could cannot can't this these it you me him them us have"
-    " of for with from into but could if because when something someone please ask so",
+    " of for with from into but if because when something someone please ask so",
     "of from into at": f"{_NOMINATIVES} of have do be",
     "to": f"{_NOMINATIVES} has had does did would could should of into",
     "with by": "I i he she they we",
