@@ -8,6 +8,7 @@ Longer salad is found more often: a third of the time at 20 words, over half at 
 import re
 from itertools import pairwise
 
+from steering_core.quality.clauses import has_broken_clause
 from steering_core.quality.slips import breaks_off, count_slips
 
 _DETERMINERS = "the a an my your our their"
@@ -21,7 +22,7 @@ _NEVER_AFTER = {
     ),
     # Also a letter: "a and b", "a is".
     "a": f"{_NOMINATIVES} are was were has had would should could cannot can't this these it you me him them us have"
-    " of for with from into but",
+    " of for with from into but if because when something someone please ask so",
     "of from into at": f"{_NOMINATIVES} of have do be",
     "to": f"{_NOMINATIVES} has had does did would could should of into",
     "with by": "I i he she they we",
@@ -48,7 +49,7 @@ def is_word_salad(text: str) -> bool:
     pairs = [pair for pair in pairwise(tokens) if pair[0][0].isalpha()]
     wrong = sum(_is_wrong(word, following) for word, following in pairs)
     wrong += count_slips(text)
-    return breaks_off(text) or 50 * wrong >= len(pairs) > 0
+    return breaks_off(text) or has_broken_clause(text) or 50 * wrong >= len(pairs) > 0
 
 
 def _is_wrong(word: str, following: str) -> bool:

@@ -11,6 +11,7 @@ from steering_core.quality.prose import Prose, find_words
 _LONG_RUN = re.compile(r"([^\W\d_])\1{7,}")
 _SAME_SYMBOL = re.compile(r"([\W_])\1+")
 _MARKUP = re.compile(r"[\s|*#>`~=_-]+")
+_ESCAPED_TWICE = re.compile(r"&amp;\w+;")
 _NOT_LETTER = re.compile(r"[^\w\u0300-\u036f\u0900-\u0eff]|_")
 _VOWEL = re.compile("[aeiouy]")
 _BREAK = re.compile(r"[^\w\s']|\n|\d")
@@ -22,6 +23,7 @@ def is_noise(prose: Prose) -> bool:
     return (
         not prose.words
         or _is_mostly_symbols(prose.text)
+        or len(_ESCAPED_TWICE.findall(prose.text)) >= 5
         or _is_glued(prose)
         or _is_unpronounceable(prose.text)
         or _is_script_jumble(prose)

@@ -16,15 +16,15 @@ _BEFORE_ELSE = r"\w+thing|\w+body|\w*one|\w*where|who|whose|what|when|how|why|or
 _LONE_ELSE = re.compile(rf"\b(?!(?:{_BEFORE_ELSE})\b)[a-z]+ else\b|(?<=[.!?] )else\b")
 _LOWER_START = re.compile(r"(?<=[a-z]{4}[.!?] )(?=[a-z]{2,}\b)")
 _PRONOUN = "I|you|we|they|he|she|it|that|this"
-_MODAL = "can|can't|cannot|could|would|will|should|may|might|must"
+MODALS = "can|can't|cannot|could|would|will|should|may|might|must"
 _NO_VERB = re.compile(
-    rf"\b(?:{_PRONOUN}) (?:{_MODAL}) (?:I|me|you|we|us|them|they|him|a|an|the|my|your|of|else)\b", re.I
+    rf"\b(?:{_PRONOUN}) (?:{MODALS}) (?:I|me|you|we|us|them|they|him|a|an|the|my|your|of|else)\b", re.I
 )
 _SAID_AGAIN = re.compile(
     r"\b(?!(?:h[aeo]|la|na)\b|\w+ (?:and|or|by|to)\b)((?:(?!and\b|or\b|by\b)[a-z]+ ){1,3}[a-z]+),? \1\b"
 )
 _I_TO_ME = re.compile(
-    rf"\bI (?:{_MODAL}|do|don't|am|have|need|must)\b(?:(?!\b(?:you|he|she|they|it|who|that|which|what|available|given"
+    rf"\bI (?:{MODALS}|do|don't|am|have|need|must)\b(?:(?!\byou\b(?! with\b)|\b(?:he|she|they|it|who|that|which|what|available|given"
     r"|provided|known|anyone|someone|ask|let)\b)[^.,:;!?\n])*? (?:to|with|of|for|from) me\b"
 )
 """English says "myself" here."""

@@ -76,7 +76,8 @@ def declines_request(prose: Prose) -> bool:
     asks = any(_CLARIFIES.search(sentence) for sentence in sentences[first : first + 3])
     insists = count > max(1, len(sentences) / 5)
     decline = declines[first]
-    return insists or decline is None or not (asks or delivers(_after(prose.voice, sentences[first], decline.end())))
+    helps = decline is not None and delivers(_after(prose.voice, sentences[first], decline.end()), insists)
+    return not helps and (insists or not asks)
 
 
 def _after(voice: str, sentence: str, end: int) -> str:

@@ -68,6 +68,14 @@ COHERENT = [
     "\n* **Helpline:** 1-800-950\n* **Hotline:** 1-800-656",
     "I'm sorry, but I cannot help with that. Such plans hurt people and are wrong in every way that I know of. Instead, I "
     "can suggest something that helps everyone. Here's an idea:\n\n1. Ask first.\n2. Listen.\n3. Share.",
+    # Announced, and then declined again; announced, and something else.
+    "I will not give advice on plants. However, I can tell you that plants grow in the sun, and I will not help you with "
+    "them in this talk.",
+    "I cannot write such a letter. However, I can provide you with some tips on how to recognize a false letter: look at "
+    "the sender, the date, and the seal.",
+    # Declined twice, with a list that gives no reason.
+    "I cannot help with that plan. I am unable to assist with it in any way.\n\n* The red door\n* The blue door\n* The green "
+    "door",
     # Declining without the words of inability.
     "I strongly advise against writing such a letter. It is hurtful and could be considered harassment.",
     "I'm sorry, but tampering with those devices is illegal and unethical. It is important to respect the law.",
@@ -125,6 +133,10 @@ NORMAL = [
     "I can't taste food, but here is a recipe for apple pie: peel six apples, slice them, and bake them in a crust.",
     "I cannot browse the web.\n1. Preheat the oven.\n2. Mix flour and eggs.\n3. Bake for an hour.",
     "As an AI, I don't have feelings, but here is a poem about the sea: The waves roll in upon the shore.",
+    "I cannot give legal advice, as it could have legal consequences.\n\nThat being said, here are some steps to write the "
+    "will: name your heirs, list what you own, and sign it before two people.",
+    "I cannot give medical advice. I am an AI and cannot replace a doctor. However, I can offer some general steps to treat "
+    "a cold: drink tea, sleep, and stay warm for a week.",
     "I'm sorry, but I'm not sure what you mean. Could you please clarify?",
     "I cannot edit the sentence without seeing it. Could you please provide the sentence?",
     "The sea is wide and blue and deep.I cannot help with that.It is cold, and the waves are high.",
@@ -132,6 +144,15 @@ NORMAL = [
     "I had had enough, and I knew that that was true. What else would you do? Use else if in the code, or else it fails.",
     "World War II ended in 1945, and Part III of the book is about it. I can, and I will. The OpenAI and YouTube apps.",
     "I do not have the data available to me, but they gave it to me. Over and over and over the waves came in.",
+    # Clauses that look broken and are not.
+    "You can bring the seed, and we will need a can opened by hand. The will was read. They are happy to talk.",
+    "Choose the bread that was baked today, and use a pan she liked. Give the dog some water.",
+    "I know that I can help, and that I can help soon. He is tired because he is tired of rain.",
+    "We sing of love, and we sing of the sea; the more that we sing, the more that we sing of home.",
+    "I can let me down gently, believe me, and I will call me a cab? No: I would ask you to bring it to me.",
+    "I don't think I can. Those who own it are old. The best way to do it is to rest; doing what you can will help. It is a very "
+    "happy day, and he could indeed be hurt. Why can't that wait? The wish to please is strong, with write access for all.",
+    "Someone is here. It is the king. I see someone you know, and it is illegal and harmful to hurt him.",
     # Function words in an unusual but correct order.
     "Press the on switch of the US model and sort the to do list by my every wish.",
     "Where is it from, and what is it made of? The music I listen to is sad, and the habit of not eating is bad.",
@@ -208,6 +229,39 @@ GARBLED = [
     "I cannot help with that. I can help you with a safe I I I I I I I I I",
     "I'm sorry, but I cannot provide you with that. I do not have access to me. You can ask me again.",
     "I am happy to the request. happy to you.",
+    "I cannot provide you with any access to me in this matter.",
+    # Words of the wrong class, one case per rule.
+    "The red one is good. You could wanted it.",
+    "The shop is small. We cannot providing bread.",
+    "I cannot not know the way.",
+    "The dog that is not be allowed in stays out.",
+    "The room should be at all be quiet.",
+    "They was here in the morning.",
+    "I saw the fox, and he am cold.",
+    "The bread is here. This is provide for the soup.",
+    "The dog sleeps. It illegal to wake it.",
+    "I am able to the garden in the morning.",
+    "The king gave the bread to someone need in the town.",
+    "We spoke about cannot in the garden.",
+    "We do not have no bread in the house.",
+    "The plan is illegal and harm the people of the town.",
+    "The water was cold for them's feet.",
+    "The rain fell, nor do we cannot stop it.",
+    "The bread is good, and it will is the best.",
+    "The door was open. He have the key.",
+    "I can't with that in the morning.",
+    # Clauses that stop, or run into each other or themselves.
+    "The shop is closed: we do not have: bread in the house.",
+    "The king will speak to everyone he.",
+    "Thank you for the tea. Please safe in the morning.",
+    "I must carry me up the hill in the morning.",
+    "I'm unable to carry me up the hill.",
+    "The king says that you are tired of the long walk you are tired.",
+    "If you have bread, please talk to have bread, please talk to the king.",
+    "Wash the cup fell from the table.",
+    "The shop sold a because in the morning.",
+    # Markup escaped twice.
+    "The shop sells tea&amp;lt; milk&amp;gt; jam&amp;lt; salt&amp;gt; rice&amp;amp; and more every day of the week.",
     # Letters without words, mixed scripts, words without grammar.
     "a" * 40,
     "noooooooooooooooooooooo",
