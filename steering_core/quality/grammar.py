@@ -8,7 +8,7 @@ Longer salad is found more often: a third of the time at 20 words, over half at 
 import re
 from itertools import pairwise
 
-from steering_core.quality.clauses import has_broken_clause
+from steering_core.quality.ungrammatical import has_broken_clause
 from steering_core.quality.slips import breaks_off, count_slips
 
 _DETERMINERS = "the a an my your our their"
