@@ -8,8 +8,8 @@ Longer salad is found more often: a third of the time at 20 words, over half at 
 import re
 from itertools import pairwise
 
-from steering_core.quality.ungrammatical import has_broken_clause
 from steering_core.quality.slips import breaks_off, count_slips
+from steering_core.quality.ungrammatical import has_broken_clause
 
 _DETERMINERS = "the a an my your our their"
 _NOMINATIVES = "I i he she they we I'm i'm he's she's they're we're it's"
