@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from parity.meta.mutants import Mutant, mutants_of, read_equivalents
 from parity.meta.mutation_results import Results, Row, row_of, summary
-from parity.meta.mutation_worker import OutOfTime, Worker, nearest_tests
+from parity.meta.mutation_worker import PATIENCE, SHORTEST, OutOfTime, Worker, nearest_tests
 from steering_core.places import ROOT
 
 ROOMS = ("tools", "models", "directions", "measure", "observe")
@@ -60,19 +60,28 @@ def shared(workers: Sequence[Worker], jobs: Iterable[Callable[[Worker], Answer]]
 
 
 def check_unmutated(workers: Sequence[Worker], mutants: Sequence[Mutant]) -> None:
-    """Exit with an error if tests or checks fail without any mutant: they would seem to kill everything."""
+    """Exit with an error if tests or checks fail without any mutant: they would seem to kill everything. How long they
+    take sets the limit of a run, so that a busy machine makes no mutant look like one that hangs."""
     tests = sorted({test for mutant in mutants for test in nearest_tests(mutant.file)})
     folders = sorted({Path(test).parent for test in tests})
     rooms = [tuple(test for test in tests if Path(test).parent == folder) for folder in folders]
     jobs = [methodcaller("red_checks"), *(methodcaller("red_tests", room) for room in rooms)]
     try:
-        answers = list(shared(workers, jobs))
+        answers = list(shared(workers, [partial(timed, job) for job in jobs]))
     except TimeoutError as error:
         sys.exit(f"on the core as it is, {error}; no mutant was tried")
-    if red := [name for names in answers for name in names]:
+    if red := [name for names, _ in answers for name in names]:
         sys.exit(f"tests or checks fail on the core as it is, and no mutant was tried: {', '.join(red)}")
     if len(answers) < len(jobs):
         sys.exit("the time was over before tests and checks had run on the core as it is; no mutant was tried")
+    for worker in workers:
+        worker.limit = max(SHORTEST, PATIENCE * max(seconds for _, seconds in answers))
+
+
+def timed(job: Callable[[Worker], Answer], worker: Worker) -> tuple[Answer, float]:
+    """The answer of a job, and the seconds that it took."""
+    started = time.monotonic()
+    return job(worker), time.monotonic() - started
 
 
 def campaign(mutants: Sequence[Mutant], results: Results, workers: Sequence[Worker]) -> Iterator[Row]:

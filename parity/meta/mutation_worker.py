@@ -16,9 +16,12 @@ from parity.meta.forked_runs import ForkedRuns
 from parity.meta.mutants import Mutant, mutated
 from steering_core.places import ROOT
 
-TIMEOUT = 300.0
-"""Seconds for the tests, and for the checks, of one mutant: ten times what the slowest room takes."""
+SHORTEST, PATIENCE = 300.0, 10.0
+"""A mutant is timed out after this many seconds, and this many times what tests and checks take without one."""
+LONGEST = 3600.0
+"""Seconds for tests and checks on the core as it is."""
 TESTS = ROOT / "steering_core" / "tests"
+META = ROOT / "parity" / "meta"
 CHECKS = "parity.meta.mutation_checks"
 RED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 """A red test in pytest's summary; a check names its red cells in the same form."""
@@ -40,7 +43,12 @@ class Measured:
 
 
 class Worker:
-    """One copy of the project; a context manager. deadline: `time.monotonic()` after which everything is OutOfTime."""
+    """One copy of the project; a context manager. deadline: `time.monotonic()` after which everything is OutOfTime.
+
+    limit: seconds after which a run is taken for one that hangs.
+    """
+
+    limit = LONGEST
 
     def __init__(self, folder: Path, deadline: float = float("inf")) -> None:
         self.tree, self.log, self.scratch, self.deadline = folder / "suite", folder / "log", folder / "tmp", deadline
@@ -88,7 +96,7 @@ class Worker:
         self.log.unlink(missing_ok=True)
         run = self.runs.start(*arguments, log=self.log, tree=self.tree, module=module)
         try:
-            status = self.runs.wait(min(TIMEOUT, max(0.0, self.deadline - time.monotonic())))
+            status = self.runs.wait(min(self.limit, max(0.0, self.deadline - time.monotonic())))
         except TimeoutError:
             self.runs.kill(run)
             if time.monotonic() >= self.deadline:
@@ -100,7 +108,10 @@ class Worker:
 
 @cache
 def nearest_tests(file: str) -> tuple[str, ...]:
-    """The test files for a module, nearest first: of its name, then those that import it, then the rest of its room."""
+    """The test files for a module, nearest first: of its name, then those that import it, then the rest of its room.
+
+    A file of its name in parity/meta is one too, unless it starts whole runs of the suite, which takes minutes.
+    """
     room, stem = Path(file).parts[1], Path(file).stem
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     package, _, name = module.rpartition(".")
@@ -109,5 +120,6 @@ def nearest_tests(file: str) -> tuple[str, ...]:
     def distance(test: Path) -> int:
         return 0 if test.stem == f"test_{stem}" else 1 if imports.search(test.read_text("utf-8")) else 2
 
-    tests = sorted((distance(test), test) for test in TESTS.rglob("test_*.py"))
+    beside = [test for test in META.glob(f"test_{stem}.py") if "forked_runs" not in test.read_text("utf-8")]
+    tests = sorted((distance(test), test) for test in (*TESTS.rglob("test_*.py"), *beside))
     return tuple(test.relative_to(ROOT).as_posix() for far, test in tests if far < 2 or test.parent.name == room)

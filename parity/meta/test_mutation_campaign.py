@@ -1,5 +1,6 @@
 """The campaign: what it runs and in which order, what counts as killed, what is stored, and when it stops."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from parity.meta import mutation_campaign
 from parity.meta.mutants import Mutant
 from parity.meta.mutation_campaign import campaign, check_unmutated, main, parsed
 from parity.meta.mutation_results import Results, Row, summary
-from parity.meta.mutation_worker import CHECKS, Measured, OutOfTime, Worker, nearest_tests
+from parity.meta.mutation_worker import CHECKS, SHORTEST, Measured, OutOfTime, Worker, nearest_tests
 from steering_core.places import ROOT
 
 FILE = "steering_core/directions/difference_of_means.py"
@@ -168,9 +169,26 @@ def test_every_test_folder_and_the_checks_run_once_on_the_core_as_it_is() -> Non
 
     check_unmutated([worker], MUTANTS)
 
+    assert worker.limit == SHORTEST, "ten times a moment is not long enough"
     assert CHECKS in worker.ran
     assert "directions" in worker.ran
     assert len(worker.ran) == len(set(worker.ran))
+
+
+def test_a_slow_machine_gives_mutants_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two readings per job, a minute apart."""
+    clock = itertools.count(step=60.0)
+    monkeypatch.setattr(mutation_campaign.time, "monotonic", lambda: next(clock))
+    worker = StubRed({})
+
+    check_unmutated([worker], MUTANTS)
+
+    assert worker.limit == 600.0
+
+
+def test_a_test_beside_the_parity_checks_counts_unless_it_starts_whole_runs() -> None:
+    assert nearest_tests("steering_core/models/hub.py")[0] == "parity/meta/test_hub.py"
+    assert "parity/meta/test_registry.py" not in nearest_tests("steering_core/models/registry.py")
 
 
 def test_no_time_means_no_mutant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
