@@ -1,7 +1,7 @@
 """Real runs that start in a fraction of a second: each is forked from a process that has imported the libraries.
 
-As a program, this file is that process. It reads one request per line (JSON), forks a child that runs pytest with it,
-prints the child's process id (also its process group id), and, when the child ends, its exit status; a negative status
+As a program, this file is that process. It reads one request per line (JSON), forks a child that runs pytest or another
+module with it, prints the child's process id (also its process group id), and, when the child ends, its exit status; a negative status
 is a signal number.
 """
 
@@ -9,6 +9,8 @@ import gc
 import json
 import os
 import resource
+import runpy
+import select
 import signal
 import subprocess
 import sys
@@ -30,7 +32,13 @@ IGNORED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 
 
 class ForkedRuns:
-    """Starts runs of the suite, or of a copy of it, one at a time; a context manager."""
+    """Starts runs of the suite, or of a copy of it, one at a time; a context manager.
+
+    settings: further environment variables of all runs.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        self.environment = {**os.environ, **SETTINGS, **settings}
 
     def __enter__(self) -> "ForkedRuns":
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -39,7 +47,7 @@ class ForkedRuns:
 
         self.server = ForkServer(["qwen2", "gemma2"])
         shared = dict.fromkeys((SERVER, FRESH_SERVER), self.server.address)
-        environment = {**os.environ, **SETTINGS, **shared}
+        environment = {**self.environment, **shared}
         self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env=environment, **pipes)
         return self
 
@@ -52,20 +60,32 @@ class ForkedRuns:
         self.process.stdout.close()
         self.server.close()
 
-    def start(self, *arguments: str, log: Path, limit: int = 0, plugins: Path | None = None, tree: Path = ROOT) -> int:
+    def start(
+        self,
+        *arguments: str,
+        log: Path,
+        limit: int = 0,
+        plugins: Path | None = None,
+        tree: Path = ROOT,
+        module: str = "pytest",
+    ) -> int:
         """Start a run that prints to `log`; the id of its process and process group.
 
         limit: bytes that a file may have (0: no limit). plugins: where the run and its workers find further plugins.
-        tree: the suite, or a copy of it.
+        tree: the suite, or a copy of it. module: what is run instead of pytest, without arguments.
         """
-        request = {"arguments": arguments, "log": log, "limit": limit, "plugins": plugins or "", "tree": tree}
+        request: dict[str, Any] = {"arguments": arguments, "log": log, "limit": limit, "plugins": plugins or ""}
+        request |= {"tree": tree, "module": module}
         assert self.process.stdin
         self.process.stdin.write(json.dumps(request, default=str) + "\n")
         self.process.stdin.flush()
         return self._receive()
 
-    def wait(self) -> int:
-        """The exit status of the run."""
+    def wait(self, seconds: float | None = None) -> int:
+        """The exit status of the run; TimeoutError when it has not ended after so many seconds."""
+        assert self.process.stdout
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            raise TimeoutError(f"the run has not ended within {seconds:.0f} s")
         return self._receive()
 
     def run(self, *arguments: str, log: Path, **settings: Any) -> int:
@@ -104,17 +124,15 @@ def serve() -> None:
     gc.freeze()  # the collector of a run then leaves the imported libraries alone, and their memory stays shared
     for line in sys.stdin:
         if (child := os.fork()) == 0:
-            run_pytest(json.loads(line))
+            run(json.loads(line))
         os.setpgid(child, child)
         print(child, flush=True)
         status = os.waitpid(child, os.WUNTRACED)[1]
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def run_pytest(request: dict[str, Any]) -> None:
-    """In the fork: run pytest, print to the log, and exit."""
-    import pytest
-
+def run(request: dict[str, Any]) -> None:
+    """In the fork: run pytest or the module, print to the log, and exit."""
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream, target in ((os.open(os.devnull, os.O_RDONLY), 0), (log, 1), (log, 2)):
         os.dup2(stream, target)
@@ -130,12 +148,25 @@ def run_pytest(request: dict[str, Any]) -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (request["plugins"], os.environ.get("PYTHONPATH"))))
     status = CRASHED
     try:
-        status = int(pytest.main(["-p", "no:anyio", "-W", IGNORED, *request["arguments"]]))
+        status = run_module(request["module"], request["arguments"])
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def run_module(module: str, arguments: list[str]) -> int:
+    """The exit status of `python -m module` in this process."""
+    if module == "pytest":
+        import pytest
+
+        return int(pytest.main(["-p", "no:anyio", "-W", IGNORED, *arguments]))
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 if __name__ == "__main__":

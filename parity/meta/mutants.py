@@ -2,9 +2,11 @@
 order. Types, decorators, texts and the arguments of raised errors are left alone."""
 
 import ast
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
@@ -15,22 +17,31 @@ OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
 }
 LEFT_ALONE = ("annotation", "returns", "decorator_list", "type_params")
 """Fields of a syntax tree that say what something is, not what it does."""
+EQUIVALENTS = Path(__file__).with_name("equivalent_mutants.toml")
 Change = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """The `number`-th change of a file. place: `file:line`. change: the code before and after."""
+    """The `number`-th change of a file. place: `file:line`. change: the code before and after. line: that of the file."""
 
     file: str
     number: int
     place: str
     change: str
+    line: str = ""
 
 
 def mutants_of(file: str, text: str) -> list[Mutant]:
-    """Every mutant of a file, in the order of its syntax tree."""
-    return [_described(file, text, number) for number in range(len(list(_changes(ast.parse(text)))))]
+    """Every mutant of a file, in the order of its syntax tree; `f(a, a)` with its arguments exchanged is none."""
+    described = (_described(file, text, number) for number in range(len(list(_changes(ast.parse(text))))))
+    return [mutant for mutant in described if not _is_idle(mutant)]
+
+
+def read_equivalents(file: Path = EQUIVALENTS) -> dict[tuple[str, str, str], str]:
+    """(file, line, change) of the mutants that change nothing that anybody can see -> why."""
+    rows = tomllib.loads(file.read_text(encoding="utf-8"))["mutant"]
+    return {(row["file"], row["line"], row["change"]): row["why"] for row in rows}
 
 
 def mutated(text: str, number: int) -> str:
@@ -40,11 +51,17 @@ def mutated(text: str, number: int) -> str:
     return ast.unparse(tree)
 
 
+def _is_idle(mutant: Mutant) -> bool:
+    half = len(mutant.change) - len(" -> ")
+    return half % 2 == 0 and mutant.change[: half // 2] == mutant.change[-(half // 2) :]
+
+
 def _described(file: str, text: str, number: int) -> Mutant:
     node, change = list(_changes(ast.parse(text)))[number]
     before = ast.unparse(node)
     change()
-    return Mutant(file, number, f"{file}:{node.lineno}", f"{before} -> {ast.unparse(node)}")
+    line = text.splitlines()[node.lineno - 1].strip()
+    return Mutant(file, number, f"{file}:{node.lineno}", f"{before} -> {ast.unparse(node)}", line)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[Any, Change]]:

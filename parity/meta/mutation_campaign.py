@@ -1,117 +1,129 @@
 """How many small defects of the core its tests and the parity checks see: `python -m parity.meta.mutation_campaign`.
 
-One mutant at a time is written into a copy of the project. The unit tests of its room run first; if they pass, the
-parity checks run on tiny_qwen2 with the hooks tool. A mutant that both accept survives, and is listed.
+Each worker writes one mutant at a time into a copy of the project of its own. The unit tests of its room run first,
+the nearest ones before the others; if they pass, the parity checks run on tiny_qwen2 with the hooks tool. A mutant that
+both accept survives, and is listed. One that makes tests or checks hang is "timed out", and counts as killed: no run
+with it ends well. Known equivalents (equivalent_mutants.toml) are neither tried nor counted.
 """
 
 import argparse
-import json
 import random
-import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
-from parity.meta.copied_suite import copy_suite
-from parity.meta.mutants import Mutant, mutants_of, mutated
+from parity.meta.mutants import Mutant, mutants_of, read_equivalents
+from parity.meta.mutation_results import Results, Row, row_of, summary
+from parity.meta.mutation_worker import PATIENCE, SHORTEST, OutOfTime, Worker, nearest_tests
 from steering_core.places import ROOT
 
 ROOMS = ("tools", "models", "directions", "measure", "observe")
 CORE = Path("steering_core")
-TIMEOUT = 300
-"""Seconds for the tests, and for the checks; a mutant that takes longer is killed."""
-PYTEST = ("pytest", "-q", "-x")
-CHECKS = ("parity.meta.mutation_checks",)
-Row = dict[str, str | int]
+Answer = TypeVar("Answer")
 
 
 def all_mutants(rooms: Iterable[str]) -> list[Mutant]:
-    """Every mutant of the rooms, file by file."""
+    """Every mutant of the rooms, file by file, without the known equivalents."""
     files = sorted(path for room in rooms for path in (ROOT / CORE / room).rglob("*.py"))
-    return [
+    listed = (
         mutant for path in files for mutant in mutants_of(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
-    ]
+    )
+    known = read_equivalents()
+    return [mutant for mutant in listed if (mutant.file, mutant.line, mutant.change) not in known]
 
 
-def outcome(tree: Path, mutant: Mutant) -> str:
-    """killed by tests | killed by checks | survived."""
-    file, text = tree / mutant.file, (ROOT / mutant.file).read_text("utf-8")
-    file.write_text(mutated(text, mutant.number), encoding="utf-8")
+def shared(workers: Sequence[Worker], jobs: Iterable[Callable[[Worker], Answer]]) -> Iterator[Answer]:
+    """The answers of the jobs, as they come; each job has a worker to itself. Jobs that are out of time have none."""
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+
+    def run(job: Callable[[Worker], Answer]) -> Answer:
+        worker = free.get()
+        try:
+            return job(worker)
+        finally:
+            free.put(worker)
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        for future in as_completed([pool.submit(run, job) for job in jobs]):
+            if not isinstance(future.exception(), OutOfTime):
+                yield future.result()
+
+
+def check_unmutated(workers: Sequence[Worker], mutants: Sequence[Mutant]) -> None:
+    """Exit with an error if tests or checks fail without any mutant: they would seem to kill everything. How long they
+    take sets the limit of a run, so that a busy machine makes no mutant look like one that hangs."""
+    tests = sorted({test for mutant in mutants for test in nearest_tests(mutant.file)})
+    folders = sorted({Path(test).parent for test in tests})
+    rooms = [tuple(test for test in tests if Path(test).parent == folder) for folder in folders]
+    jobs = [methodcaller("red_checks"), *(methodcaller("red_tests", room) for room in rooms)]
     try:
-        tests = CORE / "tests" / Path(mutant.file).parts[1]
-        if not passes(tree, (*PYTEST, str(tests))):
-            return "killed by tests"
-        # On a loaded machine a check can fail once for no reason of the mutant's: only a repeated failure counts.
-        return "survived" if passes(tree, CHECKS) or passes(tree, CHECKS) else "killed by checks"
-    finally:
-        file.write_text(text, encoding="utf-8")
+        answers = list(shared(workers, [partial(timed, job) for job in jobs]))
+    except TimeoutError as error:
+        sys.exit(f"on the core as it is, {error}; no mutant was tried")
+    if red := [name for names, _ in answers for name in names]:
+        sys.exit(f"tests or checks fail on the core as it is, and no mutant was tried: {', '.join(red)}")
+    if len(answers) < len(jobs):
+        sys.exit("the time was over before tests and checks had run on the core as it is; no mutant was tried")
+    for worker in workers:
+        worker.limit = max(SHORTEST, PATIENCE * max(seconds for _, seconds in answers))
 
 
-def check_unmutated(tree: Path, mutants: Iterable[Mutant]) -> None:
-    """Exit with an error if tests or checks fail without any mutant: they would seem to kill everything."""
-    rooms = sorted({Path(mutant.file).parts[1] for mutant in mutants})
-    if not passes(tree, (*PYTEST, *(str(CORE / "tests" / room) for room in rooms))) or not passes(tree, CHECKS):
-        sys.exit("tests or checks fail on the core as it is; no mutant was tried")
+def timed(job: Callable[[Worker], Answer], worker: Worker) -> tuple[Answer, float]:
+    """The answer of a job, and the seconds that it took."""
+    started = time.monotonic()
+    return job(worker), time.monotonic() - started
 
 
-def passes(tree: Path, words: Sequence[str]) -> bool:
-    """Whether `python -m words` in the copy ends with status 0 in time."""
-    command = [sys.executable, "-B", "-m", *words]  # a stale .pyc would hide a mutant of the same size
-    try:
-        return subprocess.run(command, cwd=tree, capture_output=True, timeout=TIMEOUT).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+def campaign(mutants: Sequence[Mutant], results: Results, workers: Sequence[Worker]) -> Iterator[Row]:
+    """The row of each mutant, from the results or measured now and added to them."""
+    stored = [(mutant, results.find(mutant)) for mutant in mutants]
+    yield from (row for _, row in stored if row)
+    for row in shared(workers, [partial(row_of, mutant) for mutant, row in stored if not row]):
+        results.add(row)
+        yield row
 
 
-def finished(results: Path) -> dict[tuple[str, int], Row]:
-    """The stored rows, by file and number of the mutant."""
-    lines = results.read_text("utf-8").splitlines() if results.exists() else []
-    return {(row["file"], row["number"]): row for row in map(json.loads, lines)}
-
-
-def campaign(mutants: Sequence[Mutant], results: Path, tree: Path) -> Iterator[Row]:
-    """The row of each mutant, from the results file or measured now and appended to it."""
-    rows = finished(results)
-    for mutant in mutants:
-        key = (mutant.file, mutant.number)
-        if key not in rows:
-            rows[key] = {**asdict(mutant), "outcome": outcome(tree, mutant)}
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(rows[key]) + "\n")
-        yield rows[key]
-
-
-def summary(rows: Sequence[Row]) -> str:
-    """The score and the survivors."""
-    survivors = [f"  {row['place']}: {row['change']}" for row in rows if row["outcome"] == "survived"]
-    by_checks = sum(row["outcome"] == "killed by checks" for row in rows)
-    killed = len(rows) - len(survivors)
-    share = f"{killed} of {len(rows)} mutants killed ({killed / len(rows):.1%}), {by_checks} by the parity checks alone"
-    return "\n".join([share, f"{len(survivors)} survived" + ":" * bool(survivors), *survivors])
-
-
-def main() -> None:
-    """Run the campaign on a seeded sample, or on every mutant."""
+def parsed(arguments: Sequence[str] | None) -> Any:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m parity.meta.mutation_campaign", description=__doc__)
     parser.add_argument("--rooms", default=",".join(ROOMS), help="folders of steering_core (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample and its order (default: %(default)s)")
     parser.add_argument("--sample", type=int, metavar="K", help="how many mutants (default: all)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="mutants at a time (default: %(default)s)")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="then stop (default: no limit)"
+    )
+    parser.add_argument("--retry", action="store_true", help="try those again that survived, as the results say")
     parser.add_argument("--results", type=Path, default=Path("mutants.jsonl"), help="one JSON line per mutant; resumed")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the campaign on a seeded sample, or on every mutant in a seeded order."""
+    options = parsed(arguments)
+    deadline = time.monotonic() + 60 * options.minutes
     mutants = all_mutants(options.rooms.split(","))
     chosen = random.Random(options.seed).sample(mutants, min(options.sample or len(mutants), len(mutants)))
-    print(f"{len(chosen)} of {len(mutants)} mutants of {options.rooms}")
-    with TemporaryDirectory() as folder:
-        tree = Path(folder) / "suite"
-        copy_suite(tree)
-        check_unmutated(tree, chosen)
-        rows = []
-        for row in campaign(chosen, options.results, tree):
+    print(f"{len(chosen)} of {len(mutants)} mutants of {options.rooms}", flush=True)
+    rows = []
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        places = [Path(folder) / str(number) for number in range(options.workers)]
+        workers = [stack.enter_context(Worker(place, deadline)) for place in places]
+        check_unmutated(workers, chosen)
+        for row in campaign(chosen, Results(options.results, options.retry), workers):
             rows.append(row)
             print(f"{row['outcome']}: {row['place']}: {row['change']}", flush=True)
-    print(summary(rows))
+    print(summary(rows, len(chosen)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main() -> None:
             experiment, "hooks", lambda check: check.judges_tools or check.judges_run, beside=("hooks",), gated=False
         )
     red = [record.cell.id for record in records if record.outcome is not Outcome.AGREES]
-    print("\n".join(red) or f"{len(records)} checks hold")
+    print("\n".join(f"FAILED {name}" for name in red) or f"{len(records)} checks hold")
     sys.exit(1 if red else 0)
 
 

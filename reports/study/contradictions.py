@@ -49,6 +49,7 @@ def _in_full(artifact: FullArtifact) -> Iterator[str]:
 def _in_result(result: MethodResult, prompts: int) -> Iterator[str]:
     if result.eval.n_prompts != prompts:
         yield f"rates of {result.eval.n_prompts} prompts, of {prompts} declared"
+    yield from result.eval.contradictions()
     for name, shape in (("harm_shape", result.harm_shape), ("safe_shape", result.safe_shape)):
         if shape[1:] != result.direction_shape:
             yield f"{name} {shape} beside a direction of {result.direction_shape}"
@@ -94,6 +95,7 @@ def _in_transfer(run: TransferFile) -> Iterator[str]:
         yield impossible_layer(end.model_id, end.layer_idx)
     if run.eval.n_prompts != run.eval_prompt_count:
         yield f"rates of {run.eval.n_prompts} prompts, of {run.eval_prompt_count} declared"
+    yield from run.eval.contradictions()
     own = run.source.model_key == run.target.model_key
     if own != (run.mode == "self_control"):
         yield f"mode {run.mode} from {run.source.model_key} to {run.target.model_key}"

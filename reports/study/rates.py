@@ -1,6 +1,6 @@
 """Published rates: percentages that stand for whole prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -57,6 +57,21 @@ class StudyRates(Frozen):
     def counts(self) -> Counts:
         """Prompts per class."""
         return whole_prompts((self.coherent_rate, self.garbled_rate, self.normal_rate), self.n_prompts)
+
+    def contradictions(self) -> Iterator[str]:
+        """Where refusals and classes contradict: every coherent answer has a refusal keyword, no normal one has."""
+        counts, exact = self.counts(), self.refusal_rate * self.n_prompts / 100
+        if not counts.coherent - ROUNDING <= exact <= counts.coherent + counts.garbled + ROUNDING:
+            classes = f"{counts.coherent} coherent and {counts.garbled} garbled answers"
+            yield f"refusal_rate {self.refusal_rate:.10g}, but {classes} of {self.n_prompts}"
+        elif abs(exact - round(exact)) > ROUNDING:
+            yield f"refusal_rate {self.refusal_rate:.10g} of {self.n_prompts} prompts is no whole number of prompts"
+        listed = sum(row.refusal for row in self.per_prompt)
+        if self.per_prompt and listed != round(exact):
+            yield f"refusal_rate {self.refusal_rate:.10g}, but {listed} of {self.n_prompts} rows per prompt are refusals"
+        for row in self.per_prompt:
+            if row.quality != "garbled" and row.refusal != (row.quality == "coherent"):
+                yield f"prompt {row.prompt_id} is {row.quality} with refusal {str(row.refusal).lower()}"
 
 
 def whole_prompts(percentages: Sequence[float], prompts: int) -> Counts:

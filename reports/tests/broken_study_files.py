@@ -30,9 +30,14 @@ def several_in_folder(*builders: Builder) -> Builder:
 
 GEMMA, QWEN = "modal_gemma-9b_1.json", "modal_qwen-7b_1.json"
 ROW = {"prompt_id": 0, "prompt": "p", "quality": "normal", "refusal": False, "output_hash": "0"}
+EVAL = ("runs", 0, "methods", "hooks", "eval")
 DIRECTION = ("runs", 0, "methods", "hooks", "direction")
 
 BROKEN_STUDY: dict[str, tuple[Builder, str]] = {
+    "study: fewer refusals than coherent answers": (
+        study(GEMMA, put(full_file(), (*EVAL, "refusal_rate"), 80.0)),
+        "artifact-contradiction",
+    ),
     "study: direction too short": (study(GEMMA, put(full_file(), DIRECTION, [1.0])), "artifact-fields"),
     "study: direction of zeros": (study(GEMMA, put(full_file(), DIRECTION, [0.0] * 4)), "artifact-fields"),
     "study: NaN in a direction": (study(GEMMA, put(full_file(), DIRECTION, [float("nan")] * 4)), "artifact-value"),

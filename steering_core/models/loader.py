@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 
 from steering_core.errors import LoadProblem, first_line
 from steering_core.models.checkpoint import check_vocabulary
+from steering_core.models.random_mark import RANDOM_SEED
 from steering_core.models.registry import ModelSpec
 from steering_core.models.shapes import check_shape, complete_shape, random_config
 from steering_core.models.tokens import chat_ids
@@ -88,7 +89,7 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
 
 def random_weights(spec: ModelSpec, placement: Placement) -> Any:
     """The row's architecture and shape, built on the device with the same seeded weights at every call."""
-    torch.manual_seed(0)
+    torch.manual_seed(RANDOM_SEED)
     with _fitting(spec, placement), torch.device(placement.device):
         return _built(random_config(spec), placement)
 

@@ -18,6 +18,7 @@ from steering_core.models.loader import (
     read_weights,
     without_weights,
 )
+from steering_core.models.random_mark import RANDOM_SEED, is_marked_random
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import chat_ids
@@ -35,9 +36,10 @@ class LoadedModel:
     """A transformers causal language model with its tokenizer, in eval mode, without gradients.
 
     device: that of the embedding; a device map may place blocks on others. dtype: of the activations, also over
-    quantized weights. origin: the directory or hub id it came from, or "random weights". inherit_defaults: keep the
-    checkpoint's generation defaults (only the `as_run` preset does). use_cache, prefill_chunk: how generation feeds
-    the model; steering must not depend on either. tokenizer_origin: where the tokenizer comes from, if not from there too.
+    quantized weights. origin: the directory or hub id it came from, or "random weights", also for a checkpoint that is
+    marked so. inherit_defaults: keep the checkpoint's generation defaults (only the `as_run` preset does). use_cache,
+    prefill_chunk: how generation feeds the model; steering must not depend on either. tokenizer_origin: where the
+    tokenizer comes from, if not from there too.
     """
 
     module: Any
@@ -154,16 +156,19 @@ class LoadRequest:
         """The loaded model of a module that has its weights."""
         tokenizer = read_tokenizer(self.spec, self.tokenizer or self.source)
         module.eval().requires_grad_(False)
+        marked = not self.random_weights and is_marked_random(self._folder)
+        # The tokenizer of a checkpoint of random weights is another model's, which its directory alone does not say.
+        tokenizer_origin = self.tokenizer or (f"{self.source} (of random weights)" if marked else "")
         return LoadedModel(
             module,
             tokenizer,
             self.spec,
             module.get_input_embeddings().weight.device,
             self.placement.dtype,
-            RANDOM_ORIGIN if self.random_weights else self.source,
+            RANDOM_ORIGIN if self.random_weights or marked else self.source,
             self.inherit_defaults,
             quantize=self.quantize,
-            tokenizer_origin=self.tokenizer,
+            tokenizer_origin=tokenizer_origin,
         )
 
     @property
@@ -183,9 +188,14 @@ class LoadRequest:
         if self.spec.tiny:
             torch.set_num_threads(1)  # more threads are slower at this size: 255 s against 49 s a run
 
+    @property
+    def _folder(self) -> Path:
+        """The directory, or where the hub's cache holds the repository."""
+        folder = Path(self.source)
+        return folder if folder.is_dir() else cached_folder(self.source, self.spec.revision) or folder
+
     def digest(self) -> str:
         """Names the weights: sha256 of the files, or the seed of random ones."""
         if self.random_weights:
-            return "random:seed0"
-        folder = Path(self.source)
-        return weights_digest(folder if folder.is_dir() else cached_folder(self.source, self.spec.revision) or folder)
+            return f"random:seed{RANDOM_SEED}"
+        return weights_digest(self._folder)

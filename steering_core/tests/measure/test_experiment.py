@@ -177,6 +177,7 @@ def test_provenance_has_everything_that_the_protocol_requires(experiment: Experi
     assert (provenance["batch_shape"], provenance["padding_side"]) == ([4, 6], "left")
     assert provenance["method"] == "difference_of_means"
     assert provenance["generation_config"]["do_sample"] is False
+    assert provenance["decoding"] == "greedy: no random number is drawn; seed 42 is set before every batch"
     assert json.loads(json.dumps(provenance)) == provenance, "plain values only"
     assert (provenance["weights_verified"], provenance["tokenizer"]) == (False, provenance["origin"])
 

@@ -17,6 +17,7 @@ FEATURES = {
     "special tokens": ("{{ bos_token }}{{ eos_token }}" + GOOD, "<s></s><user>" + REQUEST),
     "loop controls": ("{% for m in messages %}{{ m.content }}{% break %}{% endfor %}", REQUEST),
     "tojson": ("{{ messages | tojson }}", f'[{{"role": "user", "content": "{REQUEST}"}}]'),
+    "tojson of other scripts": ("{{ 'né 你' | tojson }}" + GOOD, f'"né 你"<user>{REQUEST}'),
     "generation": (GOOD + "{% generation %}!{% endgeneration %}", f"<user>{REQUEST}!"),
     "date": ("{{ strftime_now('%Y')[:2] }}" + GOOD, f"20<user>{REQUEST}"),
     "answer": (GOOD + "{% if add_generation_prompt %}>{% endif %}", f"<user>{REQUEST}>"),
