@@ -14,7 +14,10 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
 from steering_core.observe.liveness import count_library_calls, library_files
-from steering_core.observe.model_state import state_changes, state_of, with_user_state
+from steering_core.observe.aspects import ACTIONS, LeftChanged
+from steering_core.observe.kept_memory import growing_memory
+from steering_core.observe.model_state import watching
+from steering_core.observe.user_state import with_user_state
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
@@ -28,7 +31,7 @@ class SideEffects:
     """Side effects of one model's tools."""
 
     experiment: Experiment
-    _left: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, init=False)
+    _left: dict[tuple[str, ...], dict[str, LeftChanged]] = field(default_factory=dict, init=False)
 
     def library_calls(self, tool: Tool) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
@@ -47,48 +50,51 @@ class SideEffects:
         with overwriting_at(experiment.model, following):
             return tool.read(experiment.model, experiment.extraction, [experiment.site])[experiment.site]
 
-    def left_changed(self, tool: Tool) -> dict[str, str]:
-        """aspect -> what a read and a steered generation left changed; measured once per tool."""
+    def left_changed(self, tool: Tool) -> dict[str, LeftChanged]:
+        """action -> what a read or a steered generation by itself left changed; measured once per tool."""
         key = tuple(identity(tool).values())
         if key not in self._left:
-            with self._lent() as (lent, left):
-                self._act(tool, "read", *lent)
-                self._act(tool, "generate", *lent)
-            self._left[key] = left
+            self._left[key] = {action: self._left_by(tool, action) for action in ACTIONS}
         return self._left[key]
 
+    def _left_by(self, tool: Tool, action: str) -> LeftChanged:
+        with self._lent() as (lent, tensors):
+            with watching(lent[0], tensors) as left:
+                self._act(tool, action, *lent)
+            if growing := growing_memory(partial(self._act, tool, action, *lent)):
+                left.changed["memory"] = growing
+        return left
+
     def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
-        """(type of the exception that reached the caller, aspect -> what was left changed).
+        """(type of the exception that reached the caller, aspect -> what was left changed); an exception derived from
+        the planned one goes by the planned one's name.
 
         action: "read", "generate", or "interrupt" for a Ctrl-C in either.
         """
         interrupted = action == "interrupt"
-        kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
-        with self._lent() as (lent, left):
+        kind, actions = (PlannedInterrupt, ACTIONS) if interrupted else (PlannedFailure, (action,))
+        with self._lent() as (lent, tensors), watching(lent[0], tensors) as left:
             raised = [self._raised(tool, attempt, lent, kind) for attempt in actions]
-        return next((name for name in raised if name != kind.__name__), kind.__name__), left
+        return next((name for name in raised if name != kind.__name__), kind.__name__), left.changed
 
     def _raised(self, tool: Tool, action: str, lent: Lent, kind: type[BaseException]) -> str:
         with failing_at(lent[0], self.experiment.settings.layer, kind):
             try:
                 self._act(tool, action, *lent)
             except (Exception, PlannedInterrupt) as error:
-                return type(error).__name__
+                return kind.__name__ if isinstance(error, kind) else type(error).__name__
         return "none"
 
     @contextmanager
-    def _lent(self) -> Iterator[tuple[Lent, dict[str, str]]]:
-        """The same weights in modules that no tool has touched, inputs, and aspect -> what was left changed, filled in
-        at the end."""
+    def _lent(self) -> Iterator[tuple[Lent, dict[str, Tensor]]]:
+        """The same weights in modules that no tool has touched, with hooks and gradients of a user's; inputs; and the
+        tensors among these, by name."""
         model = replace(self.experiment.model, module=sharing_copy(self.experiment.pristine))
         batch, edits = self._inputs()
         tensors = {"the token ids": batch.ids, "the attention mask": batch.mask}
         tensors |= {f"the vector for {edit.site}": edit.vector for edit in edits}
-        left: dict[str, str] = {}
         with with_user_state(model):
-            before = state_of(model, tensors)
-            yield (model, batch, edits), left
-            left |= state_changes(before, state_of(model, tensors))
+            yield (model, batch, edits), tensors
 
     def _inputs(self) -> tuple[TokenBatch, list[Edit]]:
         """Copies of the extraction prompts, which a tool may overwrite, and steering along the true direction."""
