@@ -117,7 +117,8 @@ def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
     """
     raw = tensor.detach().reshape(-1).view(torch.uint8)
     words = raw.view(torch.int64) if raw.numel() % 8 == 0 and raw.storage_offset() % 8 == 0 else raw
-    return (tensor.data_ptr(), tensor._version, int(words.sum(dtype=torch.int64)))
+    version = -1 if tensor.is_inference() else tensor._version  # inference mode counts no writes
+    return (tensor.data_ptr(), version, int(words.sum(dtype=torch.int64)))
 
 
 def _flags(module: nn.Module) -> dict[str, Any]:
