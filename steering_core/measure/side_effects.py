@@ -12,10 +12,10 @@ from steering_core.measure.keys import identity
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
-from steering_core.observe.liveness import count_library_calls, library_files
 from steering_core.observe.aspects import ACTIONS, LeftChanged
+from steering_core.observe.fault_injection import PlannedFailure, PlannedInterrupt, failing_at, overwriting_at
 from steering_core.observe.kept_memory import growing_memory
+from steering_core.observe.liveness import count_library_calls, library_files
 from steering_core.observe.model_state import watching
 from steering_core.observe.user_state import with_user_state
 from steering_core.tools.edits import Edit

@@ -23,6 +23,8 @@ MODULES = (
 PREFIXES = ("torch.nn.modules.", "steering_core.")
 """Modules whose own classes are covered too."""
 WRAPPING = (staticmethod, classmethod)
+FOLLOWING = {"torch.Storage"}
+"""Made anew by torch when the default dtype changes, which is reported as a setting."""
 LATER = {"torch.manual_seed": ("torch/_dynamo/", "torch/_compile.py")}
 """Function -> files of the library from which it is itself replaced when a part of the library is first imported."""
 
@@ -49,7 +51,7 @@ def patched(before: FunctionState, after: FunctionState) -> tuple[dict[str, Any]
     for kind, owner, name in _names(before, after):
         was, now = before[kind][owner].get(name), after[kind][owner].get(name)
         place = f"{owner}.{name}"
-        if was == now:
+        if was == now or place in FOLLOWING:
             continue
         if now and _by_library(place, now):
             own.append(place)

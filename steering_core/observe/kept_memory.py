@@ -25,9 +25,10 @@ def growing_memory(act: Callable[[], object]) -> str:
         second = _live_tensors()
         device_second = _allocated()
     if 0 < len(first) < len(second):
-        return f"{len(first)} tensors kept after one call, {len(second)} after two ({sum(second.values()) / MIB:.3g} MiB)"
+        size = sum(second.values()) / MIB
+        return f"grows with every call: tensors kept after one {len(first)}, after two {len(second)} ({size:.3g} MiB)"
     if device < device_first < device_second:
-        return f"{(device_second - device_first) / MIB:.3g} MiB more are allocated on the GPU after every call"
+        return f"grows with every call: {(device_second - device_first) / MIB:.3g} MiB more on the GPU after each"
     return ""
 
 

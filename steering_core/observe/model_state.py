@@ -107,7 +107,9 @@ def _own_forward(part: nn.Module) -> tuple[int, ...]:
 def _weights(module: nn.Module) -> dict[str, tuple[int, ...]]:
     found = {name: _fingerprint(tensor) for name, tensor in named_tensors(module)}
     gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
-    return found | {f"the gradient of {name}": _fingerprint(each) for name, each in gradients.items() if each is not None}
+    return found | {
+        f"the gradient of {name}": _fingerprint(each) for name, each in gradients.items() if each is not None
+    }
 
 
 def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
