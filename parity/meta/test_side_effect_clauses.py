@@ -26,10 +26,8 @@ class Derived(EnvironmentChanged):
     def read(self, model, batch, sites):
         try:
             return self.hooks.read(model, batch, sites)
-        except PlannedFailure as error:
-            raise type("AtBlock4", (PlannedFailure,), {})("in block 4") from error
-        except PlannedInterrupt as error:
-            raise KeyboardInterrupt from error
+        except (PlannedFailure, PlannedInterrupt) as error:
+            raise type("InBlock4", (type(error),), {})("in block 4") from error
 """
 ROW = """[[deviation]]
 clause = "P9"
@@ -84,10 +82,9 @@ def test_a_deviation_of_both_actions_must_be_true_of_both(
 
 def test_an_exception_derived_from_the_planned_one_is_accepted(checkpoint: LoadedCheckpoint, tmp_path: Path) -> None:
     (tmp_path / "tool.py").write_text(TOOL)
-    records = {record.cell.variant: record for record in measured(checkpoint, f"{tmp_path / 'tool.py'}:Derived", "P11")}
-    assert records["read"].outcome is Outcome.AGREES, records["read"].sentence
-    # A bare KeyboardInterrupt is not the one that was raised in the model, but stands above it.
-    assert "observed KeyboardInterrupt, expected PlannedInterrupt" in records["interrupt"].sentence
+    records = measured(checkpoint, f"{tmp_path / 'tool.py'}:Derived", "P11")
+    assert len(records) == 3
+    assert [record.sentence for record in records if record.outcome is not Outcome.AGREES] == []
 
 
 def test_hidden_states_are_attributed_to_transformers(checkpoint: LoadedCheckpoint) -> None:
