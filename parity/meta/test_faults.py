@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE
+from parity.meta.child_process import in_child
 from parity.meta.fault_matrix import blocks, mismatches, shown, signs
 from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
 from steering_core.records.audit import audit
@@ -16,6 +17,8 @@ from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 FILES = sorted({fault.file for fault in FAULTS})
+DAMAGING = {"side_effects", "process_effects"}
+"""Files whose faults would change this process for the tests that follow."""
 BASES = {"ChangesModel", "OtherStream", "OwnDirection"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
@@ -31,6 +34,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loa
 
 def records_with(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
     """The records of a tool, of a run whose model or prompts are faulty, or of the audit of faulty records."""
+    if fault.file in DAMAGING:
+        return in_child(lambda: run_checks(checkpoint.experiment(), fault.spec))
     if fault.is_tool:
         return run_checks(checkpoint.experiment(), fault.spec)
     make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)

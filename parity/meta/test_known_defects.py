@@ -39,12 +39,12 @@ class Case:
 
 
 CASES = (
-    Case("PV1", "libraries:PyveneUndeclared", "P9", ("hooks: removed from 1 place,",), "P1 P11 P12 S2"),
+    Case("PV1", "libraries:PyveneUndeclared", "P9", ("hooks: removed from 2 places, first model.",), "P1 P11 P12 S2"),
     Case("PV8", "libraries:PyveneUndeclared", "P9", ("flags: changed in", "requires_grad")),
     Case("PV3", "libraries:TwoPositions", "P1 P2", ("features split over rows",)),
     Case("PV7", "libraries:DefaultPhase", "S2 S5 S6", ("in the prompt",), "P1"),
     Case("PV7", "libraries:GivenPositions", "S2 S6", ("(24 boundaries differ)",), "P1 S5"),
-    Case("NN1", "libraries:NnsightUndeclared", "P9", ("forward: added to",), "P1 P11 P12 S2"),
+    Case("NN1", "libraries:NnsightUndeclared", "P9", ("forward: added to", "by steering"), "P1 P11 P12 S2"),
     Case("NN2", "libraries:NnsightUndeclared", "P1", ("before the hooks on it",), "", "steered"),
     Case("NN3", "libraries:FirstOutput", "P1 P2", ("row 0 only",)),
     Case("NN4", "libraries:SavedOutput", "P8", ("in-place write",), "P1 P2"),

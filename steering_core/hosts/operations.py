@@ -4,18 +4,22 @@ Each operation gets a stage, the tool and plain arguments, and returns plain dat
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
-from steering_core.hosts.lending import PLANNED, SHORT, lent, raised_by
+from steering_core.hosts.lending import PLANNED, Loan, lent, raised_by
 from steering_core.hosts.stage import Stage
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.aspects import LeftChanged
 from steering_core.observe.fault_injection import overwriting_at, planted_at
 from steering_core.observe.forward_trace import trace_forward
+from steering_core.observe.kept_memory import growing_memory
 from steering_core.observe.liveness import count_library_calls
+from steering_core.observe.model_state import watching
 from steering_core.observe.shifts import ObservedGeneration, observe_generation
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
@@ -66,15 +70,12 @@ def planted(
         return OPERATIONS[inner](stage, tool, **arguments)
 
 
-def library_calls(stage: Stage, tool: Tool, batch: TokenBatch, site: Site, edits: Sequence[Edit]) -> dict[str, int]:
+def library_calls(
+    stage: Stage, tool: Tool, batch: TokenBatch, site: Site, edits: Sequence[Edit], actions: Sequence[str]
+) -> dict[str, int]:
     """action -> calls of the tool's own library from within the model."""
-    model = stage.model
-    actions: dict[str, Callable[[], object]] = {
-        "read": lambda: tool.read(model, batch, [site]),
-        "read again": lambda: tool.read(model, batch, [site]),
-        "generate": lambda: tool.generate(model, batch, edits, SHORT),
-    }
-    return {action: count_library_calls(tool, act) for action, act in actions.items()}
+    loan = Loan(stage.model, batch, site, list(edits), {})
+    return {action: count_library_calls(tool, partial(loan.act, tool, action)) for action in actions}
 
 
 def ownership(
@@ -95,12 +96,18 @@ def ownership(
 
 def left_changed(
     stage: Stage, tool: Tool, batch: TokenBatch, site: Site, edits: Sequence[Edit], actions: Sequence[str]
-) -> dict[str, str]:
-    """aspect -> what reading or steering left changed in a model, inputs and process that were lent to the tool."""
-    with lent(stage, batch, site, edits) as loan:
-        for action in actions:
+) -> dict[str, LeftChanged]:
+    """action -> what it left changed in a model, inputs and process that were lent to the tool."""
+    return {action: _left_by(stage, tool, action, lent(stage, batch, site, edits)) for action in actions}
+
+
+def _left_by(stage: Stage, tool: Tool, action: str, lending: AbstractContextManager[Loan]) -> LeftChanged:
+    with lending as loan:
+        with watching(loan.model, loan.tensors, stage.baseline) as left:
             loan.act(tool, action)
-    return loan.changes
+        if growing := growing_memory(partial(loan.act, tool, action)):
+            left.changed["memory"] = growing
+    return left
 
 
 def after_failure(
@@ -113,11 +120,11 @@ def after_failure(
     block: int,
     interrupted: bool,
 ) -> dict[str, Any]:
-    """raised: what reached the caller when a block failed, "planned" or the type of another exception; changes: as for
-    `left_changed`."""
-    with lent(stage, batch, site, edits) as loan:
+    """raised: what reached the caller when a block failed, "planned" or the type of another exception; changes: aspect ->
+    what was left changed."""
+    with lent(stage, batch, site, edits) as loan, watching(loan.model, loan.tensors) as left:
         raised = [raised_by(loan, tool, action, block, interrupted) for action in actions]
-    return {"raised": next((name for name in raised if name != PLANNED), PLANNED), "changes": loan.changes}
+    return {"raised": next((name for name in raised if name != PLANNED), PLANNED), "changes": left.changed}
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

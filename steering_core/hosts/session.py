@@ -19,6 +19,7 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.liveness import library_files
+from steering_core.observe.model_state import process_baseline
 from steering_core.tools.deviations import deviations_of
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import ToolSpec
@@ -80,6 +81,8 @@ class Session:
         self.close()
         self.stage = Stage(adopt(model, weights) if weights else model.load())
         make_traceable(self.stage.model)
+        self.object(0)  # what the import of a tool changes is not what a call changes
+        self.stage.baseline = process_baseline(self.stage.untouched())
 
     def do_supports(self, site: Site, action: str) -> str | None:
         """None, or why the tool does not do this at this site."""
@@ -93,7 +96,7 @@ class Session:
         stage = self.opened
         moved = to_device(dict(arguments), stage.model.device)
         model = replace(stage.model, **feeding)
-        return OPERATIONS[operation](Stage(model, stage.pristine), self.object(number, first), **moved)
+        return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline), self.object(number, first), **moved)
 
     def do_release(self) -> None:
         """Let the model go."""

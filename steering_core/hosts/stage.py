@@ -1,5 +1,6 @@
 """What an operation on a tool works with: the tool's copy of the model, and modules that no tool has touched."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,10 +20,14 @@ def fed(model: LoadedModel, feeding: Feeding) -> LoadedModel:
 
 @dataclass(eq=False)
 class Stage:
-    """model: what the tool reads and steers. pristine: the same weights in modules that no tool has touched."""
+    """model: what the tool reads and steers. pristine: the same weights in modules that no tool has touched.
+
+    baseline: aspects of the process before the tool was first called; {}: of the moment before each call.
+    """
 
     model: LoadedModel
     pristine: Any = field(default=None)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.pristine is None:

@@ -16,6 +16,7 @@ from steering_core.models.model import LoadRequest
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.aspects import LeftChanged
 from steering_core.observe.shifts import ObservedGeneration, Shift
 from steering_core.tools.edits import Ablate, Add
 from steering_core.tools.tool import ToolVersion
@@ -25,7 +26,9 @@ LARGEST = 64 << 30
 """Bytes; a longer frame is nonsense."""
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Ablate, Add, LoadRequest, ModelSpec, ObservedGeneration, Shift, Site, TokenBatch, ToolVersion)
+    for kind in (
+        *(Ablate, Add, LeftChanged, LoadRequest, ModelSpec, ObservedGeneration, Shift, Site, TokenBatch, ToolVersion),
+    )
 }
 
 

@@ -1,58 +1,130 @@
-"""Is a model left unmodified? A snapshot of everything that a tool could leave changed, by aspect."""
+"""Are model and process handed back as found? A snapshot of everything that a tool could leave changed, by aspect."""
 
-import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import named_tensors
+from steering_core.observe.aspects import STATE_ASPECTS, LeftChanged
+from steering_core.observe.function_state import function_state, patched
+from steering_core.observe.hook_state import hook_state, without_additions
+from steering_core.observe.kept_memory import printed
+from steering_core.observe.process_state import modes, process_state, random_states, torch_settings
+from steering_core.observe.tokenizer_state import tokenizer_state
 
 ModelState = dict[str, Any]
-"""aspect -> what it looks like now; equal states mean that nothing was left changed."""
-ASPECTS = ("hooks", "forward", "weights", "flags", "rng", "config", "inputs")
+"""aspect -> place -> what it looks like there, as plain data; equal states mean that nothing was left changed."""
+READABLE = (bool, int, float, str)
+"""Values that a sentence can name; hashes and identities are tuples."""
 
 
 def state_of(model: LoadedModel, inputs: Mapping[str, torch.Tensor] | None = None) -> ModelState:
     """The state now. inputs: the tensors that a tool gets beside the model, by name."""
-    parts = dict(model.module.named_modules())
-    return {
-        "hooks": {name: hooks for name, part in parts.items() if (hooks := _hooks(part))},
-        "forward": {name: id(vars(part)["forward"]) for name, part in parts.items() if "forward" in vars(part)},
-        "weights": {name: _fingerprint(tensor) for name, tensor in named_tensors(model.module)},
-        "flags": _flags(model.module),
-        "rng": _rng(),
-        "config": _config(model.module),
+    module, parts = model.module, dict(model.module.named_modules())
+    state = {
+        "hooks": hook_state(module),
+        "forward": {name or "the model": call for name, part in parts.items() if (call := _own_forward(part))},
+        "functions": function_state(module, model.tokenizer),
+        "weights": _weights(module),
+        "flags": _flags(module),
+        "settings": torch_settings(),
+        "rng": random_states(),
+        "config": _config(module),
+        "tokenizer": tokenizer_state(model.tokenizer),
         "inputs": {name: _fingerprint(tensor) for name, tensor in (inputs or {}).items()},
+        "process": process_state(),
     }
+    return {aspect: state[aspect] for aspect in STATE_ASPECTS}
+
+
+def compare_states(before: ModelState, after: ModelState) -> LeftChanged:
+    """What differs, aspect by aspect, and what a library has added by itself."""
+    left = LeftChanged()
+    for aspect in STATE_ASPECTS:
+        old, new, by_library = before[aspect], after[aspect], ""
+        if aspect == "hooks":
+            new, by_library = without_additions(old, new)
+        elif aspect == "functions":
+            old, new, by_library = patched(old, new)
+        if old != new:
+            left.changed[aspect] = _summary(old, new, "advanced or reset" if aspect == "rng" else "changed")
+        if by_library:
+            left.by_libraries[aspect] = by_library
+    return left
 
 
 def state_changes(before: ModelState, after: ModelState) -> dict[str, str]:
     """aspect -> how often it differs, and where first; empty when nothing changed."""
-    return {aspect: _summary(before[aspect], after[aspect]) for aspect in ASPECTS if before[aspect] != after[aspect]}
+    return compare_states(before, after).changed
 
 
-def _summary(before: Any, after: Any) -> str:
-    if not isinstance(before, dict):
-        return "advanced or reset"
+def process_baseline(model: LoadedModel) -> ModelState:
+    """The aspects that belong to the process and not to a model; to be taken before a tool is called for the first time:
+    what it changes once must not be taken for the state that it found."""
+    return {
+        "functions": function_state(model.module, model.tokenizer),
+        "settings": torch_settings(),
+        "process": process_state(),
+    }
+
+
+@contextmanager
+def watching(
+    model: LoadedModel, inputs: Mapping[str, torch.Tensor], baseline: Mapping[str, Any] | None = None
+) -> Iterator[LeftChanged]:
+    """What the calls inside leave changed, filled in at the end; printed text counts as a change of the process.
+
+    baseline: aspects as they were at an earlier time, from `process_baseline`.
+    """
+    left, before = LeftChanged(), state_of(model, inputs) | dict(baseline or {})
+    with printed() as lengths:
+        yield left
+    found = compare_states(before, state_of(model, inputs))
+    if lengths:
+        text = f"{sum(lengths)} characters printed to the standard output"
+        found.changed["process"] = "; ".join(filter(None, (found.changed.get("process"), text)))
+    left.changed, left.by_libraries = found.changed, found.by_libraries
+
+
+def _summary(before: Mapping[str, Any], after: Mapping[str, Any], changed: str) -> str:
+    differing = [name for name in before if name in after and before[name] != after[name]]
     places = {
         "removed from": [name for name in before if name not in after],
         "added to": [name for name in after if name not in before],
-        "changed in": [name for name in before if name in after and before[name] != after[name]],
+        f"{changed} in": differing,
     }
-    return "; ".join(f"{change} {_count(names)}" for change, names in places.items() if names)
+    text = "; ".join(f"{change} {_count(names)}" for change, names in places.items() if names)
+    return text + (_values(before[differing[0]], after[differing[0]]) if differing else "")
 
 
 def _count(names: list[str]) -> str:
-    return f"{len(names)} place{'s' * (len(names) > 1)}, first {names[0] or 'the model'}"
+    return f"{len(names)} place{'s' * (len(names) > 1)}, first {names[0]}"
 
 
-def _hooks(part: nn.Module) -> list[int]:
-    return [*part._forward_hooks, *part._forward_pre_hooks, *part._backward_hooks]
+def _values(before: Any, after: Any) -> str:
+    shown = isinstance(before, READABLE) and isinstance(after, READABLE) and len(f"{before}{after}") < 80
+    return f" ({before} before, {after} after)" if shown else ""
+
+
+def _own_forward(part: nn.Module) -> tuple[int, ...]:
+    """Identity of a `forward` on the instance; () for none, and for the class's own, which a library may put back."""
+    forward = vars(part).get("forward")
+    if isinstance(forward, MethodType) and forward.__func__ is type(part).forward and forward.__self__ is part:
+        return ()
+    return () if forward is None else (id(forward), id(getattr(forward, "__code__", None)))
+
+
+def _weights(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    found = {name: _fingerprint(tensor) for name, tensor in named_tensors(module)}
+    gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
+    return found | {
+        f"the gradient of {name}": _fingerprint(each) for name, each in gradients.items() if each is not None
+    }
 
 
 def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
@@ -62,11 +134,12 @@ def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
     """
     raw = tensor.detach().reshape(-1).view(torch.uint8)
     words = raw.view(torch.int64) if raw.numel() % 8 == 0 and raw.storage_offset() % 8 == 0 else raw
-    return (tensor.data_ptr(), tensor._version, int(words.sum(dtype=torch.int64)))
+    version = -1 if tensor.is_inference() else tensor._version  # inference mode counts no writes
+    return (tensor.data_ptr(), version, int(words.sum(dtype=torch.int64)))
 
 
 def _flags(module: nn.Module) -> dict[str, Any]:
-    flags: dict[str, Any] = {"grad mode": torch.is_grad_enabled()}
+    flags = modes()
     for name, parameter in module.named_parameters():
         flags[f"requires_grad of {name}"] = parameter.requires_grad
     for path, part in module.named_modules():
@@ -79,36 +152,9 @@ def _flags(module: nn.Module) -> dict[str, Any]:
     return flags
 
 
-def _rng() -> tuple[bytes, ...]:
-    states = [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [])]
-    others = (random.getstate(), np.random.get_state())
-    return (*(state.numpy().tobytes() for state in states), *(repr(state).encode() for state in others))
-
-
 def _config(module: Any) -> dict[str, Any]:
     return {
         "config": module.config.to_json_string(use_diff=False),
         "attention": module.config._attn_implementation,
         "generation_config": repr(module.generation_config.to_dict()),
     }
-
-
-@contextmanager
-def with_user_state(model: LoadedModel) -> Iterator[None]:
-    """The model as a user may have it: a hook on its first block, and parameters that require gradients; undone after.
-
-    The random states are advanced first: a tool that seeds before every call would otherwise restore its own seed.
-    """
-    torch.rand(1)
-    random.random()
-    np.random.random()
-    handle = model.blocks[0].register_forward_hook(lambda module, args, output: None)
-    parameters = [parameter for parameter in model.module.parameters() if parameter.is_floating_point()]
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    try:
-        yield
-    finally:
-        handle.remove()
-        for parameter in parameters:
-            parameter.requires_grad_(False)

@@ -36,7 +36,7 @@ _ROWS = {
         ("P6", "agreement", f"every pair of tools, every prompt: allclose(atol={ATOL:g}, rtol=0) on raw activations"),
         ("P7", "liveness", "the tool's own library code runs inside the model's forward pass"),
         ("P8", "ownership", "the value survives in-place writes and later forward passes: a copy, not an alias"),
-        ("P9", "side effects", "the model is left unmodified: hooks, forward, weights, flags, RNG, config, inputs"),
+        ("P9", "side effects", "reading and steering hand back model, inputs and process as they found them"),
         ("P10", "batch", "row i belongs to prompt i; batching moves it by no more than the noise floor"),
         ("P11", "failure", "an exception inside the forward pass reaches the caller and leaves the model unmodified"),
         ("P12", "history", "the same call gives the same answer, whatever was called before"),

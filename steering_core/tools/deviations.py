@@ -14,10 +14,15 @@ from packaging.version import InvalidVersion, Version
 from steering_core.errors import UsageProblem
 from steering_core.tools.tool import Tool
 
+ACTIONS = ("read", "generate")
+
 
 @dataclass(frozen=True)
 class Deviation:
-    """A row of the file: clause and variant of the cell that fails, the affected versions, the reason, a reference."""
+    """A row of the file: clause and variant of the cell that fails, the affected versions, the reason, a reference.
+
+    A variant that is measured for reading and for steering is declared for both ("hooks"), or for one ("read-hooks").
+    """
 
     clause: str
     variant: str
@@ -31,7 +36,9 @@ class Deviation:
             affected = Version(version) in SpecifierSet(self.versions, prereleases=True)
         except InvalidVersion:
             affected = False
-        return affected and self.clause == clause and self.variant == (variant or "")
+        action, _, rest = (variant or "").partition("-")
+        either = action in ACTIONS and self.variant == rest
+        return affected and self.clause == clause and (either or self.variant == (variant or ""))
 
 
 def deviations_of(tool: Tool) -> tuple[Deviation, ...]:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from steering_core.models.model import LoadedModel
-from steering_core.observe.model_state import ASPECTS, state_changes, state_of
+from steering_core.observe.aspects import STATE_ASPECTS
+from steering_core.observe.model_state import state_changes, state_of
 from steering_core.tests.random_models import random_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -52,4 +53,4 @@ def test_an_untouched_model_has_not_changed() -> None:
     model = random_model("qwen2")
     before = state_of(model)
     assert state_changes(before, state_of(model)) == {}
-    assert set(before) == set(ASPECTS)
+    assert set(before) == set(STATE_ASPECTS)
