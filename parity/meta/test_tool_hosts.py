@@ -132,6 +132,18 @@ def test_a_class_is_imported_once_and_its_state_lives_on(hosts: Hosts, model: Lo
     assert not hosts.tool(text).read(model, other, [SITE])[SITE].equal(first), "a new process has none of it"
 
 
+def test_a_tool_that_hangs_does_not_hold_up_the_end_of_a_run(server: Starter) -> None:
+    hosts = Hosts(server, timeout=3600)
+    hosts.open(REQUEST)
+    hosts.tool(f"{FILE}:Hangs").supports(SPEC, SITE)
+    process = next(iter(hosts.hosts.values())).process
+    process.send(READ)
+    hosts.release()
+    hosts.end()
+
+    assert process.started is None
+
+
 @pytest.mark.parametrize("starter", ["fork server", "program"])
 def test_nothing_is_left_when_the_run_is_over(
     model: LoadedModel, batch: TokenBatch, starter: str, server: Starter

@@ -68,13 +68,16 @@ class ToolHost:
         return value_of(answer)
 
     def release(self) -> None:
-        """Let the model go; a process that does not answer is ended."""
+        """Let the model go; a process that is busy, or does not answer, is ended."""
         if self.process.started is None:
             return
-        self.opened = None
         with suppress(SuiteError):
             self._take_awaited()
-            self.process.ask({"do": "release"})
+            if self.process.asked:
+                self.process.close()
+            else:
+                self.process.ask({"do": "release"})
+        self.opened = None
 
     def _take_awaited(self) -> None:
         """The answers to what `begin` asked for."""
@@ -140,7 +143,6 @@ class Hosts:
 
     def end(self) -> None:
         """End every tool's process; the next question starts a new one."""
-        self.release()
         for host in self.hosts.values():
             host.process.close()
         self.hosts = {}

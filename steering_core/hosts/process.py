@@ -25,13 +25,14 @@ class HostProblem(SuiteError):
 
 
 class ToolProcess:
-    """label: the tool's name in sentences. timeout: seconds that one answer may take."""
+    """label: the tool's name in sentences. timeout: seconds that one answer may take. asked: requests without an answer."""
 
     def __init__(self, starter: Starter, tool: str, label: str, timeout: float = TIMEOUT) -> None:
         self.starter, self.tool, self.label, self.timeout = starter, tool, label, timeout
         self.started: Started | None = None
         self.printed = b""
         self.doing = ""
+        self.asked = 0
 
     def start(self) -> Started:
         """The running process, started if there is none."""
@@ -44,6 +45,7 @@ class ToolProcess:
     def send(self, request: Mapping[str, Any]) -> None:
         """Send a request; its answer is for `receive`."""
         self.doing = request.get("operation", request["do"])
+        self.asked += 1
         try:
             self.start().connection.sendall(encode(request))
         except TimeoutError:
@@ -61,6 +63,7 @@ class ToolProcess:
                 raise Nonsense("something else than an answer")
         except Nonsense as error:
             raise self._problem(f"answered nonsense ({error})") from None
+        self.asked -= 1
         return answer
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +75,7 @@ class ToolProcess:
         """End the process, and everything that it started; patience: seconds that it has to end by itself."""
         if (started := self.started) is None:
             return
-        self.started = None
+        self.started, self.asked = None, 0
         started.connection.close()
         if patience:
             final_status(self.starter, started.pid, patience)
