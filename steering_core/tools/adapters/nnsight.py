@@ -40,7 +40,7 @@ class Nnsight:
         inputs = batch.to(model.device).inputs()
         wrapped = _wrap(model)
         captured: dict[Site, Tensor] = {}
-        with model.inference(), wrapped.trace(**inputs, logits_to_keep=1):
+        with model.inference(), wrapped.trace(**inputs, **model.last_logits_only):
             for site in sorted(sites, key=_moment):
                 # A saved value is the model's own tensor until it is copied.
                 captured[site] = _value(wrapped, model, site).detach().to(model.device, copy=True)
