@@ -52,6 +52,14 @@ def cache_option(module: Any) -> dict[str, str]:
     return {"cache_implementation": stated} if stated else {}
 
 
+def default_attention(config: Any) -> str | None:
+    """The attention to ask for when none is requested; None for the release's own choice.
+
+    Before release 5, Gemma-2 gets PyTorch's kernel by default, which leaves its attention softcap out without a word.
+    """
+    return "eager" if RELEASE.major < 5 and getattr(config, "attn_logit_softcapping", None) else None
+
+
 def rope_config(config: Any) -> Any:
     """A config that transformers 5 wrote, with its rotary embedding and windows as release 4 names them; changed in place.
 

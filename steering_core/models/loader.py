@@ -16,6 +16,7 @@ from steering_core.models.checkpoint import check_vocabulary
 from steering_core.models.compatibility import (
     HAS_ACCELERATE,
     READS_V5_FILES,
+    default_attention,
     dtype_option,
     is_v5_tokenizer,
     read_v5_tokenizer,
@@ -97,7 +98,8 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
     try:
         with _fitting(spec, placement), warnings.catch_warnings(action="ignore"):
             if not READS_V5_FILES:
-                options["config"] = rope_config(_read(AutoConfig, spec, source))
+                options["config"] = config = rope_config(_read(AutoConfig, spec, source))
+                options["attn_implementation"] = placement.attention or default_attention(config)
             module, info = _read(AutoModelForCausalLM, spec, source, **options)
             if not placement.mapped:
                 module.to(placement.device)
@@ -117,7 +119,8 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
 
 def random_weights(spec: ModelSpec, placement: Placement) -> Any:
     """The row's architecture and shape, built on the device with the same seeded weights at every call."""
-    config, attention = random_config(spec), placement.attention or None
+    config = random_config(spec)
+    attention = placement.attention or default_attention(config)
     torch.manual_seed(0)
     with _fitting(spec, placement), torch.device(placement.device):
         return AutoModelForCausalLM.from_config(
