@@ -8,6 +8,7 @@ import nnsight
 import torch
 from torch import Tensor
 
+from steering_core.errors import ToolAbsent
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
@@ -27,8 +28,12 @@ class Nnsight:
     name = "nnsight"
 
     def version(self) -> ToolVersion:
-        """nnsight's version."""
-        return installed("nnsight", "nnsight")
+        """nnsight's version; ToolAbsent before 0.8, whose interface is another."""
+        version = installed("nnsight", "nnsight")
+        if not hasattr(nnsight, "TransformersModel"):
+            sentence = f"nnsight {version.version} has no TransformersModel, which this adapter needs"
+            raise ToolAbsent("tool-absent", sentence, "pip install 'nnsight>=0.8.1'")
+        return version
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
         """None, or the reason why the model has no such site."""
