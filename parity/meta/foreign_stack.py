@@ -71,7 +71,9 @@ def measured(tool: Tool, model: LoadedModel, batch: TokenBatch) -> dict[str, Any
     hooks = ToolSpec.parse("hooks").construct()
     reading = {stream: attempt(lambda stream=stream: gap(tool, hooks, model, batch, stream)) for stream in STREAMS}
     fed = {"cache": model, "no-cache": replace(model, use_cache=False), "chunked": replace(model, prefill_chunk=CHUNK)}
-    steering = {name: attempt(lambda fed=fed: steered(tool, hooks, fed, batch, adds(model))) for name, fed in fed.items()}
+    steering = {
+        name: attempt(lambda fed=fed: steered(tool, hooks, fed, batch, adds(model))) for name, fed in fed.items()
+    }
     edits = {
         "prefill": [replace(edit, phase="prefill") for edit in adds(model)],
         "twice": adds(model) + adds(model)[:1],

@@ -26,8 +26,8 @@ PROMPTS = ["Name a color.", "Tell me how the tide comes in, and why it goes out 
 """So uneven that a chunk of the two short rows is padding alone."""
 READINGS = ("resid_pre", "resid_post", "attn_out", "mlp_out", "attn_contrib", "mlp_contrib")
 TINY = {key: spec for key, spec in read_registry(REGISTRY).items() if spec.tiny}
-IN_4_49 = [key for key in TINY if key not in {"tiny_qwen3", "tiny_gemma3"}]
-"""Models of families that transformers 4.49 has."""
+IN_4_49 = ["tiny_qwen2", "tiny_gemma2", "tiny_llama", "tiny_mistral", "tiny_phi3", "tiny_gpt2"]
+"""One model of each family that transformers 4.49 has."""
 ROUNDING = 1e-4
 """Largest difference of a float32 activation between two stacks; they were bit-equal with one release of torch."""
 
@@ -134,7 +134,9 @@ def test_repeng_steers_and_reads_nothing(key: str, tmp_path: Path) -> None:
     answer.check_stack()
     answer.check_exact("cache", "no-cache", "none")
     assert said["offers"] == {"read": [], "add": ["resid_post"], "ablate": []}
-    assert set(said["read"].values()) == {"repeng steers; it returns no activations but those of the last token of strings"}
+    assert set(said["read"].values()) == {
+        "repeng steers; it returns no activations but those of the last token of strings"
+    }
     assert said["steer"]["prefill"] == "repeng steers every forward call, not prefill alone"
     assert said["steer"]["twice"] == "repeng holds one vector per block, not 2"
     assert said["steer"]["ablate"] == "repeng cannot edit resid_post@4 by Ablate"
@@ -144,9 +146,7 @@ def test_repeng_steers_and_reads_nothing(key: str, tmp_path: Path) -> None:
 
 def test_repeng_steers_padding_in_a_chunk_of_nothing_else(tmp_path: Path) -> None:
     """It looks for a row's first token in the positions of the call: there it finds none, and takes the last one."""
-    answer = Answer(
-        tmp_path, python_of("PARITY_REPENG_PYTHON"), "tiny_qwen2", f"{THIRD_PARTY / 'repeng.py'}:Repeng"
-    )
+    answer = Answer(tmp_path, python_of("PARITY_REPENG_PYTHON"), "tiny_qwen2", f"{THIRD_PARTY / 'repeng.py'}:Repeng")
     chunked = answer.said["steer"]["chunked"]
 
     assert "0 requested tokens not shifted" in chunked["wrong"]

@@ -123,9 +123,7 @@ def random_weights(spec: ModelSpec, placement: Placement) -> Any:
     attention = placement.attention or default_attention(config)
     torch.manual_seed(0)
     with _fitting(spec, placement), torch.device(placement.device):
-        return AutoModelForCausalLM.from_config(
-            config, attn_implementation=attention, **dtype_option(placement.dtype)
-        )
+        return AutoModelForCausalLM.from_config(config, attn_implementation=attention, **dtype_option(placement.dtype))
 
 
 def check_placed(spec: ModelSpec, devices: Sequence[Any]) -> None:

@@ -59,7 +59,8 @@ class Nnterp:
                 raise ToolUnsupported("no-accessor", reason, f"it has {', '.join(ACCESSORS)}")
         inputs = batch.to(model.device).inputs()
         captured: dict[Site, Tensor] = {}
-        with _wrapping(model) as wrapped, model.inference():
+        # nnsight runs the whole `with` statement of a trace anew: the wrapper must exist before it.
+        with _wrapping(model) as wrapped, model.inference():  # noqa: SIM117
             with wrapped.trace(**inputs, **model.last_logits_only):
                 for site in sorted(sites, key=lambda site: _moment(model.spec, site)):
                     hidden = getattr(wrapped, ACCESSORS[str(_stream(model.spec, site))])[site.layer]
@@ -76,7 +77,7 @@ class Nnterp:
         # A prompt fed in chunks takes several calls; the last of them chooses the first token.
         chunks = math.ceil(batch.ids.shape[1] / (model.prefill_chunk or batch.ids.shape[1]))
         running = _Running(config.eos_token_id)
-        with _wrapping(model) as wrapped:
+        with _wrapping(model) as wrapped:  # noqa: SIM117
             with wrapped.generate(**prompt, generation_config=config) as tracer:
                 for step in tracer.iter[: chunks - 1 + max_new_tokens]:
                     # The streamer's first value is the prompt, each later one the tokens chosen by the call before.
