@@ -8,12 +8,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
 
+from parity.meta.source_rules import loaded_with, read_modules, tops
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.registry import read_registry
 from steering_core.models.tokens import encode
@@ -30,6 +32,16 @@ IN_4_49 = ["tiny_qwen2", "tiny_gemma2", "tiny_llama", "tiny_mistral", "tiny_phi3
 """One model of each family that transformers 4.49 has."""
 ROUNDING = 1e-4
 """Largest difference of a float32 activation between two stacks; they were bit-equal with one release of torch."""
+
+MODULES = read_modules(ROOT)
+HOST_ROOMS = ("models", "tools", "observe", "localize", "directions")
+OTHER_TOOLS = (
+    "steering_core.tools.adapters.nnsight",
+    "steering_core.tools.adapters.pyvene",
+    "steering_core.tools.third_party",
+)
+PRESENT = {"torch", "transformers", "numpy", "safetensors", "packaging", "jinja2"}
+"""Libraries that a tool host may import: those of docs/tool-python.md, and what they depend on (torch needs jinja2)."""
 
 
 def python_of(variable: str) -> str:
@@ -75,6 +87,20 @@ class Answer:
             run = self.said["steer"][name]
             assert (name, run["wrong"], run["same"]) == (name, "nowhere", True)
             assert (run["moved"] > 0) == (name != "none")
+
+
+def foreign_imports(name: str) -> set[str]:
+    """What importing a module of the project takes beyond the libraries of a tool host."""
+    return tops(loaded_with(name, MODULES)) - PRESENT - set(sys.stdlib_module_names) - {"", "steering_core"}
+
+
+def test_what_runs_in_a_tool_host_imports_no_library_of_the_suite() -> None:
+    rooms = tuple(f"steering_core.{room}" for room in HOST_ROOMS)
+    needed = [name for name in MODULES if name.startswith(rooms) and not name.startswith(OTHER_TOOLS)]
+
+    assert len(needed) > 40
+    assert {name: extra for name in needed if (extra := foreign_imports(name))} == {}
+    assert foreign_imports("steering_core.records.journal") == {"filelock", "pydantic"}
 
 
 @pytest.mark.parametrize("key", IN_4_49)
