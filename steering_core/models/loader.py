@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,16 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 
 from steering_core.errors import LoadProblem, first_line
 from steering_core.models.checkpoint import check_vocabulary
+from steering_core.models.compatibility import (
+    HAS_ACCELERATE,
+    READS_V5_FILES,
+    default_attention,
+    dtype_option,
+    is_v5_tokenizer,
+    read_v5_tokenizer,
+    rope_config,
+)
+from steering_core.models.hub import SMALL, cached_folder
 from steering_core.models.random_mark import RANDOM_SEED
 from steering_core.models.registry import ModelSpec
 from steering_core.models.shapes import check_shape, complete_shape, random_config
@@ -38,6 +49,14 @@ class Placement:
             return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=self.dtype)
         return None
 
+    @property
+    def mapped(self) -> dict[str, Any]:
+        """The device map as an argument of `from_pretrained`: weights go where they belong as they are read. {} for one
+        device without accelerate, which transformers needs for that."""
+        if self.device_map or self.quantize or HAS_ACCELERATE:
+            return {"device_map": self.device_map or {"": self.device}}
+        return {}
+
 
 def check_loaded_config(spec: ModelSpec, source: str) -> None:
     """The checkpoint's config, as transformers reads it, has the family and shape of the row."""
@@ -53,7 +72,7 @@ def check_loaded_config(spec: ModelSpec, source: str) -> None:
 def read_tokenizer(spec: ModelSpec, source: str) -> Any:
     """The checkpoint's tokenizer, with a chat template that renders, and no id outside the model's vocabulary."""
     try:
-        tokenizer = _read(AutoTokenizer, spec, source)
+        tokenizer = _tokenizer(spec, source)
         if not chat_ids(tokenizer, "Hello"):
             raise ValueError("a turn becomes no tokens")
     except Exception as error:  # transformers raises many types here; the reader needs only the message
@@ -64,15 +83,27 @@ def read_tokenizer(spec: ModelSpec, source: str) -> Any:
     return tokenizer
 
 
+def _tokenizer(spec: ModelSpec, source: str) -> Any:
+    if READS_V5_FILES:
+        return _read(AutoTokenizer, spec, source)
+    folder = Path(source) if Path(source).is_dir() else cached_folder(source, spec.revision, SMALL)
+    return read_v5_tokenizer(folder) if folder and is_v5_tokenizer(folder) else _read(AutoTokenizer, spec, source)
+
+
 def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
     """The checkpoint as a model; LoadProblem for weights that are missing, of another shape, or too large."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns at every int8 product
-    options: dict[str, Any] = {"dtype": placement.dtype, "quantization_config": placement.quantization}
+    options: dict[str, Any] = {**dtype_option(placement.dtype), "quantization_config": placement.quantization}
     options |= {"attn_implementation": placement.attention or None, "use_safetensors": True}
-    options |= {"device_map": placement.device_map or {"": placement.device}, "output_loading_info": True}
+    options |= {**placement.mapped, "output_loading_info": True}
     try:
         with _fitting(spec, placement), warnings.catch_warnings(action="ignore"):
+            if not READS_V5_FILES:
+                options["config"] = config = rope_config(_read(AutoConfig, spec, source))
+                options["attn_implementation"] = placement.attention or default_attention(config)
             module, info = _read(AutoModelForCausalLM, spec, source, **options)
+            if not placement.mapped:
+                module.to(placement.device)
     except LoadProblem:
         raise
     except Exception as error:
@@ -101,8 +132,8 @@ def without_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
 
 
 def _built(config: Any, placement: Placement) -> Any:
-    attention = placement.attention or None
-    return AutoModelForCausalLM.from_config(config, dtype=placement.dtype, attn_implementation=attention)
+    attention = placement.attention or default_attention(config)
+    return AutoModelForCausalLM.from_config(config, attn_implementation=attention, **dtype_option(placement.dtype))
 
 
 def check_placed(spec: ModelSpec, devices: Sequence[Any]) -> None:

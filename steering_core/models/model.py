@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
+from steering_core.errors import ToolUnsupported
 from steering_core.models.architectures import Architecture, architecture_of
+from steering_core.models.compatibility import cache_option, chunked_prefill_problem, last_logits_only
 from steering_core.models.hub import cached_folder
 from steering_core.models.loader import (
     Placement,
@@ -87,7 +89,12 @@ class LoadedModel:
         return slice(query, query + kv) if part == "k" else slice(query + kv, query + 2 * kv)
 
     def decoding(self, max_new_tokens: int) -> GenerationConfig:
-        """`GREEDY`, with the checkpoint's end and padding tokens; or its own defaults, greedy, if they are inherited."""
+        """`GREEDY`, with the checkpoint's end and padding tokens; or its own defaults, greedy, if they are inherited.
+
+        ToolUnsupported when the prompt is to be fed in chunks and this release of transformers cannot.
+        """
+        if self.prefill_chunk and (reason := chunked_prefill_problem()):
+            raise ToolUnsupported("chunked-prefill", reason, "feed the prompt whole, or use a newer transformers")
         defaults = self.module.generation_config
         end, padding = defaults.eos_token_id, defaults.pad_token_id
         if padding is None:
@@ -95,12 +102,14 @@ class LoadedModel:
         if padding is None:
             padding = end[0] if isinstance(end, list) else end
         length = {"max_new_tokens": max_new_tokens, "pad_token_id": padding, "use_cache": self.use_cache}
+        length |= cache_option(self.module) if self.use_cache else {}
         if self.inherit_defaults:
             config = GenerationConfig.from_dict(defaults.to_dict())
             config.update(do_sample=False, **length)
             return config
         ends = {"bos_token_id": defaults.bos_token_id, "eos_token_id": end}
-        return GenerationConfig(**GREEDY, **length, **ends, prefill_chunk_size=self.prefill_chunk)
+        chunks = {"prefill_chunk_size": self.prefill_chunk} if self.prefill_chunk else {}
+        return GenerationConfig(**GREEDY, **length, **ends, **chunks)
 
     def inference(self) -> torch.no_grad:
         """No gradients; used around every forward of the suite."""
@@ -109,7 +118,12 @@ class LoadedModel:
     def forward(self, inputs: dict[str, Tensor]) -> None:
         """One forward for its observers: no cache, and logits of the last token only."""
         with self.inference():
-            self.module(**inputs, use_cache=False, logits_to_keep=1)
+            self.module(**inputs, use_cache=False, **self.last_logits_only)
+
+    @property
+    def last_logits_only(self) -> dict[str, int]:
+        """The keyword that spares a forward the logits of all tokens but the last; {} where the model has none."""
+        return last_logits_only(self.module)
 
     def chat_ids(self, prompt: str) -> list[int]:
         """Token ids of one user turn, as every tool gets them."""

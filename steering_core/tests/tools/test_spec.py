@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,3 +125,11 @@ def test_names_are_known_before_anything_is_imported() -> None:
     code = "import sys; from steering_core.tools.spec import known_tools; known_tools(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"torch", "transformers", "nnsight", "pyvene"} & set(loaded) == set()
+
+
+def test_an_nnsight_with_another_interface_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = find_tool("nnsight")
+    monkeypatch.setattr("steering_core.tools.adapters.nnsight.nnsight", SimpleNamespace())
+
+    with pytest.raises(ToolAbsent, match=r"nnsight [\d.]+ has no TransformersModel.*pip install 'nnsight>=0\.8\.1'"):
+        tool.version()

@@ -39,7 +39,7 @@ class Hooks:
             for site in sites:
                 handles.append(_capture(model, site, captured))
             with model.inference():
-                model.module(**inputs, logits_to_keep=1)
+                model.module(**inputs, **model.last_logits_only)
         finally:
             _remove(handles)
         return {site: captured[site] for site in sites}

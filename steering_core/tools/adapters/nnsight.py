@@ -8,6 +8,7 @@ import nnsight
 import torch
 from torch import Tensor
 
+from steering_core.errors import ToolAbsent
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
@@ -27,8 +28,12 @@ class Nnsight:
     name = "nnsight"
 
     def version(self) -> ToolVersion:
-        """nnsight's version."""
-        return installed("nnsight", "nnsight")
+        """nnsight's version; ToolAbsent before 0.8, whose interface is another."""
+        version = installed("nnsight", "nnsight")
+        if not hasattr(nnsight, "TransformersModel"):
+            sentence = f"nnsight {version.version} has no TransformersModel, which this adapter needs"
+            raise ToolAbsent("tool-absent", sentence, "pip install 'nnsight>=0.8.1'")
+        return version
 
     def supports(self, spec: ModelSpec, site: Site) -> str | None:
         """None, or the reason why the model has no such site."""
@@ -40,7 +45,7 @@ class Nnsight:
         inputs = batch.to(model.device).inputs()
         wrapped = _wrap(model)
         captured: dict[Site, Tensor] = {}
-        with model.inference(), wrapped.trace(**inputs, logits_to_keep=1):
+        with model.inference(), wrapped.trace(**inputs, **model.last_logits_only):
             for site in sorted(sites, key=_moment):
                 # A saved value is the model's own tensor until it is copied.
                 captured[site] = _value(wrapped, model, site).detach().to(model.device, copy=True)

@@ -43,7 +43,7 @@ class Pyvene:
         collecting = [_at(f"{tap.path}.{tap.side}", pyvene.CollectIntervention()) for tap in taps]
         intervenable = _intervenable(model, collecting)
         with model.inference():
-            (_, collected), _ = intervenable({**inputs, "logits_to_keep": 1}, unit_locations=None)
+            (_, collected), _ = intervenable({**inputs, **model.last_logits_only}, unit_locations=None)
         return {
             site: hidden[..., model.columns(site)].detach().to(model.device, copy=True)
             for site, hidden in zip(sites, collected, strict=True)

@@ -1,0 +1,1 @@
+"""Adapters of libraries that cannot be installed beside the suite's own: named by their file, run in another Python."""
