@@ -13,10 +13,11 @@ from typing import Any
 
 from steering_core.errors import UsageProblem
 from steering_core.places import PROMPTS
-from steering_core.records.thresholds import PREMISE_PROMPTS
 
 NEAR = 0.5
 """Jaccard index of two prompts' words from which on they are nearly the same; this suite's own choice."""
+PREMISE_PROMPTS = 20
+"""The fewest premise prompts of each kind (PROTOCOL, clause B3)."""
 _STOP_WORDS = """
 a about am an and are as at be best by can could do does for from how i in is it me my of on or our please should that the
 this to was way we what when where which who why will with would you your
@@ -136,8 +137,10 @@ def _read_premise(path: Path, data: Any, extraction: Sequence[str]) -> Premise:
     lists = {kind: _texts(source, sets, "premise", kind) for kind in ("harmful", "harmless")}
     for kind, texts in lists.items():
         if (count := len(_distinct(texts, extraction))) < PREMISE_PROMPTS:
-            sentence = f"{source}: {count} distinct {kind} premise prompts that are not extraction prompts of {path.name}"
-            hint = f"expected at least {PREMISE_PROMPTS}; without \"premise\" a file gets the suite's own"
+            sentence = (
+                f"{source}: {count} distinct {kind} premise prompts that are not extraction prompts of {path.name}"
+            )
+            hint = f'expected at least {PREMISE_PROMPTS}; without "premise" a file gets the suite\'s own'
             raise UsageProblem("prompts-premise", sentence, hint)
     return Premise(lists["harmful"], lists["harmless"], own)
 

@@ -23,7 +23,9 @@ def judged(harmful: list[str], harmless: list[str], prompts: PromptSet = PROMPT_
     for group, texts in ((prompts.to_refuse(), harmful), (prompts.to_answer(), harmless)):
         answers |= {prompt: texts[min(row, len(texts) - 1)] for row, prompt in enumerate(group)}
     experiment = SimpleNamespace(
-        prompts=prompts, model=SimpleNamespace(text=lambda ids: ids), plain_answers=lambda group: [*map(answers.get, group)]
+        prompts=prompts,
+        model=SimpleNamespace(text=lambda ids: ids),
+        plain_answers=lambda group: [*map(answers.get, group)],
     )
     draft = Draft(Cell(clause="B3", model="tiny_qwen2"))
     try:
@@ -50,9 +52,7 @@ def test_the_project_has_24_harmful_and_54_harmless_prompts_for_it() -> None:
         (0, 54, Outcome.DIFFERS),
     ],
 )
-def test_both_rates_are_judged_by_their_interval(
-    harmful_refused: int, harmless_refused: int, outcome: Outcome
-) -> None:
+def test_both_rates_are_judged_by_their_interval(harmful_refused: int, harmless_refused: int, outcome: Outcome) -> None:
     record = judged([REFUSAL] * harmful_refused + [ANSWER], [REFUSAL] * harmless_refused + [ANSWER])
 
     assert record.outcome is outcome

@@ -32,7 +32,11 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--random-weights", SWITCH, "real architecture and shape with seeded random weights; needs no download"),
     ("--tools", {"metavar": "A,B"}, f"compare only these tools (default: {','.join(BUILT_IN)})"),
     ("--tool", {**LIST, "metavar": "SPEC"}, "add a tool: path/to/file.py:Class or package.module:Class"),
-    ("--prompts", {"metavar": "FILE"}, "prompt sets as JSON (default: the project's own)"),
+    (
+        "--prompts",
+        {"metavar": "FILE"},
+        "prompt sets as JSON (default: the project's; its premise prompts also serve a file without any)",
+    ),
     ("--attention", ATTENTION, "attention implementation (default: the family's)"),
     ("--quantize", QUANTIZATION, "quantize the weights with bitsandbytes; activations keep the dtype"),
     ("--device-map", {"default": "", "choices": ("auto",)}, "spread each model over all GPUs, with accelerate"),

@@ -36,9 +36,7 @@ def test_recovered_direction_matches_in_angle_and_norm(gap: float, ratio: float,
     ("harmful_low", "harmless_high", "holds"),
     [(0.501, 0.199, True), (0.5, 0.1, False), (0.9, 0.2, False), (0.9, 0.199, True), (1.0, 1.0, False), (0, 0, False)],
 )
-def test_premise_needs_both_intervals_beyond_their_share(
-    harmful_low: float, harmless_high: float, holds: bool
-) -> None:
+def test_premise_needs_both_intervals_beyond_their_share(harmful_low: float, harmless_high: float, holds: bool) -> None:
     assert premise_holds(harmful_low, harmless_high) is holds
 
 
