@@ -9,7 +9,7 @@ import pytest
 from parity.plugin.arguments import Arm, Draft, Experiment, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_holds
 from steering_core.prompts import normalized
-from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify, judge_text
+from steering_core.quality import CLASSIFIERS, DEFAULT_CLASSIFIER, Quality, classify, judge_text
 from steering_core.records.thresholds import band_of_gap, percent, premise_holds
 from steering_core.statistics import discordant, mcnemar_exact, paired_interval, wilson_interval
 
@@ -88,14 +88,40 @@ def refusals(experiment: Experiment, tool: Tool, arm: Arm, repeat: int) -> list[
 
 @pytest.mark.clause("B3")
 def test_premise(experiment: Experiment, record: Draft) -> None:
-    """B3: unsteered, most harmful prompts are refused and most evaluation prompts are not."""
-    prompts = experiment.prompts
-    harmful, evaluation = (plain_refusals(experiment, group) for group in (prompts.harmful, prompts.evaluation))
-    counts = (sum(harmful), len(harmful), sum(evaluation), len(evaluation))
-    names = ("harmful_refused", "harmful_total", "evaluation_refused", "evaluation_total")
-    record.note(**dict(zip(names, counts, strict=True)))
-    sentence = "unsteered: {} of {} harmful prompts refused, {} of {} evaluation prompts refused".format(*counts)
-    assert_holds(record, premise_holds(*counts), sentence)
+    """B3: unsteered, harmful premise prompts are refused and harmless ones are not, by the intervals of both rates; a
+    premise that fails under one classifier only is a problem of the classifier."""
+    groups = (experiment.prompts.to_refuse(), experiment.prompts.to_answer())
+    harmful, harmless = (experiment.model.text(experiment.plain_answers(group)) for group in groups)
+    results = {name: premise_under(name, harmful, harmless) for name in sorted(CLASSIFIERS)}
+    failed = [name for name, result in results.items() if not result["holds"]]
+    record.note(premise=results, own_premise_prompts=experiment.prompts.premise.own, failed_under=failed)
+    sentence = "unsteered: " + "; ".join(describe_premise(name, result) for name, result in results.items())
+    one_only = 1 == len(failed) < len(results)
+    problem = f"classifier problem: the premise fails under {failed[0]} only; {sentence}" if one_only else sentence
+    assert_holds(record, one_only or not failed, problem)
+
+
+def premise_under(classifier: str, harmful: Sequence[str], harmless: Sequence[str]) -> dict[str, Any]:
+    """How many unsteered answers of each kind are refusals by one classifier, the intervals in percent, and whether
+    the premise holds."""
+    kinds = {"harmful": refused(harmful, classifier), "harmless": refused(harmless, classifier)}
+    intervals = {kind: wilson_interval(sum(answers), len(answers)) for kind, answers in kinds.items()}
+    result: dict[str, Any] = {"holds": premise_holds(intervals["harmful"].low, intervals["harmless"].high)}
+    for kind, answers in kinds.items():
+        low, high = intervals[kind]
+        result |= {f"{kind}_refused": sum(answers), f"{kind}_total": len(answers)}
+        result |= {f"{kind}_low": low, f"{kind}_high": high}
+    return result
+
+
+def describe_premise(classifier: str, result: dict[str, Any]) -> str:
+    """`strict-v3: 24 of 24 harmful prompts refused [86, 100 %], 0 of 54 harmless [0, 7 %]`."""
+    counts = [
+        f"{result[f'{kind}_refused']} of {result[f'{kind}_total']} {text} "
+        f"[{100 * result[f'{kind}_low']:.0f}, {100 * result[f'{kind}_high']:.0f} %]"
+        for kind, text in (("harmful", "harmful prompts refused"), ("harmless", "harmless"))
+    ]
+    return f"{classifier}: {', '.join(counts)}"
 
 
 def plain_refusals(experiment: Experiment, prompts: Sequence[str]) -> list[bool]:
@@ -123,9 +149,9 @@ def exceeds(first: Sequence[bool], second: Sequence[bool]) -> bool:
     return paired_interval(*discordant(first, second), len(first)).low > 0
 
 
-def refused(texts: Sequence[str]) -> list[bool]:
+def refused(texts: Sequence[str], classifier: str = DEFAULT_CLASSIFIER) -> list[bool]:
     """Whether each answer is a coherent refusal."""
-    return [classify(text) is Quality.COHERENT for text in texts]
+    return [classify(text, classifier) is Quality.COHERENT for text in texts]
 
 
 def share(answers: Sequence[bool]) -> float:

@@ -1,9 +1,10 @@
-"""The prompt sets of a run: matched extraction pairs and benign evaluation prompts, checked before any model loads."""
+"""The prompt sets of a run, checked before any model loads: matched extraction pairs, benign evaluation prompts, and
+the premise prompts, which show that the unsteered model refuses what is harmful and nothing else."""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
@@ -11,16 +12,32 @@ from pathlib import Path
 from typing import Any
 
 from steering_core.errors import UsageProblem
+from steering_core.places import PROMPTS
 
 NEAR = 0.5
 """Jaccard index of two prompts' words from which on they are nearly the same; this suite's own choice."""
+PREMISE_PROMPTS = 20
+"""The fewest premise prompts of each kind (PROTOCOL, clause B3)."""
 _STOP_WORDS = """
 a about am an and are as at be best by can could do does for from how i in is it me my of on or our please should that the
 this to was way we what when where which who why will with would you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Words that say nothing about what a prompt asks for."""
-EXPECTED = '{"extraction": {"harmful": [...], "harmless": [...]}, "evaluation": [...]} with non-empty lists of texts'
+EXPECTED = (
+    '{"extraction": {"harmful": [...], "harmless": [...]}, "evaluation": [...]} with non-empty lists of texts, and '
+    '"premise": {"harmful": [...], "harmless": [...]} for premise prompts other than the suite\'s'
+)
+
+
+@dataclass(frozen=True)
+class Premise:
+    """Prompts that the unsteered model must refuse (harmful) and answer (harmless). own: of the run's prompts file,
+    not the suite's."""
+
+    harmful: tuple[str, ...]
+    harmless: tuple[str, ...]
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,7 @@ class PromptSet:
     harmful: tuple[str, ...]
     harmless: tuple[str, ...]
     evaluation: tuple[str, ...]
+    premise: Premise
     digest: str
     name: str
 
@@ -41,11 +59,33 @@ class PromptSet:
         """Harmful prompts first, then harmless: the one batch that every tool reads."""
         return self.harmful + self.harmless
 
+    def to_refuse(self) -> tuple[str, ...]:
+        """Harmful premise prompts: distinct ones that are not extraction prompts."""
+        return _distinct(self.premise.harmful, self.extraction)
+
+    def to_answer(self) -> tuple[str, ...]:
+        """Harmless premise prompts and the evaluation prompts: distinct ones that are not extraction prompts."""
+        return _distinct((*self.premise.harmless, *self.evaluation), self.extraction)
+
     def warnings(self) -> list[str]:
-        """Repeats, which intervals count once, and prompts of different sets that are nearly the same."""
-        counts = Counter(normalized(text) for text in (*self.extraction, *self.evaluation))
-        repeats = [f"prompt occurs {count} times: {text[:60]!r}" for text, count in counts.items() if count > 1]
-        return repeats + near_duplicates(self.extraction, self.evaluation)
+        """Premise prompts that are not the file's own; repeats, which intervals count once; and prompts of different
+        sets that are nearly the same."""
+        premise = (*self.premise.harmful, *self.premise.harmless)
+        counts = Counter(normalized(text) for text in (*self.extraction, *self.evaluation, *premise))
+        borrowed = f"{self.name} has no premise prompts: B3 takes the suite's own"
+        notes = [] if self.premise.own else [borrowed]
+        notes += [f"prompt occurs {count} times: {text[:60]!r}" for text, count in counts.items() if count > 1]
+        return notes + near_duplicates(self.extraction, (*self.evaluation, *premise))
+
+
+def _distinct(prompts: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
+    """The prompts without repeats and without those of `other`, in order, whatever their case and spacing."""
+    seen, kept = set(map(normalized, other)), []
+    for text in prompts:
+        if (key := normalized(text)) not in seen:
+            seen.add(key)
+            kept.append(text)
+    return tuple(kept)
 
 
 def near_duplicates(left: Sequence[str], right: Sequence[str]) -> list[str]:
@@ -71,17 +111,38 @@ def normalized(prompt: str) -> str:
 
 def read_prompts(path: Path) -> PromptSet:
     """A prompts file -> PromptSet; UsageProblem says what is wrong with it."""
-    try:
-        raw = path.read_bytes()
-        data = json.loads(raw)
-    except (OSError, ValueError, RecursionError) as error:
-        sentence = f"prompts file {path} cannot be read: {error}"
-        raise UsageProblem("prompts-file", sentence, f"expected {EXPECTED}") from None
+    raw, data = _load(path)
     harmful, harmless = (_texts(path, data, "extraction", kind) for kind in ("harmful", "harmless"))
     if len(harmful) != len(harmless):
         sentence = f"{path}: {len(harmful)} harmful and {len(harmless)} harmless prompts"
         raise UsageProblem("prompts-pairs", sentence, "expected matched pairs")
-    return PromptSet(harmful, harmless, _texts(path, data, "evaluation"), sha256(raw).hexdigest(), path.name)
+    premise = _read_premise(path, data, harmful + harmless)
+    evaluation = _texts(path, data, "evaluation")
+    return PromptSet(harmful, harmless, evaluation, premise, sha256(raw).hexdigest(), path.name)
+
+
+def _load(path: Path) -> tuple[bytes, Any]:
+    try:
+        raw = path.read_bytes()
+        return raw, json.loads(raw)
+    except (OSError, ValueError, RecursionError) as error:
+        sentence = f"prompts file {path} cannot be read: {error}"
+        raise UsageProblem("prompts-file", sentence, f"expected {EXPECTED}") from None
+
+
+def _read_premise(path: Path, data: Any, extraction: Sequence[str]) -> Premise:
+    """The file's premise prompts, else the suite's; UsageProblem if too few differ from the extraction prompts."""
+    own = "premise" in data
+    source, sets = (path, data) if own else (PROMPTS, _load(PROMPTS)[1])
+    lists = {kind: _texts(source, sets, "premise", kind) for kind in ("harmful", "harmless")}
+    for kind, texts in lists.items():
+        if (count := len(_distinct(texts, extraction))) < PREMISE_PROMPTS:
+            sentence = (
+                f"{source}: {count} distinct {kind} premise prompts that are not extraction prompts of {path.name}"
+            )
+            hint = f'expected at least {PREMISE_PROMPTS}; without "premise" a file gets the suite\'s own'
+            raise UsageProblem("prompts-premise", sentence, hint)
+    return Premise(lists["harmful"], lists["harmless"], own)
 
 
 def _texts(path: Path, data: Any, *keys: str) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ from steering_core.places import PRESETS, REGISTRY
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record
 
-SECONDS = {"S4": 30.0, "B1": 15.0, "B3": 20.0, "B4": 60.0}
+SECONDS = {"S4": 30.0, "B1": 15.0, "B3": 30.0, "B4": 60.0}
 """Of a cell that generates whole answers, for 7 billion parameters in bfloat16 on one H200: about 30 ms per decode step,
-two batches of prompts."""
+two batches of prompts, three for B3."""
 OTHERS = {Stage.STEERING: 2.0}
 OTHER = 1.0
 """Of any other cell, by stage."""

@@ -116,8 +116,9 @@ def _records(letters: dict[str, str], distance: float) -> Iterator[Record]:
             yield from _of_pair(model, tool, other, letters, distance if "nnsight" in (tool, other) else 0.0)
         norms = {"norms": {tool: [12.5] * REPEATS for tool in TOOLS}, "relative_spread": 0.0}
         yield _record(Cell(clause="D3", model=model), norms)
-        refused = {"harmful_refused": 5, "harmful_total": 5, "evaluation_refused": 0, "evaluation_total": PROMPTS}
-        yield _record(Cell(clause="B3", model=model), refused)
+        refused = {"harmful_refused": 24, "harmful_total": 24, "harmless_refused": 0, "harmless_total": PROMPTS + 24}
+        premise = {"premise": {"strict-v3": refused | {"holds": True}}, "failed_under": []}
+        yield _record(Cell(clause="B3", model=model), premise)
 
 
 def _of_tool(model: str, tool: str, letters: str) -> Iterator[Record]:

@@ -107,6 +107,8 @@ def _list_notes(index: RunIndex, models: tuple[ModelEvidence, ...]) -> Iterable[
         weighed = cell.clause in WEIGHED or is_preflight(cell)
         if record.outcome is Outcome.DIFFERS and not weighed and not record.declared:
             yield f"{cell.clause} fails for {place_of(cell)}: {record.sentence}"
+        if cell.clause == GATES and record.outcome is Outcome.AGREES and record.measured.get("failed_under"):
+            yield f"{place_of(cell)}: {record.sentence}"
     if len(presets := presets_of(index.plan)) > 1:
         yield f"the models ran under different presets ({', '.join(presets)}); compare each model only with itself"
     for model in models:

@@ -62,7 +62,7 @@ _ROWS = {
     Stage.BEHAVIOR: (
         ("B1", "rates", "coherent / garbled / normal rates, with Wilson 95 % intervals"),
         ("B2", "gap", "gap of coherent rate per pair of tools, in percentage points, with the discordant prompts"),
-        ("B3", "premise", "unsteered, harmful prompts are refused and evaluation prompts are not"),
+        ("B3", "premise", "unsteered, harmful premise prompts are refused, harmless and evaluation prompts are not"),
         ("B4", "control", "a random direction of equal norm does not produce coherent refusals"),
     ),
     Stage.EVIDENCE: (

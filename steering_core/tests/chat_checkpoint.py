@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from steering_core.models.model import LoadRequest
 from steering_core.models.registry import ModelSpec, Settings
-from steering_core.prompts import PromptSet
+from steering_core.prompts import Premise, PromptSet
 from steering_core.tests.random_models import VOCAB, random_model, random_spec
 
 MARKS = ("<pad>", "<end>", "<user>", "<unknown>", "<answer>")
@@ -20,6 +20,7 @@ PROMPTS = PromptSet(
     harmful=("w10 w11 w12", "w13 w14"),
     harmless=("w20 w21", "w22 w23 w24 w25"),
     evaluation=("w30 w31", "w32 w33 w34", "w35", "w36 w37", "w38 w39 w40"),
+    premise=Premise(harmful=("w41 w42",), harmless=("w43 w44",)),
     digest="d" * 64,
     name="words.json",
 )

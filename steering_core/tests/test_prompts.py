@@ -32,7 +32,50 @@ def test_reads_the_sets_in_order(tmp_path: Path) -> None:
     assert (prompts.harmful, prompts.harmless, prompts.evaluation) == (("a", "b"), ("c", "d"), ("e",))
     assert prompts.extraction == ("a", "b", "c", "d"), "harmful first: the direction is taken from the halves"
     assert (prompts.digest, prompts.name) == (sha256(file.read_bytes()).hexdigest(), "prompts.json")
-    assert prompts.warnings() == []
+    assert prompts.warnings() == ["prompts.json has no premise prompts: B3 takes the suite's own"]
+
+
+KINDS = ("harmful", "harmless")
+
+
+def with_premise(**changes: Any) -> dict[str, Any]:
+    """Twenty premise prompts of each kind, or those of `changes`."""
+    return {**GOOD, "premise": {kind: [f"{kind} {n}" for n in range(20)] for kind in KINDS} | changes}
+
+
+def test_premise_prompts_are_the_files_own_or_the_suites(tmp_path: Path) -> None:
+    own, other = read_prompts(write(tmp_path, with_premise())), read_prompts(write(tmp_path, GOOD))
+
+    assert own.to_refuse() == tuple(f"harmful {n}" for n in range(20))
+    assert own.to_answer() == (*(f"harmless {n}" for n in range(20)), "e"), "evaluation prompts are to be answered too"
+    assert own.warnings() == []
+    suites = json.loads(PROMPTS.read_text())["premise"]
+    assert (list(other.premise.harmful), list(other.premise.harmless)) == (suites["harmful"], suites["harmless"])
+
+
+def test_repeats_and_extraction_prompts_are_no_premise_prompts(tmp_path: Path) -> None:
+    harmful = [*(f"harmful {n}" for n in range(20)), "HARMFUL  3", "A"]
+    prompts = read_prompts(write(tmp_path, with_premise(harmful=harmful)))
+
+    assert prompts.to_refuse() == tuple(f"harmful {n}" for n in range(20))
+    assert prompts.warnings() == ["prompt occurs 2 times: 'a'", "prompt occurs 2 times: 'harmful 3'"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fewer_than_twenty_premise_prompts_are_refused(tmp_path: Path, kind: str) -> None:
+    texts = [*(f"prompt {n}" for n in range(19)), "Prompt 1", "c"]
+
+    with pytest.raises(UsageProblem, match=rf"19 distinct {kind} premise prompts .* at least 20"):
+        read_prompts(write(tmp_path, with_premise(**{kind: texts})))
+
+
+def test_a_premise_prompt_that_is_nearly_an_extraction_prompt_is_a_warning(tmp_path: Path) -> None:
+    sets = with_premise(harmless=[*(f"harmless {n}" for n in range(20)), "Please show me how paper planes fly"])
+    sets["extraction"] = {"harmful": ["a"], "harmless": ["Explain why paper planes fly"]}
+
+    [warning] = read_prompts(write(tmp_path, sets)).warnings()
+
+    assert warning.startswith("nearly the same prompt in two sets: 'Explain why paper planes fly' and 'Please show")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +91,8 @@ def test_reads_the_sets_in_order(tmp_path: Path) -> None:
         (with_evaluation(["e", " \n"]), "evaluation is missing"),
         (with_evaluation(["\ud800"]), "evaluation is missing"),
         (with_evaluation(None), "evaluation is missing"),
+        ({**GOOD, "premise": []}, "premise.harmful is missing"),
+        ({**GOOD, "premise": {"harmful": ["h"] * 20}}, "premise.harmless is missing"),
     ],
 )
 def test_a_wrong_shape_is_named(tmp_path: Path, data: Any, message: str) -> None:
@@ -82,7 +127,7 @@ def test_repeats_are_found_whatever_case_and_spacing(tmp_path: Path) -> None:
     extraction = {"harmful": ["How  to\nBake"], "harmless": ["c"]}
     file = write(tmp_path, {"extraction": extraction, "evaluation": ["how to bake"]})
 
-    assert read_prompts(file).warnings() == ["prompt occurs 2 times: 'how to bake'"]
+    assert read_prompts(file).warnings()[1:] == ["prompt occurs 2 times: 'how to bake'"]
     assert normalized(" A\t b ") == "a b"
 
 
@@ -99,7 +144,7 @@ def test_nearly_the_same_prompt_in_two_sets_is_a_warning(
 ) -> None:
     sets = {"extraction": {"harmful": ["a"], "harmless": [extraction]}, "evaluation": ["b", evaluation]}
 
-    [warning] = read_prompts(write(tmp_path, sets)).warnings()
+    [_, warning] = read_prompts(write(tmp_path, sets)).warnings()
 
     assert warning.startswith("nearly the same prompt in two sets")
     assert repr(extraction) in warning

@@ -43,7 +43,11 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
         "most time that a tool may take for one request (default: 900)",
     ),
     ("--in-process", SWITCH, "run tools in the judging process, for pdb; one tool may then damage another's results"),
-    ("--prompts", {"metavar": "FILE"}, "prompt sets as JSON (default: the project's own)"),
+    (
+        "--prompts",
+        {"metavar": "FILE"},
+        "prompt sets as JSON (default: the project's; its premise prompts also serve a file without any)",
+    ),
     ("--attention", ATTENTION, "attention implementation (default: the family's)"),
     ("--quantize", QUANTIZATION, "quantize the weights with bitsandbytes; activations keep the dtype"),
     ("--device-map", {"default": "", "choices": ("auto",)}, "spread each model over all GPUs, with accelerate"),

@@ -154,6 +154,13 @@ class TestInvalid:
         assert verdict.headline == "B3 premise fails for tiny_gemma2: harmful prompts are answered: 2 of 5 refused"
         assert verdict.action.startswith("Choose prompts or a model")
 
+    def test_a_premise_that_fails_under_one_classifier_is_a_note_and_does_not_invalidate(self) -> None:
+        problem = "classifier problem: the premise fails under study-v1 only"
+        run = measured(full_run(), f"B3 {GEMMA}", failed_under=["study-v1"])
+        verdict = judge(ended(run, f"B3 {GEMMA}", Outcome.AGREES, problem))
+        assert verdict.conclusion == "OUTCOME_4"
+        assert f"tiny_gemma2: {problem}" in verdict.notes
+
     def test_invalid_precedes_unstable(self) -> None:
         run = measured(off_by_one(full_run()), f"D1 {QWEN} hooks", one_minus_cosine=0.5)
         assert judge(run).conclusion == "INVALID"

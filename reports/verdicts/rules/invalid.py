@@ -9,7 +9,7 @@ FIX_EXTRACTION = (
     "Fix the extraction first and repeat the run: directions from tensors that do not match say nothing about the "
     "tools, and the mismatch may explain the whole difference."
 )
-CHANGE_PROMPTS = "Choose prompts or a model for which the premise holds: harmful refused, evaluation prompts answered."
+CHANGE_PROMPTS = "Choose prompts or a model for which the premise holds: harmful refused, harmless prompts answered."
 
 
 def decide(evidence: Evidence) -> Decision | None:

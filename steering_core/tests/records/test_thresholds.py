@@ -33,13 +33,11 @@ def test_recovered_direction_matches_in_angle_and_norm(gap: float, ratio: float,
 
 
 @pytest.mark.parametrize(
-    ("counts", "holds"),
-    [((6, 10, 2, 10), True), ((5, 10, 2, 10), False), ((6, 10, 3, 10), False), ((11, 21, 7, 35), True)],
+    ("harmful_low", "harmless_high", "holds"),
+    [(0.501, 0.199, True), (0.5, 0.1, False), (0.9, 0.2, False), (0.9, 0.199, True), (1.0, 1.0, False), (0, 0, False)],
 )
-def test_premise_needs_more_than_half_refused_and_at_most_a_fifth_wrongly(
-    counts: tuple[int, int, int, int], holds: bool
-) -> None:
-    assert premise_holds(*counts) is holds
+def test_premise_needs_both_intervals_beyond_their_share(harmful_low: float, harmless_high: float, holds: bool) -> None:
+    assert premise_holds(harmful_low, harmless_high) is holds
 
 
 @pytest.mark.parametrize(
