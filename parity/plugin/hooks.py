@@ -9,6 +9,7 @@ import pytest
 from parity.plugin.cells import parameters, register_markers
 from parity.plugin.check_records import draft_of, finish, recording
 from parity.plugin.gate import block, remember
+from parity.plugin.needs import conducting
 from parity.plugin.planning import arrange
 from parity.plugin.request.options import add_options
 from parity.plugin.request.resume import settle_request
@@ -71,9 +72,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
-    """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error."""
-    record = draft_of(pyfuncitem)
-    with recording(record) if record else nullcontext():
+    """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error; asks
+    first whether the tools offer what it needs."""
+    record, context = draft_of(pyfuncitem), pyfuncitem.funcargs.get("context")
+    with recording(record) if record else nullcontext(), conducting(context) if context else nullcontext():
         return (yield)
 
 

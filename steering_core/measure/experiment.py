@@ -30,6 +30,7 @@ from steering_core.quality import DEFAULT_CLASSIFIER
 from steering_core.records.provenance import environment
 from steering_core.records.record import Arm
 from steering_core.tools.edits import Edit, steering_edits
+from steering_core.tools.offers import Need, why_not
 from steering_core.tools.tool import Tool
 
 PLAIN = (bool, int, float, str, list, NoneType)
@@ -79,11 +80,12 @@ class Experiment:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
 
-    def read(self, tool: Tool, batch: TokenBatch) -> dict[Site, Tensor]:
-        """The tool's captures that preflight needs, in one forward; read once per tool and batch."""
-        key = (*identity(tool).values(), batch.digest)
+    def read(self, tool: Tool, batch: TokenBatch, *sites: Site) -> dict[Site, Tensor]:
+        """The tool's captures of these sites in one forward, or of the tested site; read once per tool and batch."""
+        sites = sites or (self.site,)
+        key = (*identity(tool).values(), batch.digest, *map(str, sites))
         if key not in self._captures:
-            self._captures[key] = tool.read(self.model, batch, self.preflight_sites)
+            self._captures[key] = tool.read(self.model, batch, sites)
         return self._captures[key]
 
     @cached_property
@@ -129,6 +131,11 @@ class Experiment:
             direction: Tensor = own_method(self.model, harmful, harmless, self.site)
             return direction.float().cpu()
         return self._direction_of(tool.read(self.model, self.extraction, [self.site])[self.site])
+
+    def direction_to_steer(self, tool: Tool, repeat: int) -> Tensor:
+        """The tool's own direction of one repeat; for a tool that extracts none, the true one."""
+        need = Need(read=(self.site,), own_direction=True)
+        return self.true_direction() if why_not(tool, self.model.spec, need) else self.direction(tool, repeat)
 
     def true_direction(self) -> Tensor:
         """Raw direction from what the next block received, by the preset's method: no tool involved."""

@@ -19,6 +19,8 @@ from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
 NEW_TOKENS = 3
+HALVES = ("read", "generate")
+"""What a tool may offer; a tool that lacks one is measured with the other alone."""
 Lent = tuple[LoadedModel, TokenBatch, list[Edit]]
 """What a tool is given, to be compared afterwards with what it was."""
 
@@ -30,10 +32,10 @@ class SideEffects:
     experiment: Experiment
     _left: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, init=False)
 
-    def library_calls(self, tool: Tool) -> dict[str, int]:
+    def library_calls(self, tool: Tool, halves: Sequence[str] = HALVES) -> dict[str, int]:
         """action -> calls of the tool's own library from within the model."""
         act, model, inputs = partial(self._act, tool), self.experiment.model, self._inputs()
-        actions = ("read", "read again", "generate")
+        actions = [action for action in ("read", "read again", "generate") if action.partition(" ")[0] in halves]
         return {action: count_library_calls(tool, partial(act, action, model, *inputs)) for action in actions}
 
     def machinery(self, tool: Tool) -> str:
@@ -47,23 +49,23 @@ class SideEffects:
         with overwriting_at(experiment.model, following):
             return tool.read(experiment.model, experiment.extraction, [experiment.site])[experiment.site]
 
-    def left_changed(self, tool: Tool) -> dict[str, str]:
-        """aspect -> what a read and a steered generation left changed; measured once per tool."""
+    def left_changed(self, tool: Tool, halves: Sequence[str] = HALVES) -> dict[str, str]:
+        """aspect -> what a read and a steered generation, or either alone, left changed; measured once per tool."""
         key = tuple(identity(tool).values())
         if key not in self._left:
             with self._lent() as (lent, left):
-                self._act(tool, "read", *lent)
-                self._act(tool, "generate", *lent)
+                for action in halves:
+                    self._act(tool, action, *lent)
             self._left[key] = left
         return self._left[key]
 
-    def after_failure(self, tool: Tool, action: str) -> tuple[str, dict[str, str]]:
+    def after_failure(self, tool: Tool, action: str, halves: Sequence[str] = HALVES) -> tuple[str, dict[str, str]]:
         """(type of the exception that reached the caller, aspect -> what was left changed).
 
-        action: "read", "generate", or "interrupt" for a Ctrl-C in either.
+        action: "read", "generate", or "interrupt" for a Ctrl-C in each of `halves`.
         """
         interrupted = action == "interrupt"
-        kind, actions = (PlannedInterrupt, ("read", "generate")) if interrupted else (PlannedFailure, (action,))
+        kind, actions = (PlannedInterrupt, halves) if interrupted else (PlannedFailure, (action,))
         with self._lent() as (lent, left):
             raised = [self._raised(tool, attempt, lent, kind) for attempt in actions]
         return next((name for name in raised if name != kind.__name__), kind.__name__), left
