@@ -17,6 +17,8 @@ from parity.plugin.request.run_matrix import build_run_matrix
 from parity.plugin.request.weights import check_sources
 from parity.plugin.session_state import FAILED, MATRIX, PASSED
 from steering_core.errors import SuiteError
+from steering_core.records.record import Outcome
+from steering_core.records.wire import records_in
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,9 +76,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
     """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error; asks
     first whether the tools offer what it needs."""
-    record, context = draft_of(pyfuncitem), pyfuncitem.funcargs.get("context")
+    record = draft_of(pyfuncitem)
+    context: Any = pyfuncitem.funcargs.get("context")
     with recording(record) if record else nullcontext(), conducting(context) if context else nullcontext():
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Called for the letter and the word of a result: what is not offered is not skipped."""
+    if report.skipped and any(record.outcome is Outcome.NOT_OFFERED for record in records_in(report)):
+        return "not offered", "o", "NOT OFFERED"
+    return None
 
 
 @pytest.hookimpl(wrapper=True)
