@@ -16,7 +16,7 @@ from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
 FILES = sorted({fault.file for fault in FAULTS})
-BASES = {"ChangesModel", "OtherStream", "OwnDirection"}
+BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "ReturnsOtherIds"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
