@@ -51,7 +51,7 @@ def _describe(numbers: ModelNumbers) -> str:
 
 PASSED = VerdictRule(
     conclusion="OFFERED_CHECKS_PASSED",
-    precedence=51,
+    precedence=49,
     tone=Tone.GOOD,
     condition="on at least one model no two tools offer what a comparison takes, and every check that they offer holds",
     meaning="Every check of what these tools offer holds. Their results were not compared, because they have too little in common.",

@@ -1,0 +1,57 @@
+"""Known deviations: which cells, versions and classes a row is about."""
+
+from pathlib import Path
+
+import pytest
+
+from steering_core.errors import UsageProblem
+from steering_core.records.record import Cell
+from steering_core.tools.deviations import Deviation, read_deviations
+
+ROW = Deviation(clause="B1", versions=">=1,<2", reason="r", arm="native", tool_class="Mine")
+CELL = Cell(clause="B1", model="m", tool="t", arm="native", repeat=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "version", "tool_class", "covered"),
+    [
+        ({}, "1.5", "Mine", True),
+        ({"repeat": 0}, "1.5", "Mine", True),
+        ({"arm": "reference"}, "1.5", "Mine", False),
+        ({"variant": "hooks"}, "1.5", "Mine", False),
+        ({"clause": "B2"}, "1.5", "Mine", False),
+        ({}, "2.0", "Mine", False),
+        ({}, "no version", "Mine", False),
+        ({}, "1.5", "Other", False),
+    ],
+)
+def test_a_row_is_about_one_clause_variant_arm_version_and_class(
+    changes: dict[str, object], version: str, tool_class: str, covered: bool
+) -> None:
+    assert ROW.covers(CELL.model_copy(update=changes), version, tool_class) is covered
+
+
+def test_a_row_without_arm_and_class_is_about_all_of_them() -> None:
+    row = Deviation(clause="B1", versions=">=1", reason="r")
+
+    assert row.covers(CELL, "1.5", "Anything")
+
+
+def test_rows_are_read_from_the_file_beside_the_tool(tmp_path: Path) -> None:
+    (file := tmp_path / "mine.py").write_text("")
+    assert read_deviations(file) == ()
+
+    file.with_suffix(".toml").write_text(
+        '[[deviation]]\nclass = "Mine"\nclause = "B1"\narm = "native"\nversions = ">=1,<2"\nreason = "r"\n'
+    )
+    assert read_deviations(file) == (ROW,)
+
+
+@pytest.mark.parametrize(
+    "text", ["deviation = 3", "[[deviation]]\nclause = 'P9'", "x", "[other]", "[[deviation]]\nz=1"]
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+
+    with pytest.raises(UsageProblem, match="mine.toml cannot be read"):
+        read_deviations(tmp_path / "mine.py")
