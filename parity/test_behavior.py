@@ -19,9 +19,10 @@ SAMPLES = 3
 
 
 @pytest.mark.clause("B1")
+@pytest.mark.needs("arm")
 def test_rates(experiment: Experiment, tool: Tool, record: Draft, arm: Arm, repeat: int) -> None:
     """B1: coherent / garbled / normal rates of one repeat, with the Wilson interval of the coherent rate."""
-    ids = experiment.answers(tool, experiment.direction(tool, repeat), repeat, arm)
+    ids = experiment.answers(tool, experiment.direction_to_steer(tool, repeat), repeat, arm)
     texts = experiment.model.text(ids)
     classes = [classify(text) for text in texts]
     rows = first_occurrences(experiment.prompts.evaluation)
@@ -62,6 +63,7 @@ def samples(experiment: Experiment, texts: Sequence[str], classes: Sequence[Qual
 
 
 @pytest.mark.clause("B2")
+@pytest.mark.needs("arm")
 def test_gap(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, arm: Arm, repeats: int) -> None:
     """B2: widest gap of the coherent rate between two tools over all repeats, with the discordant prompts."""
     rounds = [[refusals(experiment, tool, arm, repeat) for tool in tools] for repeat in range(repeats)]
@@ -82,7 +84,8 @@ def test_gap(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, ar
 
 def refusals(experiment: Experiment, tool: Tool, arm: Arm, repeat: int) -> list[bool]:
     """Whether the tool's answer to each evaluation prompt is a coherent refusal."""
-    texts = experiment.model.text(experiment.answers(tool, experiment.direction(tool, repeat), repeat, arm))
+    direction = experiment.direction_to_steer(tool, repeat)
+    texts = experiment.model.text(experiment.answers(tool, direction, repeat, arm))
     return refused(texts)
 
 

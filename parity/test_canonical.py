@@ -37,6 +37,7 @@ def test_reference_direction(
 
 
 @pytest.mark.clause("D5")
+@pytest.mark.needs("direction")
 def test_tool_direction(experiment: Experiment, tool: Tool, record: Draft) -> None:
     """D5: the direction of each tool equals the snapshot; this check only reads."""
     assert_canonical(experiment, record, experiment.direction(tool, 0))

@@ -21,6 +21,7 @@ from steering_core.records.thresholds import (
 
 
 @pytest.mark.clause("D1")
+@pytest.mark.needs("direction")
 def test_within_tool(experiment: Experiment, tool: Tool, record: Draft, repeats: int) -> None:
     """D1: the worst pair of the repeats is the same direction; the last repeat ran in a fresh process."""
     directions = [experiment.direction(tool, repeat) for repeat in range(repeats)]
@@ -36,6 +37,7 @@ def test_within_tool(experiment: Experiment, tool: Tool, record: Draft, repeats:
 
 
 @pytest.mark.clause("D2")
+@pytest.mark.needs("direction")
 def test_cross_tool(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, repeat: int) -> None:
     """D2: cosine of the directions of two tools: agrees, diverges, or is between thresholds, which is a finding too."""
     first, second = (experiment.direction(tool, repeat) for tool in tools)
@@ -47,6 +49,7 @@ def test_cross_tool(experiment: Experiment, tools: tuple[Tool, Tool], record: Dr
 
 
 @pytest.mark.clause("D3")
+@pytest.mark.needs("direction")
 def test_norms(experiment: Experiment, every_tool: list[Tool], record: Draft, repeats: int) -> None:
     """D3: norm of the raw difference, relative spread over tools and repeats."""
     directions = {tool.name: [experiment.direction(tool, n) for n in range(repeats)] for tool in every_tool}
@@ -59,6 +62,7 @@ def test_norms(experiment: Experiment, every_tool: list[Tool], record: Draft, re
 
 
 @pytest.mark.clause("D4")
+@pytest.mark.needs("direction")
 def test_components(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft) -> None:
     """D4: the components in which the directions of two tools differ most; a difference above COMPONENT of the norm of
     the direction is a finding."""
@@ -71,6 +75,7 @@ def test_components(experiment: Experiment, tools: tuple[Tool, Tool], record: Dr
 
 
 @pytest.mark.clause("D6")
+@pytest.mark.needs("direction")
 def test_ground_truth(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """D6: a vector planted into the harmful prompts at the tested site is what the tool's direction gains; the method is
     the difference of means, computed again from the independent trace."""

@@ -8,6 +8,7 @@ from parity.plugin.recomputed import last_real_tokens, real_ids, rendered_ids, t
 
 
 @pytest.mark.clause("P4")
+@pytest.mark.needs("read")
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_token_position(experiment: Experiment, tool: Tool, record: Draft, side: Side) -> None:
     """P4: in a padded batch of prompts of unequal length, the tool's last-token rows are the last real tokens."""

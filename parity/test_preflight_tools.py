@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.clause("P6")
+@pytest.mark.needs("read")
 def test_agreement(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft) -> None:
     """P6: allclose(atol=1e-5, rtol=0) on the raw activations of every prompt; bit equality is reported too."""
     batch = experiment.extraction
@@ -25,6 +26,7 @@ def test_agreement(experiment: Experiment, tools: tuple[Tool, Tool], record: Dra
 
 
 @pytest.mark.clause("P10")
+@pytest.mark.needs("read")
 def test_batch(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """P10: row i of a batch belongs to prompt i, and reading that prompt alone moves it by no more than the noise floor."""
     together, alone = steering.rows_together(tool), steering.rows_alone(tool)

@@ -11,6 +11,7 @@ FEEDINGS = ("cache", "no-cache", "chunked")
 
 
 @pytest.mark.clause("S1")
+@pytest.mark.needs("add")
 def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S1: adding a zero vector moves nothing, and gives the unsteered answer."""
     observed = steering.watch(tool, steering.zero(), NEW_TOKENS)
@@ -24,6 +25,7 @@ def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, too
 
 
 @pytest.mark.clause("S2")
+@pytest.mark.needs("given")
 @pytest.mark.parametrize("given", ["one", "two", "ends"])
 def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, given: str) -> None:
     """S2: the stream moves by exactly the requested vector, at the requested blocks, at every real token; with
@@ -41,6 +43,7 @@ def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, 
 
 
 @pytest.mark.clause("S5")
+@pytest.mark.needs("add")
 def test_first_token(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S5: in prefill the last real token of every row is steered, at every requested block."""
     blocks = set(experiment.settings.blocks)
@@ -53,6 +56,7 @@ def test_first_token(experiment: Experiment, steering: SteeringMeasurements, too
 
 
 @pytest.mark.clause("S6")
+@pytest.mark.needs("add", "feeding")
 @pytest.mark.parametrize("feeding", FEEDINGS)
 def test_position_map(steering: SteeringMeasurements, tool: Tool, record: Draft, feeding: Feeding) -> None:
     """S6: each forward call edits the declared (row, absolute position) pairs, however the model is fed."""
@@ -66,6 +70,7 @@ def test_position_map(steering: SteeringMeasurements, tool: Tool, record: Draft,
 
 
 @pytest.mark.clause("S7")
+@pytest.mark.needs("ablate")
 def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S7: ablating the direction is exact at every boundary, and gives the reference's tokens."""
     edits = steering.ablations()
@@ -79,6 +84,7 @@ def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> 
 
 
 @pytest.mark.clause("S8")
+@pytest.mark.needs("add", "arithmetic")
 def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S8: float32 product, one rounding, addition in the model's dtype; and how much of the requested shift arrives. The
     requested shift is the unit direction at the preset's strength."""

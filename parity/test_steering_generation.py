@@ -10,6 +10,7 @@ NEW_TOKENS = 12
 
 
 @pytest.mark.clause("S3")
+@pytest.mark.needs("add", "no-cache")
 def test_cache(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S3: steered generation with a KV cache equals the one without, as far as the reference's own does."""
     edits = experiment.edits(experiment.true_direction())
@@ -23,9 +24,10 @@ def test_cache(experiment: Experiment, steering: SteeringMeasurements, tool: Too
 
 
 @pytest.mark.clause("S4")
+@pytest.mark.needs("add")
 def test_native_generation(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S4: the tool's own steered answers equal the reference's, as far as the reference repeats itself."""
-    direction = experiment.direction(tool, 0)
+    direction = experiment.direction_to_steer(tool, 0)
     native = experiment.answers(tool, direction, 0, "native")
     first = first_difference(native, experiment.answers(tool, direction, 0, "reference"))
     floor = steering.repeat_floor(direction) if first else None

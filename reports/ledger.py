@@ -134,10 +134,13 @@ class Ledger:
 
 
 def _status(plan: Plan, records: tuple[Record, ...]) -> pytest.ExitCode:
-    """The exit status as if every cell had run in this session; a cell that was not reached is not a success."""
-    held = all(record.outcome is Outcome.AGREES or record.declared or record.blocked_by for record in records)
+    """The exit status as if every cell had run in this session; a cell that was not reached is not a success, nor is
+    a run in which nothing is offered."""
+    fine = (Outcome.AGREES, Outcome.NOT_OFFERED)
+    held = all(record.outcome in fine or record.declared or record.blocked_by for record in records)
     reached = set(plan.planned) <= {record.cell for record in records}
-    return pytest.ExitCode.OK if held and reached else pytest.ExitCode.TESTS_FAILED
+    offered = any(record.outcome is not Outcome.NOT_OFFERED for record in records)
+    return pytest.ExitCode.OK if held and reached and offered else pytest.ExitCode.TESTS_FAILED
 
 
 def _machine(records: tuple[Record, ...]) -> dict[str, Any]:

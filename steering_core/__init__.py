@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from steering_core.models.tokens import TokenBatch, encode
     from steering_core.tools.adapters.hooks import Hooks
     from steering_core.tools.edits import Ablate, Add, Edit, steering_edits
+    from steering_core.tools.offers import Offers
     from steering_core.tools.positions import Schedule, ScheduledEdits
     from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
     from steering_core.tools.spec import find_tool, known_tools
@@ -47,6 +48,7 @@ HOMES = {
     "models.tokens": ("TokenBatch", "encode"),
     "tools.adapters.hooks": ("Hooks",),
     "tools.edits": ("Ablate", "Add", "Edit", "steering_edits"),
+    "tools.offers": ("Offers",),
     "tools.positions": ("Schedule", "ScheduledEdits"),
     "tools.preparation": ("check_prompts", "check_sites", "edits_by_module", "site_problem"),
     "tools.spec": ("find_tool", "known_tools"),

@@ -19,7 +19,7 @@ from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 FILES = sorted({fault.file for fault in FAULTS})
 DAMAGING = {"side_effects", "process_effects"}
 """Files whose faults would change this process for the tests that follow."""
-BASES = {"ChangesModel", "OtherStream", "OwnDirection"}
+BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "ReturnsOtherIds"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))

@@ -1,4 +1,4 @@
-"""P9 and P11 blame the right action, honor known deviations of one action, and raise no false alarm."""
+"""P9 and P11 blame the right action, honor known deviations, and raise no false alarm."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from parity.meta.child_process import in_child
 from parity.meta.test_false_alarms import KEYS
 from parity.plugin.harness import LoadedCheckpoint, run_checks
-from steering_core.observe.aspects import ACTIONS, ASPECTS
+from steering_core.observe.aspects import ASPECTS
 from steering_core.records.record import Outcome, Record
 from steering_core.tools.spec import BUILT_IN
 
@@ -64,20 +64,9 @@ def test_the_record_says_which_action_left_the_change(checkpoint: LoadedCheckpoi
     assert "left by read" not in record.measured
 
 
-def test_a_deviation_of_one_action_is_known(checkpoint: LoadedCheckpoint, tmp_path: Path) -> None:
-    record = process_record(checkpoint, tmp_path, "generate-process")
+def test_a_row_of_the_aspect_declares_it(checkpoint: LoadedCheckpoint, tmp_path: Path) -> None:
+    record = process_record(checkpoint, tmp_path, "process")
     assert record.declared, record.sentence
-
-
-@pytest.mark.parametrize("variant", ["process", "read-process"])
-def test_a_deviation_of_both_actions_must_be_true_of_both(
-    variant: str, checkpoint: LoadedCheckpoint, tmp_path: Path
-) -> None:
-    record = process_record(checkpoint, tmp_path, variant)
-    assert record.outcome is Outcome.DIFFERS
-    assert not record.declared
-    stale = "no longer deviates: sets a variable; remove the row for P9 read-process"
-    assert (stale if variant == "process" else "(by steering)") in record.sentence
 
 
 def test_an_exception_derived_from_the_planned_one_is_accepted(checkpoint: LoadedCheckpoint, tmp_path: Path) -> None:
@@ -108,9 +97,3 @@ def test_the_built_in_tools_have_only_their_known_side_effects(key: str, tmp_pat
     assert failures == known
     assert len(known) == 3
     assert len(records) == len(BUILT_IN) * (len(ASPECTS) + 3)
-
-
-def test_the_actions_are_those_of_known_deviations() -> None:
-    from steering_core.tools import deviations
-
-    assert deviations.ACTIONS == ACTIONS

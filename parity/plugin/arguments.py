@@ -15,4 +15,7 @@ if TYPE_CHECKING:
 else:  # collecting the checks must not import torch
     Experiment = Feeding = Side = SideEffects = SteeringMeasurements = Tool = Any
 
-__all__ = ["Arm", "Draft", "Experiment", "Feeding", "Side", "SideEffects", "SteeringMeasurements", "Tool"]
+Halves = tuple[str, ...]
+"""What a tool offers at the sites of a run: "read", "generate" (steering), or both."""
+
+__all__ = ["Arm", "Draft", "Experiment", "Feeding", "Halves", "Side", "SideEffects", "SteeringMeasurements", "Tool"]

@@ -1,17 +1,15 @@
 """Assertions that write to the record: what was observed and expected, the tolerance, and where they differ."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-import pytest
-
-from parity.plugin.arguments import Draft, Tool
+from parity.plugin.arguments import Draft, Halves
 from steering_core.compare import compare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+HALF = {"read": "reading only, steering is not offered", "generate": "steering only, reading is not offered"}
 Explain = Callable[[], str]
 """Names the tensor that was returned; called only when a comparison fails."""
 
@@ -55,6 +53,13 @@ def assert_holds(record: Draft, holds: bool, sentence: str, otherwise: str = "")
     record.agree(sentence)
 
 
+def state_half(record: Draft, halves: Halves) -> None:
+    """Let the record of a tool that only reads, or only steers, say which half was measured."""
+    if len(halves) == 1:
+        measured = HALF[halves[0]]
+        record.agree(f"{record.sentence} ({measured})", half=measured)
+
+
 def differ(record: Draft, message: str, explain: Explain | None = None) -> NoReturn:
     """Record the difference before looking for its cause, so that a search that crashes does not hide it."""
     __tracebackhide__ = True
@@ -63,30 +68,3 @@ def differ(record: Draft, message: str, explain: Explain | None = None) -> NoRet
         cause = explain()
         record.differ(f"{message}; {cause}", localized=cause)
     raise AssertionError(f"{record.cell.id}: {record.sentence}")
-
-
-def is_known_deviation(record: Draft, tool: Tool, variant: str) -> bool:
-    """Whether the file of the tool's known deviations has a row for this variant of the clause."""
-    from steering_core.tools.deviations import known_deviation
-
-    return known_deviation(tool, record.cell.clause, variant) is not None
-
-
-@contextmanager
-def allow_known_deviation(record: Draft, tool: Tool, variant: str) -> Iterator[None]:
-    """Report the failure of a known deviation as such; a known deviation that no longer occurs is a failure."""
-    from steering_core.tools.deviations import known_deviation
-
-    deviation = known_deviation(tool, record.cell.clause, variant)
-    if deviation is None:
-        yield
-        return
-    try:
-        yield
-    except AssertionError:
-        record.note(declared_deviation=deviation.reason, link=deviation.link)
-        pytest.xfail(f"known deviation of {tool.name}: {deviation.reason}")
-    differ(
-        record,
-        f"{tool.name} no longer deviates: {deviation.reason}; remove the row for {record.cell.clause} {variant}",
-    )

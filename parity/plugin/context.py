@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from parity.plugin.arguments import Draft, Experiment, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.arguments import Draft, Experiment, Halves, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.needs import reason_not_offered
 
 if TYPE_CHECKING:
     from steering_core.hosts.hosted_tool import HostedTool
@@ -40,7 +41,8 @@ class CheckContext:
     """One check on one cell: an attribute for each argument that a check may ask for.
 
     open_model: loads the model, or raises the error that it failed with. chosen: the tool of the cell, the two of a
-    pair, or none. compared: every tool of the run. repeats: K, repeats per model and tool.
+    pair, or none. compared: every tool of the run. repeats: K, repeats per model and tool. needs: what the check needs
+    of its tools, as `needs_of` gives it.
     """
 
     record: Draft
@@ -48,6 +50,7 @@ class CheckContext:
     chosen: tuple[str, ...]
     compared: tuple[str, ...]
     repeats: int
+    needs: tuple[str, ...] = ()
 
     @cached_property
     def measurements(self) -> Measurements:
@@ -84,8 +87,20 @@ class CheckContext:
 
     @cached_property
     def every_tool(self) -> list[Tool]:
-        """All compared tools."""
-        return [self.construct(name) for name in self.compared]
+        """All compared tools that offer what the check needs."""
+        tools = map(self.construct, self.compared)
+        return [tool for tool in tools if not reason_not_offered(tool, self.experiment, self.needs)]
+
+    @property
+    def subjects(self) -> tuple[Tool, ...]:
+        """The tools that the cell names: one, the two of a pair, or none."""
+        return self.tools if len(self.chosen) == 2 else (self.tool,) if self.chosen else ()
+
+    @cached_property
+    def halves(self) -> Halves:
+        """What the tool under test offers at the sites of the run."""
+        needs = ("read", "generate")
+        return tuple(need for need in needs if not reason_not_offered(self.tool, self.experiment, (need,)))
 
     def construct(self, name: str) -> "HostedTool":
         """A new tool object, its version and file in the record; ToolAbsent when its library is missing."""

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from parity.plugin.arguments import Draft, Experiment, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.arguments import Draft, Experiment, Halves, SideEffects, SteeringMeasurements, Tool
 from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
 from parity.plugin.context import CheckContext
 from parity.plugin.model_cache import ModelCache
+from parity.plugin.needs import needs_of
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +31,10 @@ def record(request: pytest.FixtureRequest) -> Draft:
 @pytest.fixture
 def context(request: pytest.FixtureRequest, model_cache: ModelCache, record: Draft) -> CheckContext:
     """Everything that the check may ask for."""
-    matrix, chosen = model_cache.matrix, tools_in(request.node.callspec.params)
+    matrix, params = model_cache.matrix, request.node.callspec.params
+    chosen, needs = tools_in(params), needs_of(request.node.function, params)
     return CheckContext(
-        record, lambda: model_cache.measurements(record.cell.model), chosen, matrix.tools, matrix.repeats
+        record, lambda: model_cache.measurements(record.cell.model), chosen, matrix.tools, matrix.repeats, needs
     )
 
 
@@ -71,8 +73,14 @@ def tools(context: CheckContext, pair: tuple[str, str]) -> tuple[Tool, Tool]:
 
 
 @pytest.fixture
+def halves(context: CheckContext, tool_name: str) -> Halves:
+    """What the tool under test offers: reading, steering, or both."""
+    return context.halves
+
+
+@pytest.fixture
 def every_tool(context: CheckContext) -> list[Tool]:
-    """All compared tools."""
+    """All compared tools that offer what the check needs."""
     return context.every_tool
 
 

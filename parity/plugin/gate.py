@@ -14,8 +14,8 @@ def is_preflight(cell: Cell) -> bool:
 
 
 def passes(record: Record) -> bool:
-    """Whether a check agrees, or differs by a known deviation of its tool."""
-    return record.outcome is Outcome.AGREES or record.declared
+    """Whether a check stands in nobody's way: it agrees, differs by a known deviation, or is not offered by its tool."""
+    return record.outcome in (Outcome.AGREES, Outcome.NOT_OFFERED) or record.declared
 
 
 def closes_gate(record: Record) -> bool:

@@ -21,6 +21,7 @@ from parity.plugin.cells import make_cell, tools_in
 from parity.plugin.check_records import recording
 from parity.plugin.context import CheckContext, Measurements
 from parity.plugin.gate import closes_gate
+from parity.plugin.needs import conducting, needs_of
 from steering_core.models.registry import read_presets, read_registry, resolve
 from steering_core.places import PRESETS, PROMPTS, REGISTRY, ROOT
 from steering_core.prompts import PromptSet, read_prompts
@@ -141,9 +142,10 @@ def run_check(check: Check, measurements: Measurements, tool: str, beside: tuple
     single = {"tool_name": tool} if "tool" in check.arguments else {}
     params = {**check.params, **pair, **single, "model_key": measurements.experiment.model.spec.key}
     record = Draft(make_cell(check.clause, params))
-    context = CheckContext(record, lambda: measurements, tools_in(params), (*beside, tool), REPEATS)
+    needs = needs_of(check.function, params)
+    context = CheckContext(record, lambda: measurements, tools_in(params), (*beside, tool), REPEATS, needs)
     # Whatever a check raises is in its record.
-    with suppress(Exception, pytest.xfail.Exception, pytest.skip.Exception), recording(record):
+    with suppress(Exception, pytest.xfail.Exception, pytest.skip.Exception), recording(record), conducting(context):
         attributes = {name: getattr(context, name) for name in check.arguments - set(check.params)}
         check.function(**attributes, **check.params)
     return record.finish(check.function.__name__)

@@ -9,6 +9,7 @@ import pytest
 from parity.plugin.cells import parameters, register_markers
 from parity.plugin.check_records import draft_of, finish, recording
 from parity.plugin.gate import block, remember
+from parity.plugin.needs import conducting
 from parity.plugin.planning import arrange
 from parity.plugin.request.options import add_options
 from parity.plugin.request.resume import settle_request
@@ -17,6 +18,8 @@ from parity.plugin.request.weights import check_sources
 from parity.plugin.session_state import FAILED, MATRIX, PASSED
 from parity.plugin.tool_processes import share_servers
 from steering_core.errors import SuiteError
+from steering_core.records.record import Outcome
+from steering_core.records.wire import records_in
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,10 +77,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
-    """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error."""
+    """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error; asks
+    first whether the tools offer what it needs."""
     record = draft_of(pyfuncitem)
-    with recording(record) if record else nullcontext():
+    context: Any = pyfuncitem.funcargs.get("context")
+    with recording(record) if record else nullcontext(), conducting(context) if context else nullcontext():
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Called for the letter and the word of a result: what is not offered is not skipped."""
+    if report.skipped and any(record.outcome is Outcome.NOT_OFFERED for record in records_in(report)):
+        return "not offered", "o", "NOT OFFERED"
+    return None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -55,7 +55,7 @@ class Estimate:
     def observe(self, record: Record) -> None:
         """Learn from a cell that ran; not from a model's first, whose time includes the loading."""
         kind = kind_of(record.cell)
-        if record.outcome is Outcome.ABSENT:
+        if record.outcome in (Outcome.ABSENT, Outcome.NOT_OFFERED):
             return
         if kind.model not in self.loaded:
             self.loaded.add(kind.model)

@@ -7,6 +7,7 @@ from reports.page.measured import LOCALIZED
 from steering_core.records.clauses import CLAUSES, Clause
 from steering_core.records.record import Outcome, Record, Run
 
+_FINE = (Outcome.AGREES, Outcome.NOT_OFFERED)
 _UNMEASURED = (Outcome.UNSUPPORTED, Outcome.ABSENT)
 
 
@@ -41,13 +42,14 @@ class Finding:
 
 
 def list_findings(run: Run) -> list[Finding]:
-    """Everything that neither agrees nor differs as declared, except what an earlier failure skipped.
+    """Everything that neither agrees nor differs as declared, except what an earlier failure skipped, and what no tool
+    offers.
 
     Order: measured or crashed before not measured, then the protocol's order of clauses, then the plan's of tools.
     """
     groups: dict[tuple[Clause, str, Outcome], list[Record]] = {}
     for record in sorted(run.records, key=lambda record: run.plan.models.index(record.cell.model)):
-        if record.outcome is not Outcome.AGREES and not record.declared and record.blocked_by is None:
+        if record.outcome not in _FINE and not record.declared and record.blocked_by is None:
             subject = " and ".join(filter(None, (record.cell.tool, record.cell.other))) or "the model"
             groups.setdefault((CLAUSES[record.cell.clause], subject, record.outcome), []).append(record)
     findings = [Finding(*key, tuple(records)) for key, records in groups.items()]

@@ -29,15 +29,15 @@ class Square:
 
     @property
     def look(self) -> str:
-        """Which shape and color it has: its outcome, or `declared`."""
-        return "declared" if self.records and self.records[0].declared else str(self.outcome)
+        """Which shape and color it has: its outcome, or `declared`, as a name of a class in the page."""
+        return "declared" if self.records and self.records[0].declared else str(self.outcome).replace(" ", "-")
 
     @property
     def label(self) -> str:
         """The word beside the shape: the outcome, or why there is none."""
         if not self.records:
             return "no record"
-        return "skipped" if self.records[0].blocked_by else self.look
+        return "skipped" if self.records[0].blocked_by else self.look.replace("-", " ")
 
     @property
     def share(self) -> str:
@@ -149,7 +149,7 @@ def _row(plan: Plan, clause: Clause, records: Sequence[Record], cells: Sequence[
 
 
 def _rank(record: Record) -> float:
-    """Worst first; a known deviation ranks between what was not measured and agreement."""
+    """Worst first; a known deviation ranks between what was not measured and agreement, what is not offered last."""
     return WORST_FIRST.index(Outcome.AGREES) - 0.5 if record.declared else WORST_FIRST.index(record.outcome)
 
 

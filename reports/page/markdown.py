@@ -22,6 +22,7 @@ _ADDRESSES = {r":(?=//)": "&#58;", r"\bwww\.": "www&#46;", r"@(?=[A-Za-z])": "@<
 def render_markdown(run: Run, verdict: Verdict) -> str:
     """The whole report as text."""
     symbols = {str(outcome): code(symbol) for outcome, symbol in SYMBOLS.items()} | {"declared": code(DECLARED)}
+    symbols |= {name.replace(" ", "-"): symbol for name, symbol in symbols.items()}  # as a square names its look
     template = environment(False, escape_inline, table=table, quote=quote, code=code).get_template("report.md.j2")
     text = template.render(report=view_run(run, verdict), symbols=symbols)
     return re.sub(r"\n{3,}", "\n\n", text) + "\n"

@@ -11,6 +11,7 @@ SYMBOLS = {
     Outcome.DIFFERS: "x",
     Outcome.ERRORED: "!",
     Outcome.UNSUPPORTED: "-",
+    Outcome.NOT_OFFERED: "o",
     Outcome.ABSENT: "?",
 }
 """Readable without color."""
@@ -18,7 +19,11 @@ SYMBOLS = {
 DECLARED = "d"
 """A known deviation of the tool: neither a pass nor a failure."""
 
-WORST_FIRST = (Outcome.DIFFERS, Outcome.ERRORED, Outcome.ABSENT, Outcome.UNSUPPORTED, Outcome.AGREES)
+WORST_FIRST = (
+    *(Outcome.DIFFERS, Outcome.ERRORED, Outcome.ABSENT, Outcome.UNSUPPORTED),
+    *(Outcome.AGREES, Outcome.NOT_OFFERED),
+)
+"""What is not offered comes last: it says nothing about the rest."""
 
 CellGrid = dict[tuple[str, str], dict[Stage, list[Record]]]
 
@@ -27,7 +32,7 @@ def build_cell_grid(run: Run) -> CellGrid:
     """{(model, tool): {stage: records}}, in the plan's order.
 
     A record of a pair of tools counts for both; one that fails, only for the tool of the two that also fails alone,
-    if there is one. A record of a whole model counts for each of its tools.
+    if there is one. A record of a whole model counts for each of its tools, except where one offers nothing else.
     """
     grid: CellGrid = {(model, tool): {} for model in run.plan.models for tool in run.plan.tools}
     failed = [record.cell for record in run.records if _fails(record) and not record.cell.other]
@@ -39,7 +44,14 @@ def build_cell_grid(run: Run) -> CellGrid:
             tools = tuple(tool for tool in tools if tool in charged)
         for tool in tools:
             grid.setdefault((cell.model, tool), {}).setdefault(CLAUSES[cell.clause].stage, []).append(record)
-    return grid
+    return {key: {stage: _own(records) for stage, records in stages.items()} for key, stages in grid.items()}
+
+
+def _own(records: list[Record]) -> list[Record]:
+    """Without the records of the whole model that hold, where the tool offers nothing of a stage."""
+    own = [record for record in records if record.cell.tool]
+    nothing = own and all(record.outcome is Outcome.NOT_OFFERED for record in own)
+    return [record for record in records if record.cell.tool or _fails(record)] if nothing else records
 
 
 def _fails(record: Record) -> bool:

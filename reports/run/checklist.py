@@ -28,14 +28,14 @@ class ChecklistItem(Frozen):
 
 
 class ToolChecklist(Frozen):
-    """All checks of one tool on one model; `passes` only if every one of them ran and holds."""
+    """All checks of one tool on one model; `passes` only if every one that it offers ran and holds, and there is one."""
 
     passes: bool
     checks: dict[str, ChecklistItem]
 
 
 class Checklist(Frozen):
-    """{model: {tool: checks}}; `passes` only if every tool passes on every model."""
+    """{model: {tool: checks}}; `passes` only if every tool that offers a check passes on every model, and there is one."""
 
     source: str = "phase 1 protocol, section D"
     passes: bool
@@ -47,10 +47,14 @@ def build_checklist(run: Run) -> Checklist:
     models: dict[str, dict[str, ToolChecklist]] = {model: {} for model in run.plan.models}
     for (model, tool), stages in build_cell_grid(run).items():
         checks = {clause.name: _check(clause, stages.get(Stage.PREFLIGHT, [])) for clause in SECTION_D}
-        passes = all(check.outcome is Outcome.AGREES for check in checks.values())
+        passes = {check.outcome for check in checks.values()} - {Outcome.NOT_OFFERED} == {Outcome.AGREES}
         models.setdefault(model, {})[tool] = ToolChecklist(passes=passes, checks=checks)
-    tools = [tool for model in models.values() for tool in model.values()]
+    tools = [tool for model in models.values() for tool in model.values() if _offers(tool)]
     return Checklist(passes=bool(tools) and all(tool.passes for tool in tools), models=models)
+
+
+def _offers(tool: ToolChecklist) -> bool:
+    return any(check.outcome is not Outcome.NOT_OFFERED for check in tool.checks.values())
 
 
 def _check(clause: Clause, preflight: list[Record]) -> ChecklistItem:

@@ -102,7 +102,17 @@ def _failures(verdict: Verdict, failure: Record | None, detail: int) -> list[Ite
         site = str(failure.measured.get("localized") or "")
         items += [Item("Found", site, 2)] if site and site not in text else []
     others = tuple(cause.text for cause in verdict.failures[1:])
-    return [*items, *_several("Also", others, detail), *_several("Missing", verdict.missing, detail)]
+    return [
+        *items,
+        *_several("Also", others, detail),
+        *_several("Missing", verdict.missing, detail),
+        *_not_offered(verdict),
+    ]
+
+
+def _not_offered(verdict: Verdict) -> list[Item]:
+    """One line: what the tools do not claim to do is no finding."""
+    return [Item("Not asked", f"not offered: {'; '.join(verdict.not_offered)}", 2)] if verdict.not_offered else []
 
 
 def _first_failure(run: Run, verdict: Verdict) -> Record | None:

@@ -15,7 +15,7 @@ from steering_core.records.record import Outcome, Record, Run
 NUMBERS = ("model", "1 − cos\nwithin-tool", "1 − cos\ncross-tool", "rate\ngap", "counts as")
 STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOR)
 SIGNS = (
-    "= holds  d known deviation  x differs  ! crashed  - unsupported  ? not measured; "
+    "= holds  d known deviation  o not offered  x differs  ! crashed  - unsupported  ? not measured; "
     "in preflight, directions, steering, behavior"
 )
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
@@ -58,9 +58,10 @@ def _rate_rows(run: Run, model: str) -> list[list[Text]]:
 def _rate(records: Sequence[Record], tool: str, arm: str | None) -> str:
     """The repeat with the fewest coherent refusals stands for all of them; `varies` when they differ."""
     repeats = [record for record in records if (record.cell.tool, record.cell.arm) == (tool, arm)]
+    offers_none = bool(repeats) and all(record.outcome is Outcome.NOT_OFFERED for record in repeats)
     repeats = [record for record in repeats if record.outcome is Outcome.AGREES and count_in(record, "total")]
     if not repeats:
-        return "not measured"
+        return "not offered" if offers_none else "not measured"
     lowest = min(repeats, key=lambda record: count_in(record, "coherent"))
     shares = (100 * count_in(lowest, name) / count_in(lowest, "total") for name in ("coherent", "garbled", "normal"))
     low, high = (100 * (number_in(lowest, name) or 0) for name in ("low", "high"))

@@ -10,7 +10,7 @@ from steering_core.records.record import Outcome
 
 def test_each_outcome_has_its_own_symbol() -> None:
     assert set(SYMBOLS) == set(Outcome)
-    assert len(set(SYMBOLS.values())) == 5
+    assert len(set(SYMBOLS.values())) == len(Outcome)
 
 
 def test_a_pair_counts_for_both_tools_and_a_model_for_all() -> None:

@@ -84,7 +84,7 @@ def test_unplanned_clauses_are_named() -> None:
     records = tuple(record for record in run.records if record.cell.clause != "P1")
     plan = run.plan.model_copy(update={"planned": cells, "required": cells})
     fewer = run.model_copy(update={"records": records, "plan": plan})
-    assert "Not part of this run: P1 location, " in Parsed(render_page(fewer, judge(fewer))).text
+    assert "Not part of this run: P0 contract, P1 location, " in Parsed(render_page(fewer, judge(fewer))).text
 
 
 def test_cell_opens_to_diagnosis_numbers_and_command() -> None:
@@ -100,16 +100,18 @@ def test_every_outcome_has_its_own_shape_and_word(outcome: Outcome) -> None:
     cell = Cell(clause="P1", model=MODELS[0], tool="pyvene")
     run = replace(agreeing(), cell, outcome=outcome)
     page = render_page(run, judge(run))
-    shape = f'href="#icon-{outcome}"'
+    look = outcome.replace(" ", "-")
+    shape = f'href="#icon-{look}"'
     others = rendered(agreeing)
     assert page.count(shape) > others.count(shape) or outcome is Outcome.AGREES
-    assert f'<symbol id="icon-{outcome}"' in page
+    assert f'<symbol id="icon-{look}"' in page
     assert f"<b>{outcome}</b>" in page
 
 
 def test_outcomes_have_distinct_shapes() -> None:
     page = rendered(agreeing)
-    starts = [page.index(f'<symbol id="icon-{outcome}"') for outcome in Outcome]
+    looks = [outcome.replace(" ", "-") for outcome in Outcome]
+    starts = [page.index(f'<symbol id="icon-{look}"') for look in looks]
     shapes = [page[start : page.index("</symbol>", start)].split("viewBox", 1)[1] for start in starts]
     assert len(set(shapes)) == len(Outcome)
     assert all(a != b for a, b in pairwise(sorted(shapes)))

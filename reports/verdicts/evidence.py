@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reports.verdicts.failures import list_failures, place_of
-from reports.verdicts.missing import list_missing
+from reports.verdicts.missing import list_missing, list_not_offered
 from reports.verdicts.model_evidence import ModelEvidence, weigh
 from reports.verdicts.paired import EQUIVALENT
 from reports.verdicts.proceed import Proceed, decide
@@ -84,6 +84,11 @@ class Evidence:
     def proceed(self) -> Proceed:
         """The recommended tool."""
         return decide(self.index, self.models, self.failures, self.missing)
+
+    @cached_property
+    def not_offered(self) -> tuple[str, ...]:
+        """What the tools do not claim to do."""
+        return list_not_offered(self.index)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

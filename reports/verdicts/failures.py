@@ -19,12 +19,12 @@ def list_failures(index: RunIndex) -> tuple[Cause, ...]:
 
 
 def list_passing(index: RunIndex, model: str) -> tuple[str, ...]:
-    """The tools for which every preflight cell on this model holds, in the plan's order.
+    """The tools for which every preflight cell on this model that they offer holds, in the plan's order.
 
     A failed pair is charged to the tool of the two that also fails by itself; to both when neither does, because
     then nothing says which of them is wrong. A failure of the model itself (no tool named) leaves no tool passing.
     """
-    cells = [cell for cell in index.cells if cell.model == model and is_preflight(cell)]
+    cells = [cell for cell in index.cells if cell.model == model and is_preflight(cell) and index.is_offered(cell)]
     failed = [cell for cell in cells if not index.stands(cell)]
     alone = {cell.tool for cell in failed if cell.other is None}
     charged = {name for cell in failed for name in charge(cell, alone)}

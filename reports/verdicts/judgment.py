@@ -46,6 +46,7 @@ def judge(run: Run, rules: tuple[VerdictRule, ...] = RULES) -> Verdict:
         likely_cause=cause,
         failures=evidence.failures,
         missing=evidence.missing,
+        not_offered=evidence.not_offered,
         notes=evidence.notes,
         scope=scope,
         self_test=self_test,

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     UNSELECTED = "required, but not selected"
 
 
+NOTHING = "nothing was measured: the tools offer none of the selected checks"
 REASONS = {Outcome.ERRORED: Reason.CRASHED, Outcome.UNSUPPORTED: Reason.UNSUPPORTED, Outcome.ABSENT: Reason.ABSENT}
 Groups = dict[Reason, dict[str, list[Cell]]]
 """Cells by reason and by the sentence of their record."""
@@ -34,7 +35,17 @@ Groups = dict[Reason, dict[str, list[Cell]]]
 def list_missing(index: RunIndex) -> tuple[str, ...]:
     """Everything missing in a few lines, the worst reason first; empty when the evidence is complete."""
     needs = () if index.preflight_only else (*_list_needs(index), *_list_unplanned(index))
-    return (*needs, *_describe_groups(_group(index)))
+    nothing = [] if any(map(index.is_offered, index.cells)) else [NOTHING]
+    return (*needs, *nothing, *_describe_groups(_group(index)))
+
+
+def list_not_offered(index: RunIndex) -> tuple[str, ...]:
+    """What the tools do not claim to do, a line per reason: neither missing nor passed."""
+    groups: dict[str, list[Cell]] = {}
+    for cell, record in index.records.items():
+        if not index.is_offered(cell):
+            groups.setdefault(record.sentence, []).append(cell)
+    return tuple(f"{sentence}: {_describe(cells)}" for sentence, cells in groups.items())
 
 
 def list_missing_cells(index: RunIndex) -> Iterator[Cell]:
@@ -78,7 +89,7 @@ def _group(index: RunIndex) -> Groups:
         record = index.records.get(cell)
         if record is None:
             reason = Reason.UNRECORDED if cell in index.planned else Reason.UNSELECTED
-        elif was_measured(record) or index.is_excused(record):
+        elif was_measured(record) or not index.is_offered(cell) or index.is_excused(record):
             continue
         else:
             skipped = record.outcome is Outcome.ABSENT and record.blocked_by

@@ -46,6 +46,11 @@ class RunIndex:
         record = self.records.get(cell)
         return record is not None and (record.outcome is Outcome.AGREES or record.declared)
 
+    def is_offered(self, cell: Cell) -> bool:
+        """Whether the tools of the cell offer what it is about, as far as its record says."""
+        record = self.records.get(cell)
+        return record is None or record.outcome is not Outcome.NOT_OFFERED
+
     @cached_property
     def _by_id(self) -> dict[str, Record]:
         return {cell.id: record for cell, record in self.records.items()}

@@ -145,9 +145,10 @@ class Verdict(Frozen):
 
     tone, meaning: for people, from the rule that fired. headline: one sentence. rule: when that rule fires. action:
     what the protocol asks for now. likely_cause: the first of `failures`. missing: what was not measured, grouped.
-    notes: findings beside the conclusion. proceed_tool, ties, proceed_reason: the recommended tool and why, or why there
-    is none; ties include the winner. self_test: only the suite's tiny fixtures were measured. open_conclusions: what
-    further measurements can still lead to. next_command: the command that makes them.
+    not_offered: what the tools do not claim to do, grouped. notes: findings beside the conclusion. proceed_tool, ties,
+    proceed_reason: the recommended tool and why, or why there is none; ties include the winner. self_test: only the
+    suite's tiny fixtures were measured. open_conclusions: what further measurements can still lead to. next_command:
+    the command that makes them.
     """
 
     schema_version: int = VERDICT_SCHEMA
@@ -168,6 +169,7 @@ class Verdict(Frozen):
     likely_cause: Cause | None
     failures: tuple[Cause, ...]
     missing: tuple[str, ...]
+    not_offered: tuple[str, ...] = ()
     notes: tuple[str, ...]
     scope: Scope
     self_test: bool = False

@@ -15,6 +15,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.deviations import Deviation
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Action, Offers
 from steering_core.tools.tool import ToolVersion
 
 RAISED = ("EmptyMeasurement", "ToolAbsent", "ToolUnsupported", "UsageProblem", "LoadProblem", "SuiteError")
@@ -32,8 +33,12 @@ class HostedTool:
         self.number = next(numbers)
         self.first = self.number if first is None else first
         self.description: dict[str, Any] = ask({"do": "describe"})
-        if self.description["own_direction"]:
+        self.offers = Offers(**self.description["offers"])
+        methods = self.description["methods"]
+        if "direction" in methods:
             self.direction = self._direction
+        for name in {"read", "generate"} - set(methods):
+            setattr(self, name, None)  # what a tool lacks, it does not offer
 
     def version(self) -> ToolVersion:
         """The library behind the tool."""
@@ -54,9 +59,9 @@ class HostedTool:
         """A new object of the same class, in the same process."""
         return HostedTool(self.name, self.ask, self.numbers, self.first)
 
-    def supports(self, spec: ModelSpec, site: Site) -> str | None:
-        """None, or the reason why the tool cannot read and edit this site on this family."""
-        reason: str | None = self.ask({"do": "supports", "site": site, "action": "read"})
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
+        """None, or why the tool cannot read this site of the model, add to it ("add"), or ablate at it ("ablate")."""
+        reason: str | None = self.ask({"do": "supports", "site": site, "action": action})
         return reason
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:

@@ -3,13 +3,15 @@
 Each operation gets a stage, the tool and plain arguments, and returns plain data and tensors.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from steering_core.errors import EmptyMeasurement
+from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.lending import PLANNED, Loan, lent, raised_by
 from steering_core.hosts.stage import Stage
 from steering_core.models.sites import Site
@@ -78,12 +80,33 @@ def library_calls(
     return {action: count_library_calls(tool, partial(loan.act, tool, action)) for action in actions}
 
 
+def contract(stage: Stage, tool: CheckedTool, calls: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The breaches of several calls, each with the operation's name as `do`; the values live until the last one.
+
+    A value that comes back twice is shared only as long as its first owner has it.
+    """
+    held: list[Any] = []
+    for call in calls:
+        arguments = dict(call)
+        held.append(_attempted(OPERATIONS[arguments.pop("do")], stage, tool, arguments))
+    return tool.breaches
+
+
+def _attempted(operation: Callable[..., Any], stage: Stage, tool: CheckedTool, arguments: dict[str, Any]) -> Any:
+    """An answer that cannot be used at all is a breach too; the calls go on."""
+    try:
+        return operation(stage, tool, **arguments)
+    except EmptyMeasurement:
+        return None
+
+
 def ownership(
     stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, site: Site, block: int
 ) -> dict[str, Tensor]:
     """The tool's value for a site ([batch, seq, hidden]): undisturbed, read while `block` overwrites its input, held
     during another forward, and read again after the caller wrote into the held one."""
-    read = partial(tool.read, stage.model, sites=[site])
+    # The tool itself: the contract would give a value of its own memory to one that has none.
+    read = partial(getattr(tool, "inner", tool).read, stage.model, sites=[site])
     undisturbed = read(batch=batch)[site].clone()
     with overwriting_at(stage.model, block):
         overwritten = read(batch=batch)[site].clone()
@@ -130,7 +153,7 @@ def after_failure(
 OPERATIONS: dict[str, Callable[..., Any]] = {
     operation.__name__: operation
     for operation in (
-        *(read, generate, direction, observe, around_edit, planted),
+        *(read, generate, direction, observe, around_edit, planted, contract),
         *(library_calls, ownership, left_changed, after_failure),
     )
 }

@@ -39,6 +39,7 @@ class ToolHost:
         self.opened: Opening | None = None
         self.description: Any = None
         self.awaited: list[str] = []
+        self.supported: dict[Any, Any] = {}
         self.numbers = count()
         self.peak = 0
 
@@ -63,9 +64,18 @@ class ToolHost:
             assert self.wanted is not None, "no model was opened"
             value_of(self.process.ask(self.wanted.message()))
             self.opened = self.wanted
+        if request["do"] == "supports":
+            return self._supports(request)
         answer = self.process.ask(request)
         self.peak = max(self.peak, answer.get("peak", 0))
         return value_of(answer)
+
+    def _supports(self, request: Asked) -> Any:
+        """Asked once per model, site and action."""
+        key = (self.opened, request["site"], request["action"])
+        if key not in self.supported:
+            self.supported[key] = value_of(self.process.ask(request))
+        return self.supported[key]
 
     def release(self) -> None:
         """Let the model go; a process that is busy, or does not answer, is ended."""

@@ -5,11 +5,14 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from inspect import getfile
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from steering_core.errors import SuiteError
+from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import to_device
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
@@ -20,11 +23,15 @@ from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.liveness import library_files
 from steering_core.observe.model_state import process_baseline
-from steering_core.tools.deviations import deviations_of
+from steering_core.tools.contract import Storages
+from steering_core.tools.deviations import read_deviations
+from steering_core.tools.offers import Action, offers_of
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import ToolSpec
 from steering_core.tools.tool import Tool
 
+METHODS = ("read", "generate", "direction")
+"""What a tool may have; the judging process knows by it what to ask for."""
 LONGEST = 2000
 """Characters of an exception's message that are passed on."""
 
@@ -37,13 +44,14 @@ class Session:
         self.kind: Any = None
         self.objects: dict[int, Tool] = {}
         self.stage: Stage | None = None
+        self.storages, self.breaches = Storages(), list[str]()
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """{"value": ...}, or what went wrong; nothing that a tool raises gets out."""
-        arguments = dict(request)
+        arguments, self.breaches = dict(request), []
         try:
             value = getattr(self, f"do_{arguments.pop('do')}")(**arguments)
-            return {"value": value, "peak": self._peak()}
+            return {"value": value, "peak": self._peak(), "breaches": self.breaches}
         except SuiteError as problem:
             words = {"code": problem.code, "sentence": problem.sentence, "hint": problem.hint}
             return {"problem": type(problem).__name__, **words}
@@ -72,8 +80,9 @@ class Session:
             "version": tool.version(),
             "origin": describe_tool(self.spec, tool),
             "machinery": " or ".join(library_files(tool)),
-            "deviations": [asdict(row) for row in deviations_of(tool)],
-            "own_direction": hasattr(tool, "direction"),
+            "deviations": [asdict(row) for row in read_deviations(Path(getfile(kind)))],
+            "offers": asdict(offers_of(tool)),
+            "methods": [name for name in METHODS if callable(getattr(tool, name, None))],
         }
 
     def do_open(self, model: LoadRequest, weights: Any = None) -> None:
@@ -84,10 +93,10 @@ class Session:
         self.object(0)  # what the import of a tool changes is not what a call changes
         self.stage.baseline = process_baseline(self.stage.untouched())
 
-    def do_supports(self, site: Site, action: str) -> str | None:
+    def do_supports(self, site: Site, action: Action) -> object:
         """None, or why the tool does not do this at this site."""
-        reason: str | None = self.object(min(self.objects, default=0)).supports(self.opened.model.spec, site)
-        return reason
+        answer = self.object(min(self.objects, default=0)).supports(self.opened.model.spec, site, action)
+        return answer if answer is None or type(answer) is str else f"{answer!r:.60}"
 
     def do_perform(
         self, operation: str, number: int, first: int, feeding: Mapping[str, Any], arguments: Mapping[str, Any]
@@ -96,7 +105,9 @@ class Session:
         stage = self.opened
         moved = to_device(dict(arguments), stage.model.device)
         model = replace(stage.model, **feeding)
-        return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline), self.object(number, first), **moved)
+        tool = CheckedTool(self.object(number, first), self.storages)
+        self.breaches = tool.breaches
+        return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline), tool, **moved)
 
     def do_release(self) -> None:
         """Let the model go."""

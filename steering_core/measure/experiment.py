@@ -13,6 +13,7 @@ from torch import Tensor
 from steering_core.compare import unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
+from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
@@ -31,7 +32,9 @@ from steering_core.prompts import PromptSet
 from steering_core.quality import DEFAULT_CLASSIFIER
 from steering_core.records.provenance import environment
 from steering_core.records.record import Arm
+from steering_core.tools.contract import Storages
 from steering_core.tools.edits import Edit, steering_edits
+from steering_core.tools.offers import Need, why_not
 from steering_core.tools.tool import Tool
 
 PLAIN = (bool, int, float, str, list, NoneType)
@@ -93,11 +96,12 @@ class Experiment:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
 
-    def read(self, tool: Tool, batch: TokenBatch) -> dict[Site, Tensor]:
-        """The tool's captures that preflight needs, in one forward; read once per tool and batch."""
-        key = (*identity(tool).values(), batch.digest)
+    def read(self, tool: Tool, batch: TokenBatch, *sites: Site) -> dict[Site, Tensor]:
+        """The tool's captures of these sites in one forward, or of the tested site; read once per tool and batch."""
+        sites = sites or (self.site,)
+        key = (*identity(tool).values(), batch.digest, *map(str, sites))
         if key not in self._captures:
-            self._captures[key] = tool.read(self.model, batch, self.preflight_sites)
+            self._captures[key] = tool.read(self.model, batch, sites)
         return self._captures[key]
 
     @cached_property
@@ -120,7 +124,7 @@ class Experiment:
         model = model or self.model
         if isinstance(tool, HostedTool):
             return tool.perform(operation, model, **arguments)
-        return OPERATIONS[operation](Stage(model, self.pristine), tool, **arguments)
+        return OPERATIONS[operation](Stage(model, self.pristine), CheckedTool(tool, Storages()), **arguments)
 
     def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> str:
         """Which tensor a tool returned instead of the requested one, in one sentence."""
@@ -137,11 +141,16 @@ class Experiment:
         """The direction of the tool's last-token rows by the preset's method: float32 [hidden]; a tool with its own
         method, `direction(model, harmful, harmless, site)`, extracts it itself. perform: as `self.perform` of the tool."""
         perform = perform or partial(self.perform, tool)
-        if hasattr(tool, "direction"):
+        if callable(getattr(tool, "direction", None)):
             harmful, harmless = self.batch(self.prompts.harmful), self.batch(self.prompts.harmless)
             direction: Tensor = perform("direction", harmful=harmful, harmless=harmless, site=self.site)
             return direction.float().cpu()
         return self._direction_of(perform("read", batch=self.extraction, sites=[self.site])[self.site])
+
+    def direction_to_steer(self, tool: Tool, repeat: int) -> Tensor:
+        """The tool's own direction of one repeat; for a tool that extracts none, the true one."""
+        need = Need(read=(self.site,), own_direction=True)
+        return self.true_direction() if why_not(tool, self.model.spec, need) else self.direction(tool, repeat)
 
     def true_direction(self) -> Tensor:
         """Raw direction from what the next block received, by the preset's method: no tool involved."""

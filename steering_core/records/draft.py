@@ -43,9 +43,13 @@ class Draft:
         self.outcome, self.sentence = Outcome.DIFFERS, sentence
 
     def fail(self, outcome: Outcome, sentence: str) -> None:
-        """The check could not be carried out; an earlier difference stays."""
-        if self.outcome is not Outcome.DIFFERS:
+        """The check could not be carried out; an earlier difference stays, and so does what is not offered."""
+        if self.outcome not in (Outcome.DIFFERS, Outcome.NOT_OFFERED):
             self.outcome, self.sentence = outcome, sentence
+
+    def not_offered(self, reason: str) -> None:
+        """The tool does not claim to do what the check is about: nothing was run."""
+        self.outcome, self.sentence = Outcome.NOT_OFFERED, reason
 
     def block(self, by: str) -> None:
         """Not run because of a failed preflight cell."""

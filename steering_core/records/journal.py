@@ -20,7 +20,7 @@ PLAN = "plan.json"
 REQUEST = "request.json"
 JOURNAL = "journal.jsonl"
 LOCK = "run.lock"
-FINAL = (Outcome.AGREES, Outcome.DIFFERS, Outcome.UNSUPPORTED)
+FINAL = (Outcome.AGREES, Outcome.DIFFERS, Outcome.UNSUPPORTED, Outcome.NOT_OFFERED)
 
 
 class SessionStart(Frozen):
@@ -100,7 +100,7 @@ def read_journal(folder: Path, lines: int | None = None) -> list[JournalEntry]:
 
 
 def finished(entries: Iterable[JournalEntry]) -> dict[Cell, Record]:
-    """The records that a resumed run keeps: measured or unsupported, or blocked by one of these.
+    """The records that a resumed run keeps: measured, unsupported or not offered, or blocked by one of these.
 
     Cells that crashed are tried again, and so are cells never tried: a library was missing, or the budget was spent.
     """

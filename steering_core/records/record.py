@@ -14,11 +14,15 @@ Value = bool | int | float | str | None | list[Any] | dict[str, Any]
 
 
 class Outcome(StrEnum):
-    """How a cell ended: a missing library, an unsupported family, a crash and a wrong number are distinct outcomes."""
+    """How a cell ended: a missing library, an unsupported family, a crash and a wrong number are distinct outcomes.
+
+    NOT_OFFERED: the tool does not claim to do what the check is about; neither a pass, nor a failure, nor missing.
+    """
 
     AGREES = "agrees"
     DIFFERS = "differs"
     ERRORED = "errored"
+    NOT_OFFERED = "not offered"
     UNSUPPORTED = "unsupported"
     ABSENT = "absent"
 

@@ -14,6 +14,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Action
 from steering_core.tools.spec import find_tool
 from steering_core.tools.tool import ToolVersion
 
@@ -38,9 +39,9 @@ class CountingTool:
         """The number that it was constructed with."""
         return ToolVersion("counting", self.number, "here")
 
-    def supports(self, spec: ModelSpec, site: Site) -> str | None:
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
         """As hooks."""
-        reason: str | None = self.inner.supports(spec, site)
+        reason: str | None = self.inner.supports(spec, site, action)
         return reason
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:

@@ -4,9 +4,11 @@ A known deviation is reported as one. It never counts as a pass, and its check f
 """
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import getfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -14,47 +16,60 @@ from packaging.version import InvalidVersion, Version
 from steering_core.errors import UsageProblem
 from steering_core.tools.tool import Tool
 
-ACTIONS = ("read", "generate")
+if TYPE_CHECKING:
+    from steering_core.records.record import Cell
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """A row of the file: clause and variant of the cell that fails, the affected versions, the reason, a reference.
+    """A row of the file: clause, variant and arm of the cells that fail, the affected versions, the reason, a reference.
 
-    A variant that is measured for reading and for steering is declared for both ("hooks"), or for one ("read-hooks").
+    An empty arm is every arm. tool_class: `class` in the file, the one that deviates; empty for all of the file's.
     """
 
     clause: str
-    variant: str
     versions: str
     reason: str
+    variant: str = ""
+    arm: str = ""
     link: str = ""
+    tool_class: str = ""
 
-    def covers(self, clause: str, variant: str | None, version: str) -> bool:
-        """Whether the row is about this cell in this version of the tool."""
+    def covers(self, cell: "Cell", version: str, tool_class: str) -> bool:
+        """Whether the row is about this cell, in this version of a tool of this class."""
         try:
             affected = Version(version) in SpecifierSet(self.versions, prereleases=True)
         except InvalidVersion:
             affected = False
-        action, _, rest = (variant or "").partition("-")
-        either = action in ACTIONS and self.variant == rest
-        return affected and self.clause == clause and (either or self.variant == (variant or ""))
+        same_cell = (self.clause, self.variant) == (cell.clause, cell.variant or "")
+        return affected and same_cell and self.arm in ("", cell.arm) and self.tool_class in ("", tool_class)
 
 
-def deviations_of(tool: Tool) -> tuple[Deviation, ...]:
-    """The rows of `<tool's file>.toml`; empty if there is no such file."""
-    path = Path(getfile(type(tool))).with_suffix(".toml")
+def read_deviations(file: Path) -> tuple[Deviation, ...]:
+    """The rows of the TOML file beside a tool's own file; empty if there is none."""
+    path = file.with_suffix(".toml")
     if not path.exists():
         return ()
     try:
-        return tuple(Deviation(**row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["deviation"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))["deviation"]
+        return tuple(Deviation(**{_field(key): value for key, value in row.items()}) for row in rows)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         hint = "[[deviation]] rows with clause, variant, versions and reason, as in pyvene.toml"
         raise UsageProblem("deviations", f"{path.name} cannot be read: {error}", hint) from None
 
 
-def known_deviation(tool: Tool, clause: str, variant: str | None) -> Deviation | None:
-    """The known deviation of a tool for a cell, if there is one."""
-    version = tool.version().version
-    rows = tool.deviations if hasattr(tool, "deviations") else deviations_of(tool)
-    return next((row for row in rows if row.covers(clause, variant, version)), None)
+def _field(key: str) -> str:
+    return "tool_class" if key == "class" else key
+
+
+def known_deviation(tools: Iterable[Tool], cell: "Cell") -> Deviation | None:
+    """The first known deviation of these tools that is about a cell, if there is one."""
+    return next((row for tool in tools for row in _deviations_of(tool, cell)), None)
+
+
+def _deviations_of(tool: Tool, cell: "Cell") -> Iterable[Deviation]:
+    kind = type(tool)
+    # A tool that lives in another process brings its rows along.
+    rows = tool.deviations if hasattr(tool, "deviations") else read_deviations(Path(getfile(kind)))
+    name = getattr(tool, "class_path", kind.__qualname__).rpartition(":")[2]
+    return [row for row in rows if row.clause == cell.clause and row.covers(cell, tool.version().version, name)]

@@ -10,16 +10,23 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Action
 
 
-def site_problem(spec: ModelSpec, site: Site) -> str | None:
-    """None, or the reason why the model has no such site."""
+def site_problem(spec: ModelSpec, site: Site, action: Action = "read") -> str | None:
+    """None, or the reason why the model has no such site, or why it cannot be edited.
+
+    A site that can be edited is the whole output of one module: changing only the input of a norm would leave the
+    residual stream unchanged.
+    """
     try:
-        architecture_of(spec.family).tap(site)
+        tap = architecture_of(spec.family).tap(site)
     except ToolUnsupported as error:
         return str(error)
     if site.layer >= spec.layers:
         return f"{spec.key} has no block {site.layer}: blocks are 0 to {spec.layers - 1}"
+    if action != "read" and (tap.side != "output" or tap.part is not None):
+        return "it is not the whole output of one module"
     return None
 
 
@@ -33,19 +40,14 @@ def check_sites(model: LoadedModel, sites: Sequence[Site]) -> None:
 
 
 def edits_by_module(model: LoadedModel, edits: Sequence[Edit]) -> dict[str, list[Edit]]:
-    """{module path: edits}, in order, each vector on the device of its module.
-
-    ToolUnsupported for a site that is not the whole output of one module: changing only the input of a norm would
-    leave the residual stream unchanged.
-    """
+    """{module path: edits}, in order, each vector on the device of its module; ToolUnsupported for a site that the model
+    does not have, or that cannot be edited."""
     grouped: dict[str, list[Edit]] = {}
     for edit in edits:
-        if reason := site_problem(model.spec, edit.site):
-            raise ToolUnsupported("edit-site", f"{edit.site} cannot be edited: {reason}", "edit a site the model has")
+        if reason := site_problem(model.spec, edit.site, "add"):
+            hint = "edit a site that the model has, such as resid_post of one of its blocks"
+            raise ToolUnsupported("edit-site", f"{edit.site} cannot be edited: {reason}", hint)
         tap = model.architecture.tap(edit.site)
-        if tap.side != "output" or tap.part is not None:
-            sentence = f"{edit.site} cannot be edited: it is not the whole output of one module"
-            raise ToolUnsupported("edit-site", sentence, "edit a site that is, such as resid_post")
         grouped.setdefault(tap.path, []).append(replace(edit, vector=edit.vector.to(model.device_at(tap.path))))
     return grouped
 

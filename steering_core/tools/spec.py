@@ -22,7 +22,9 @@ BUILT_IN = tuple(sorted(path.stem for path in ADAPTERS.glob("[!_]*.py")))
 """The suite's own tools: one per file of adapters/. Their order breaks ties in a verdict."""
 GROUP = "steering_parity.tools"
 """Entry points of this group are tools too."""
-METHODS = ("name", "version", "supports", "read", "generate")
+METHODS = ("name", "version", "supports")
+ACTING = ("read", "generate")
+"""A tool has one of these, or both."""
 FORMS = "path/to/file.py:Class, or package.module:Class"
 
 
@@ -140,11 +142,28 @@ def _checked(kind: Any, tool: str) -> "Tool":
     if not inspect.isclass(kind):
         raise UsageProblem("tool-class", f"tool {tool} is not a class", "name a class with the Tool protocol")
     try:
-        built = kind()
+        built: Any = kind()
     except Exception as error:
         sentence = f"tool {tool} cannot be constructed: {type(error).__name__}: {error}"
         raise UsageProblem("tool-construction", sentence, "tools are constructed without arguments") from error
-    if missing := [method for method in METHODS if not hasattr(built, method)]:
+    missing = [method for method in METHODS if not hasattr(built, method)]
+    if not any(callable(getattr(built, method, None)) for method in ACTING):
+        missing.append(" and ".join(ACTING))
+    if missing:
         sentence = f"tool {tool} lacks {', '.join(missing)}"
-        raise UsageProblem("tool-protocol", sentence, f"a tool has {', '.join(METHODS)}")
+        raise UsageProblem("tool-protocol", sentence, f"a tool has {', '.join(METHODS)}, and {' or '.join(ACTING)}")
+    if not _takes(built.supports, 3):
+        sentence = f"supports of tool {tool} takes other arguments"
+        raise UsageProblem("tool-protocol", sentence, "supports(spec, site, action) is needed")
     return cast("Tool", built)
+
+
+def _takes(method: Any, arguments: int) -> bool:
+    """Whether a method can be called with so many positional arguments; a signature that cannot be read may."""
+    try:
+        inspect.signature(method).bind(*range(arguments))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True

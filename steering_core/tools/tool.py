@@ -14,6 +14,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Action
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,19 @@ class ToolVersion:
 
 
 class Tool(Protocol):
-    """A library that reads and edits activations. Constructed without arguments; holds no state between calls."""
+    """A library that reads or edits activations. Constructed without arguments; holds no state between calls.
+
+    A tool may lack `read` or `generate`, not both: what it lacks is not offered. Optional: `offers`, an `Offers` with
+    what it does not claim; `direction(model, harmful, harmless, site)` -> [hidden], a direction method of its own.
+    """
 
     name: str
 
     def version(self) -> ToolVersion:
         """The library's version; ToolAbsent if it is not installed."""
 
-    def supports(self, spec: ModelSpec, site: Site) -> str | None:
-        """None, or the reason why the tool cannot read and edit this site on this family."""
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
+        """None, or why the tool cannot read this site of this model, add to it ("add"), or ablate at it ("ablate")."""
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""

@@ -10,7 +10,8 @@ ACTION = "Find and report what varies between the repeats (floating point, batch
 
 def decide(evidence: Evidence) -> Decision | None:
     """Some model is not stable; quotes the sentence of its worst within-tool check."""
-    unstable = [model for model in evidence.models if not model.stable]
+    measured = [model for model in evidence.models if model.numbers.within_cosine]
+    unstable = [model for model in measured if not model.stable]
     if not unstable:
         return None
     cosines = [(model, model.numbers.within_cosine) for model in unstable]

@@ -120,8 +120,9 @@ def test_preflight_reads_once_per_tool_and_batch(experiment: Experiment) -> None
 
     assert tool.reads == 2
     assert captured[0] is captured[1] is captured[3]
-    streams = ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
-    assert set(captured[0]) == {*(Site(stream, 1) for stream in streams), Site("resid_post", 2)}
+    assert set(captured[0]) == {experiment.site}, "nothing that the tool may not offer"
+    assert set(experiment.read(tool, left, Site("resid_pre", 1), Site("k", 0))) == {Site("resid_pre", 1), Site("k", 0)}
+    assert tool.reads == 3
 
 
 def test_the_last_block_is_not_read_twice(loaded: LoadedModel, tmp_path: Path) -> None:

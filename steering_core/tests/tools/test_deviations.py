@@ -1,79 +1,57 @@
-"""A known deviation covers one clause and variant in the affected versions, and nothing else."""
+"""Known deviations: which cells, versions and classes a row is about."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from steering_core.errors import UsageProblem
-from steering_core.tools import deviations
-from steering_core.tools.deviations import Deviation, deviations_of, known_deviation
-from steering_core.tools.tool import ToolVersion
+from steering_core.records.record import Cell
+from steering_core.tools.deviations import Deviation, read_deviations
 
-ROW = Deviation("P7", "generate", ">=0.1,<0.3", "it replaces the cache")
-
-
-class Mine:
-    """A tool of version 0.2."""
-
-    def version(self) -> ToolVersion:
-        """Its library."""
-        return ToolVersion("mine", "0.2", "here")
-
-
-TOOL: Any = Mine()
-
-
-@pytest.fixture
-def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file beside the tool, not written yet."""
-    monkeypatch.setattr(deviations, "getfile", lambda kind: str(tmp_path / f"{kind.__name__.lower()}.py"))
-    return tmp_path / "mine.toml"
+ROW = Deviation(clause="B1", versions=">=1,<2", reason="r", arm="native", tool_class="Mine")
+CELL = Cell(clause="B1", model="m", tool="t", arm="native", repeat=1)
 
 
 @pytest.mark.parametrize(
-    ("clause", "variant", "version", "covered"),
+    ("changes", "version", "tool_class", "covered"),
     [
-        ("P7", "generate", "0.1", True),
-        ("P7", "generate", "0.2.9", True),
-        ("P7", "generate", "0.2rc1", True),
-        ("P7", "generate", "0.3", False),
-        ("P7", "generate", "0.0.9", False),
-        ("P7", "generate", "a local build", False),
-        ("P8", "generate", "0.2", False),
-        ("P7", "read", "0.2", False),
-        ("P7", None, "0.2", False),
+        ({}, "1.5", "Mine", True),
+        ({"repeat": 0}, "1.5", "Mine", True),
+        ({"arm": "reference"}, "1.5", "Mine", False),
+        ({"variant": "hooks"}, "1.5", "Mine", False),
+        ({"clause": "B2"}, "1.5", "Mine", False),
+        ({}, "2.0", "Mine", False),
+        ({}, "no version", "Mine", False),
+        ({}, "1.5", "Other", False),
     ],
 )
-def test_clause_variant_and_version_must_all_be_those_of_the_row(
-    clause: str, variant: str | None, version: str, covered: bool
+def test_a_row_is_about_one_clause_variant_arm_version_and_class(
+    changes: dict[str, object], version: str, tool_class: str, covered: bool
 ) -> None:
-    assert ROW.covers(clause, variant, version) is covered
+    assert ROW.covers(CELL.model_copy(update=changes), version, tool_class) is covered
 
 
-def test_a_row_without_variant_covers_the_cell_without_one() -> None:
-    row = Deviation("P7", "", ">=0", "always")
+def test_a_row_without_arm_and_class_is_about_all_of_them() -> None:
+    row = Deviation(clause="B1", versions=">=1", reason="r")
 
-    assert (row.covers("P7", None, "1"), row.covers("P7", "read", "1")) == (True, False)
-
-
-GOOD = '[[deviation]]\nclause = "P7"\nvariant = ""\nversions = "{versions}"\nreason = "why"\n'
+    assert row.covers(CELL, "1.5", "Anything")
 
 
-def test_the_first_row_that_covers_the_cell_is_named(rows: Path) -> None:
-    rows.write_text(GOOD.format(versions="<0.2") + GOOD.format(versions="==0.2"))
+def test_rows_are_read_from_the_file_beside_the_tool(tmp_path: Path) -> None:
+    (file := tmp_path / "mine.py").write_text("")
+    assert read_deviations(file) == ()
 
-    assert known_deviation(TOOL, "P7", None) == Deviation("P7", "", "==0.2", "why")
-    assert known_deviation(TOOL, "P8", None) is None
+    file.with_suffix(".toml").write_text(
+        '[[deviation]]\nclass = "Mine"\nclause = "B1"\narm = "native"\nversions = ">=1,<2"\nreason = "r"\n'
+    )
+    assert read_deviations(file) == (ROW,)
 
 
-def test_a_tool_without_a_file_has_none(rows: Path) -> None:
-    assert deviations_of(TOOL) == ()
+@pytest.mark.parametrize(
+    "text", ["deviation = 3", "[[deviation]]\nclause = 'P9'", "x", "[other]", "[[deviation]]\nz=1"]
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
 
-
-@pytest.mark.parametrize("text", ["[", "a = 1", '[[deviation]]\nclause = "P7"\n'])
-def test_a_broken_file_is_named(rows: Path, text: str) -> None:
-    rows.write_text(text)
-
-    with pytest.raises(UsageProblem, match=r"mine\.toml cannot be read"):
-        deviations_of(TOOL)
+    with pytest.raises(UsageProblem, match="mine.toml cannot be read"):
+        read_deviations(tmp_path / "mine.py")

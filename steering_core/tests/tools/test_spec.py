@@ -16,14 +16,22 @@ WHOLE = """
 class Mine:
     name = "mine"
     def version(self): ...
-    def supports(self, spec, site): ...
+    def supports(self, spec, site, action): ...
     def read(self, model, batch, sites): ...
     def generate(self, model, batch, edits, max_new_tokens): ...
 
 class Half:
     def __init__(self):
         self.name = "half"
+    def supports(self, spec, site, action): ...
+
+class Reader:
+    name = "reader"
+    def version(self): ...
+    def supports(self, spec, site, action): ...
     def read(self, model, batch, sites): ...
+
+class Older(Mine):
     def supports(self, spec, site): ...
 
 class Greedy(Mine):
@@ -47,6 +55,10 @@ def test_the_suites_own_tools_answer_to_their_names(name: str) -> None:
 
 def test_loads_a_class_from_a_file(file: Path) -> None:
     assert find_tool(f"{file}:Mine").name == "Mine", "a run calls it by its class"
+
+
+def test_a_tool_may_only_read(file: Path) -> None:
+    assert find_tool(f"{file}:Reader").name == "Reader"
 
 
 def test_two_files_of_one_name_stay_apart(file: Path, tmp_path: Path) -> None:
@@ -78,10 +90,11 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("Half", "lacks version, generate"),
+        ("Half", "lacks version, read and generate"),
+        ("Older", r"supports of tool .*Older takes other arguments .*supports\(spec, site, action\) is needed"),
         ("Greedy", "cannot be constructed: TypeError"),
         ("made", "is not a class"),
-        ("Nothing", "has no Nothing .*classes there: Mine, Half, Greedy"),
+        ("Nothing", "has no Nothing .*classes there: Mine, Half, Reader, Older, Greedy"),
         ("", "names no class"),
     ],
 )

@@ -14,6 +14,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Action
 from steering_core.tools.positions import ScheduledEdits
 from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
@@ -35,9 +36,9 @@ class Nnsight:
             raise ToolAbsent("tool-absent", sentence, "pip install 'nnsight>=0.8.1'")
         return version
 
-    def supports(self, spec: ModelSpec, site: Site) -> str | None:
-        """None, or the reason why the model has no such site."""
-        return site_problem(spec, site)
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
+        """None, or the reason why the model has no such site, or why it cannot be edited."""
+        return site_problem(spec, site, action)
 
     def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """One forward -> {site: [batch, seq, width]}, in the model's dtype, detached, owned by the caller."""

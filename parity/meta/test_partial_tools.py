@@ -1,0 +1,114 @@
+"""A tool that only reads, and one that only steers, each end green in a real run; the rest is shown as not offered."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parity.meta.forked_runs import ForkedRuns
+from parity.plugin.assertions import assert_equal
+from parity.plugin.harness import LoadedCheckpoint, run_checks
+from parity.plugin.needs import NEEDS, allow_known_deviations, needs_of
+from steering_core.places import ROOT
+from steering_core.records.draft import Draft
+from steering_core.records.record import Cell, Outcome
+from steering_core.tools.spec import find_tool
+
+FILE = ROOT / "parity" / "meta" / "partial_tools.py"
+READING, STEERING = "reading only, steering is not offered", "steering only, reading is not offered"
+HALF = {"HiddenStates": READING, "AddsOnly": STEERING}
+REFUSED = {
+    "HiddenStates": {"P0 generate", "P1 last", "P5", "P11 generate"},
+    "AddsOnly": {
+        *("P0 read", "P1 last", "P1 tested", "P2 1", "P2 3", "P3", "P4 left", "P4 right"),
+        *("P5", "P6", "P8", "P10", "P11 read"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", list(HALF))
+def test_half_a_tool_passes_the_preflight_of_what_it_offers(name: str, runs: ForkedRuns, tmp_path: Path) -> None:
+    run, junit, log = tmp_path / "run", tmp_path / "junit.xml", tmp_path / "log"
+    only = ("-m", "tiny_qwen2", "-k", f"preflight and {name}", "--tools", "hooks", "--tool", f"{FILE}:{name}")
+
+    status = runs.run("parity", "-q", *only, "--run-dir", str(run), f"--junitxml={junit}", log=log)
+
+    text = log.read_text()
+    assert status == 0, text
+    records = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+    cells = [record for record in records if record.get("cell", {}).get("tool")]
+    refused = {label(record["cell"]) for record in cells if record["outcome"] == "not offered"}
+    assert refused == REFUSED[name]
+    assert {record["measured"].get("half") for record in cells if record["cell"]["clause"] in {"P7", "P12"}} == {
+        HALF[name]
+    }
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert (verdict["conclusion"], verdict["missing"]) == ("SELECTED_CHECKS_PASSED", [])
+    assert f"{len(refused)} not offered" in text
+    for shown in (run / "report.html", run / "report.md", junit):
+        assert "not offered" in shown.read_text()
+
+
+def label(cell: dict[str, Any]) -> str:
+    """`P1 last`."""
+    return f"{cell['clause']} {cell['variant'] or ''}".strip()
+
+
+@pytest.mark.parametrize("name", list(HALF))
+def test_the_later_checks_of_half_a_tool_hold_or_are_not_offered(name: str, tmp_path: Path) -> None:
+    records = run_checks(LoadedCheckpoint("tiny_qwen2", tmp_path).experiment(), f"{FILE}:{name}")
+
+    fine = {Outcome.AGREES, Outcome.NOT_OFFERED}
+    assert [f"{record.cell.id}: {record.sentence}" for record in records if not {record.outcome} <= fine] == [
+        f"{record.cell.id}: {record.sentence}" for record in records if record.declared
+    ]
+    held = {record.cell.clause for record in records if record.outcome is Outcome.AGREES}
+    assert held >= ({"D1", "D2", "D6", "B1"} if name == "HiddenStates" else {"S1", "S2", "S3", "S4", "S5", "S8", "B1"})
+    refused = {label(record.cell.model_dump()) for record in records if record.outcome is Outcome.NOT_OFFERED}
+    if name == "AddsOnly":
+        assert {"S6 chunked", "S7", "D1", "D2", "D4", "D6"} <= refused
+        assert "S6 no-cache" not in refused
+
+
+def test_every_need_of_a_check_is_known() -> None:
+    from parity.plugin.harness import list_checks
+
+    checks = [check for check in list_checks() if check.judges_tools]
+    names = {name for check in checks for name in needs_of(check.function, check.params)}
+
+    assert names - set(NEEDS) == {"cache", "interrupt"}, "a feeding and a failure that need nothing more"
+    without = {check.clause for check in checks if not needs_of(check.function, check.params)}
+    assert without == {"P7", "P9", "P12"}, "they measure whichever half exists"
+
+
+@pytest.fixture
+def deviating(tmp_path: Path) -> Any:
+    (tmp_path / "mine.py").write_text("from steering_core.tools.adapters.hooks import Hooks\nclass Mine(Hooks): ...\n")
+    row = '[[deviation]]\nclass = "Mine"\nclause = "S4"\nversions = ">=1"\nreason = "it samples"\n'
+    (tmp_path / "mine.toml").write_text(row)
+    return find_tool(f"{tmp_path / 'mine.py'}:Mine")
+
+
+def test_a_known_deviation_is_honored_in_any_clause(deviating: Any) -> None:
+    record = Draft(Cell(clause="S4", model="m", tool="Mine"))
+    with pytest.raises(pytest.xfail.Exception, match="it samples"), allow_known_deviations(record, (deviating,)):
+        assert_equal(record, "tokens", [1], [2])
+
+    assert record.finish("").declared
+
+
+def test_a_known_deviation_that_stops_being_true_is_red(deviating: Any) -> None:
+    record = Draft(Cell(clause="S4", model="m", tool="Mine"))
+    words = "Mine no longer deviates: it samples; remove the row for S4"
+    with pytest.raises(AssertionError, match=words), allow_known_deviations(record, (deviating,)):
+        record.agree("the same tokens")
+
+    assert record.outcome is Outcome.DIFFERS
+    assert not record.finish("").declared
+
+
+def test_another_cell_has_no_deviation(deviating: Any) -> None:
+    record = Draft(Cell(clause="S3", model="m", tool="Mine"))
+    with pytest.raises(AssertionError, match="^differs$"), allow_known_deviations(record, (deviating,)):
+        raise AssertionError("differs")

@@ -1,0 +1,130 @@
+"""What a check needs of a tool (`pytest.mark.needs`), and what happens around its body because of it.
+
+Both runners, the pytest session and the harness, put `conducting` around every check.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from parity.plugin.arguments import Draft, Experiment, Tool
+from parity.plugin.assertions import differ
+
+if TYPE_CHECKING:
+    from parity.plugin.context import CheckContext
+    from steering_core.tools.offers import Need
+
+Needs = Callable[[Experiment], "Need"]
+CONTRIBUTIONS = ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
+"""The streams of a block that add up."""
+
+
+def _reading(experiment: Experiment, *streams: str, layer: int | None = None) -> "Need":
+    from steering_core.models.sites import Site
+    from steering_core.tools.offers import Need
+
+    layer = experiment.settings.layer if layer is None else layer
+    return Need(read=tuple(Site(stream, layer) for stream in streams or ("resid_post",)))
+
+
+def _editing(experiment: Experiment, action: str = "add", blocks: Sequence[int] = (), **more: Any) -> "Need":
+    from steering_core.models.sites import Site
+    from steering_core.tools.offers import Need
+
+    sites = tuple(Site("resid_post", block) for block in blocks or experiment.settings.blocks)
+    arguments: dict[str, Any] = {action: sites, **more}
+    return Need(**arguments)
+
+
+def _claiming(*claims: str) -> "Need":
+    from steering_core.tools.offers import Need
+
+    return Need(claims=claims)
+
+
+def _own_direction(experiment: Experiment) -> "Need":
+    from steering_core.tools.offers import Need
+
+    return Need(read=_reading(experiment).read, own_direction=True)
+
+
+def _last(experiment: Experiment) -> int:
+    return experiment.model.spec.layers - 1
+
+
+NEEDS: dict[str, Needs] = {
+    "read": _reading,
+    "tested": _reading,
+    "last": lambda experiment: _reading(experiment, layer=_last(experiment)),
+    "contributions": lambda experiment: _reading(experiment, *CONTRIBUTIONS),
+    "direction": _own_direction,
+    "add": _editing,
+    "generate": _editing,
+    "reference": _own_direction,
+    "native": _editing,
+    "one": _editing,
+    "two": lambda experiment: _editing(experiment, phases=("prefill", "decode")),
+    "ends": lambda experiment: _editing(experiment, blocks=(0, _last(experiment))),
+    "ablate": lambda experiment: _editing(experiment, "ablate"),
+    "no-cache": lambda experiment: _claiming("no_cache"),
+    "chunked": lambda experiment: _claiming("chunked_prefill"),
+    "arithmetic": lambda experiment: _claiming("declared_arithmetic"),
+}
+"""What a name in `pytest.mark.needs` asks of a tool. A name that is a parameter of the check stands for its value; a
+value that is not listed here needs nothing."""
+
+
+def needs_of(function: Callable[..., None], params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names in the check's marks, each parameter replaced by its value."""
+    marks: Sequence[pytest.Mark] = getattr(function, "pytestmark", [])
+    names = [name for mark in marks if mark.name == "needs" for name in mark.args]
+    return tuple(str(params.get(name, name)) for name in names)
+
+
+def reason_not_offered(tool: Tool, experiment: Experiment, needs: Sequence[str]) -> str | None:
+    """None, or what the tool does not offer of these needs."""
+    from steering_core.tools.offers import why_not
+
+    asked = [NEEDS[name](experiment) for name in needs if name in NEEDS]
+    spec = experiment.model.spec
+    return next(filter(None, (why_not(tool, spec, need) for need in asked)), None)
+
+
+@contextmanager
+def conducting(context: "CheckContext") -> Iterator[None]:
+    """Around the body of a check: first asks its tools whether they offer what it needs, then reports a known
+    deviation of theirs as such."""
+    if context.needs and (reason := _not_offered(context)):
+        context.record.not_offered(reason)
+        pytest.skip(f"not offered: {reason}")
+    with allow_known_deviations(context.record, context.subjects):
+        yield
+
+
+def _not_offered(context: "CheckContext") -> str | None:
+    """Of every tool that the cell names; a check of the whole set needs one tool that offers it."""
+    if not context.chosen:
+        return None if context.every_tool else "no tool of this run offers what the check needs"
+    reasons = (reason_not_offered(tool, context.experiment, context.needs) for tool in context.subjects)
+    return next(filter(None, reasons), None)
+
+
+@contextmanager
+def allow_known_deviations(record: Draft, tools: Sequence[Tool]) -> Iterator[None]:
+    """Report the failure of a known deviation as such; a known deviation that no longer occurs is a failure."""
+    from steering_core.tools.deviations import known_deviation
+
+    deviation = known_deviation(tools, record.cell) if tools else None
+    if deviation is None:
+        yield
+        return
+    named = record.cell.tools or "the tools"
+    try:
+        yield
+    except AssertionError:
+        record.note(declared_deviation=deviation.reason, link=deviation.link)
+        pytest.xfail(f"known deviation of {named}: {deviation.reason}")
+    row = " ".join(filter(None, (deviation.clause, deviation.variant, deviation.arm)))
+    differ(record, f"{named} no longer deviates: {deviation.reason}; remove the row for {row}")
