@@ -1,0 +1,91 @@
+"""What one forward call of the model was given, beneath any tool: its tokens, and the ways to read their positions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ModelCall:
+    """One forward call, on the CPU.
+
+    ids: int64 [batch, width]; None where only embeddings were given. embeddings: [batch, width, hidden], then. mask: bool
+    [batch, past + width], or None. positions: int64 [batch, width], or None. past: tokens in the KV cache before.
+    """
+
+    ids: Tensor | None
+    embeddings: Tensor | None = None
+    mask: Tensor | None = None
+    positions: Tensor | None = None
+    past: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, tokens per row)."""
+        given = self.ids if self.ids is not None else self.embeddings
+        assert given is not None
+        return int(given.shape[0]), int(given.shape[1])
+
+    @property
+    def real(self) -> Tensor:
+        """bool [batch, width]: not known to be padding."""
+        width = self.shape[1]
+        known = self.mask is not None and self.mask.shape[1] >= width
+        return self.mask[:, -width:] if known and self.mask is not None else torch.ones(self.shape, dtype=torch.bool)
+
+    def readings(self) -> Iterator[Tensor]:
+        """Absolute positions, int64 [batch, width], as each of the arguments gives them: the mask (which counts real
+        tokens only), the position ids, the length of the cache."""
+        rows, width = self.shape
+        if self.mask is not None and self.mask.shape[1] == self.past + width:
+            yield (self.mask.cumsum(1) - 1)[:, -width:]
+        if self.positions is not None:
+            yield self.positions.expand(rows, width)
+        yield torch.arange(self.past, self.past + width).expand(rows, width)
+
+
+def call_of_model(given: Mapping[str, Any]) -> ModelCall:
+    """given: the arguments of the base model's forward, by name."""
+    ids, embeddings = given.get("input_ids"), given.get("inputs_embeds")
+    shape = (ids if ids is not None else embeddings).shape[:2]
+    past = cached_tokens(given.get("past_key_values"))
+    ids = None if ids is None else ids.detach().to("cpu", torch.int64, copy=True)
+    embeddings = None if ids is not None else embeddings.detach().to("cpu", copy=True)
+    mask = key_mask(given.get("attention_mask"), past + shape[1])
+    mask = mask if mask is None or len(mask) == shape[0] else mask.expand(shape[0], -1)
+    return ModelCall(ids, embeddings, mask, _two_dimensional(given.get("position_ids")), past)
+
+
+def call_of_block(hidden: Tensor) -> ModelCall:
+    """A tool that runs the blocks itself: what the first block received stands for the tokens."""
+    return ModelCall(None, hidden.detach().to("cpu", copy=True))
+
+
+def key_mask(mask: Any, keys: int) -> Tensor | None:
+    """Which cached and new tokens are real: bool [batch, keys], from a mask of two dimensions, or from what the last
+    token may attend to in one of four; None if the mask says nothing about it."""
+    if isinstance(mask, Mapping):
+        mask = mask.get("full_attention", next(iter(mask.values()), None))
+    if not isinstance(mask, Tensor) or mask.dim() not in {2, 4}:
+        return None
+    if mask.dim() == 2:
+        return mask.detach().cpu() != 0
+    allowed = mask[:, 0, -1, :keys].detach().cpu()
+    return allowed if allowed.dtype == torch.bool else allowed == 0
+
+
+def cached_tokens(cache: Any) -> int:
+    """How many tokens a KV cache holds: one of transformers' own, or a tuple of (keys, values) per block."""
+    if cache is None or (isinstance(cache, tuple) and not cache):
+        return 0
+    return int(cache[0][0].shape[-2]) if isinstance(cache, tuple) else int(cache.get_seq_length())
+
+
+def _two_dimensional(positions: Any) -> Tensor | None:
+    if not isinstance(positions, Tensor):
+        return None
+    positions = positions.detach().to("cpu", torch.int64, copy=True)
+    return positions if positions.dim() == 2 else positions.reshape(-1, positions.shape[-1])[:1]
