@@ -87,8 +87,7 @@ def test_history(experiment: Experiment, steering: SteeringMeasurements, tool: T
 
     def arrival(writer: Tool, sign: int) -> list[Any]:
         """Where and how exactly the vector, or the opposite one, arrives in the first prompts."""
-        observed = steering.watch(writer, experiment.edits(sign * experiment.true_direction()), 2)
-        return [(shift.call, shift.block, shift.max_abs, shift.actual.tolist()) for shift in observed.shifts]
+        return steering.watch(writer, experiment.edits(sign * experiment.true_direction()), 2).arrivals()
 
     new, opposite = (arrival(type(tool)(), sign) for sign in (1, -1))
     other_value, plain, first = value(second_object, other), tokens(second_object, []), value(tool, batch)

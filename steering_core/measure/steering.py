@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from steering_core.compare import compare, first_difference, unit
-from steering_core.errors import EmptyMeasurement
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
@@ -17,10 +16,11 @@ from steering_core.measure.noise_floor import NoiseFloor, measure_floor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.expectation import expected_output
 from steering_core.observe.fault_injection import planted_at
-from steering_core.observe.forward_trace import block_inputs, trace_forward
-from steering_core.observe.shifts import ObservedGeneration, observe_generation
+from steering_core.observe.arrival import observe_arrival
+from steering_core.observe.forward_trace import block_inputs
+from steering_core.observe.observed_generation import ObservedGeneration
+from steering_core.observe.shifts import observe_generation
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.tool import Tool
 
@@ -45,7 +45,14 @@ class SteeringMeasurements:
         self, tool: Tool, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache"
     ) -> ObservedGeneration:
         """The tool's short steered generation from the extraction prompts, observed beneath the tool."""
-        return observe_generation(tool, self.fed(feeding), self.experiment.extraction, edits, new_tokens)
+        model = self.fed(feeding)
+        return observe_generation(
+            tool, model, self.experiment.extraction, edits, new_tokens, untouched=self._untouched(model)
+        )
+
+    def _untouched(self, model: LoadedModel) -> LoadedModel:
+        """The same model in modules that no tool has changed."""
+        return replace(model, module=self.experiment.pristine)
 
     def steered(self, tool: Tool, new_tokens: int, feeding: Feeding = "cache") -> ObservedGeneration:
         """The preset's steering along the true direction, observed once per tool and feeding."""
@@ -91,26 +98,21 @@ class SteeringMeasurements:
         """How the requested shift arrives at the first steered block, during prefill, over real tokens.
 
         declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every
-        token that moved (S2 and S6 judge which tokens move). ratio: the part of the requested shift that arrives (1 in
+        token that moved (S2 and S6 judge which tokens move). inside: the tool edits inside the block, where only the
+        result can be judged: within rounding of the reference. ratio: the part of the requested shift that arrives (1 in
         exact arithmetic). unchanged: share of components that did not move. request_error: distance of the requested
         vector from the unit direction at the preset's strength, as a share of that strength.
         """
-        model, batch, edit = self.experiment.model, self.experiment.extraction, self._true_edits()[0]
-        with trace_forward(model) as seen:
-            tool.generate(model, batch, [edit], 1)
-        real, block = batch.mask.bool(), edit.site.layer
-        before, after = seen.returned[0][block][real], seen.received[0][block + 1][real]
-        reached = (after != before).any(-1)
-        if not reached.any():
-            raise EmptyMeasurement("unmoved", "steering moved no token of the prompt", "see S2")
-        before, after = before[reached], after[reached]
+        model, edit = self.experiment.model, self._true_edits()[0]
+        arrived = observe_arrival(tool, model, self.experiment.extraction, edit, untouched=self._untouched(model))
+        before, after = arrived.before, arrived.after
         requested = edit.vector.double().to(before.device) * self.experiment.settings.strength
         moved = after.double() - before.double()
-        gap = float((after.double() - expected_output(before, edit).double()).abs().max())
         ratio = float((moved @ requested).mean() / requested.square().sum())
         arrival = {"ratio": ratio, "unchanged": float((moved == 0).double().mean())}
-        arrival |= {"max_abs": gap, "request_error": self._request_error(requested)}
-        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": gap == 0, **arrival}
+        arrival |= {"max_abs": arrived.max_abs, "request_error": self._request_error(requested)}
+        arrival |= {"inside": arrived.inside}
+        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": arrived.declared, **arrival}
 
     def _request_error(self, requested: Tensor) -> float:
         """How far a requested shift, float64 [hidden], is from the true direction at the preset's strength; relative."""

@@ -114,10 +114,10 @@ class ObservedGeneration:
         right = "; every requested token was right" if not self.wrong else ""
         return f"{self.padding} padding tokens were steered{right}"
 
-    def describe_still(self) -> str:
+    def describe_still(self, what: str = "steering") -> str:
         """What to say if nothing moved as requested."""
         if not self.strayed:
-            return "steering changed nothing"
+            return f"{what} changed nothing"
         block, row, position = self.strayed[0]
         first = f"first at block {block}, {self.name(row, position)}"
         return f"no requested shift arrived, but the stream moved at {len(self.strayed)} other places, {first}"

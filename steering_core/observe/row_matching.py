@@ -70,54 +70,58 @@ class Segment:
         return self.start + len(self.columns)
 
 
+Assigned = tuple[Segment, Segment | None]
+"""A segment, and the earlier one that it continues."""
+
+
 class RowMatcher:
     """Finds the rows of one batch in the forward calls of one run, call by call."""
 
     def __init__(self, rows: Sequence[KnownRow]) -> None:
         self.rows = list(rows)
         self.segments: list[Segment] = []
+        """Of all calls so far, those of unknown rows too."""
 
     def match(self, call: ModelCall, ids: Tensor | None) -> list[Segment]:
         """The segments of the call that belong to a row. ids: int64 [batch, width], the call's tokens; None if they are
         unknown."""
         if ids is None:
             return []
-        best: list[tuple[Segment, Segment | None]] = []
-        for positions in call.readings():
-            found = self._found(segments_of(call, ids, positions))
-            if _tokens(found) > _tokens(best):
-                best = found
+        readings = [self._assigned(segments_of(call, ids, positions)) for positions in call.readings()]
+        best = max(readings, key=_matched_tokens)
         for segment, earlier in best:
             self.segments.append(segment)
             if earlier:
                 earlier.continued = True
-        return [segment for segment, _ in best]
+        return [segment for segment, _ in best if segment.rows]
 
-    def _found(self, segments: list[Segment]) -> list[tuple[Segment, Segment | None]]:
-        """The segments that belong to a row, each with the one that it continues. If every row of the call can continue
-        the same row of an equally large call, it does."""
+    def _assigned(self, segments: list[Segment]) -> list[Assigned]:
+        """Each segment, given its rows, and the one that it continues. If all segments can continue those at the same
+        places of an equally large call, they do."""
         fitting = [self._fitting(segment) for segment in segments]
-        open_ = [self._continuable(segment, rows) for segment, rows in zip(segments, fitting, strict=True)]
+        choices = [self._continuable(segment, rows) for segment, rows in zip(segments, fitting, strict=True)]
         same = [
             [one for one in earlier if one.place == segment.place and not one.continued]
-            for segment, earlier in zip(segments, open_, strict=True)
+            for segment, earlier in zip(segments, choices, strict=True)
         ]
-        steady = all(earlier for segment, earlier in zip(segments, same, strict=True) if segment.start)
-        found: list[tuple[Segment, Segment | None]] = []
-        for segment, rows, others, own in zip(segments, fitting, open_, same, strict=True):
+        steady = all(same[number] or not choices[number] for number in range(len(segments)))
+        assigned: list[Assigned] = []
+        for segment, rows, others, own in zip(segments, fitting, choices, same, strict=True):
             earlier = own if steady else [one for one in others if not one.continued] or others
-            if segment.start:
-                rows &= frozenset[int]().union(*(one.rows for one in earlier))
-            segment.rows = rows
-            found += [(segment, earlier[0] if segment.start else None)] if rows else []
-        return found
+            starts = segment.start == 0
+            segment.rows = rows if starts else rows & frozenset[int]().union(*(one.rows for one in earlier))
+            known = [one for one in earlier if one.rows & segment.rows] or earlier
+            assigned.append((segment, None if starts or not known else known[0]))
+        return assigned
 
     def _fitting(self, segment: Segment) -> frozenset[int]:
         fits = (number for number, row in enumerate(self.rows) if row.fits(segment.start, segment.tokens))
         return frozenset(fits)
 
     def _continuable(self, segment: Segment, rows: frozenset[int]) -> list[Segment]:
-        return [one for one in self.segments if one.end == segment.start and one.rows & rows]
+        """Earlier segments that end where this one starts: of its rows, or of none of the batch."""
+        before = [one for one in self.segments if segment.start and one.end == segment.start]
+        return [one for one in before if one.rows & rows or not one.rows]
 
     def is_used(self, segment: Segment) -> bool:
         """Whether it can matter to an answer: something continued it, or it chose a token of its row. The others are
@@ -140,8 +144,8 @@ def segments_of(call: ModelCall, ids: Tensor, positions: Tensor) -> list[Segment
     return found
 
 
-def _tokens(found: Sequence[tuple[Segment, Segment | None]]) -> int:
-    return sum(len(segment.columns) for segment, _ in found)
+def _matched_tokens(assigned: Sequence[Assigned]) -> int:
+    return sum(len(segment.columns) for segment, _ in assigned if segment.rows)
 
 
 def ids_of(call: ModelCall, tokens: Sequence[int], embedded: Tensor) -> Tensor | None:

@@ -104,6 +104,5 @@ def strayed(run: TracedGeneration) -> list[Place]:
     """Where the stream of a generation differs from an unsteered one of the same tokens, far beyond rounding."""
     plain, tokens = run.reference([]), run.seen.tokens
     far = [Comparison(run.trace, tokens, plain, block, run.floor).far.tolist() for block in range(len(plain.received))]
-    return sorted(
-        {(block, token.rows[0], token.position) for block, row in enumerate(far) for token, is_far in zip(tokens, row, strict=True) if is_far}
-    )
+    numbers = {(block, number) for block, row in enumerate(far) for number, is_far in enumerate(row) if is_far}
+    return sorted({(block, tokens[number].rows[0], tokens[number].position) for block, number in numbers})
