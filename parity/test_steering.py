@@ -83,7 +83,9 @@ def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -
     requested = f"the requested vector is off by {shift['request_error']:.3g} of the preset's strength"
     assert_holds(record, shift["request_error"] < ROUNDING, requested)
     inside = ", edited inside the block" if shift["inside"] else ""
-    sentence = f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged{inside}"
+    sentence = (
+        f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged{inside}"
+    )
     otherwise = f"not the declared arithmetic, off by up to {shift['max_abs']:.3g}; {sentence}"
     assert_holds(record, shift["declared"], sentence, otherwise)
 

@@ -16,8 +16,8 @@ from steering_core.measure.noise_floor import NoiseFloor, measure_floor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.fault_injection import planted_at
 from steering_core.observe.arrival import observe_arrival
+from steering_core.observe.fault_injection import planted_at
 from steering_core.observe.forward_trace import block_inputs
 from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.observe.shifts import observe_generation

@@ -14,7 +14,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import contribution, first_tensor, observing
 from steering_core.observe.model_call import call_of_block, call_of_model
-from steering_core.observe.row_matching import Segment, RowMatcher, known_rows
+from steering_core.observe.row_matching import RowMatcher, Segment, known_rows
 from steering_core.observe.tokens_seen import known_ids
 
 

@@ -65,16 +65,20 @@ def call_of_block(hidden: Tensor) -> ModelCall:
 
 
 def key_mask(mask: Any, keys: int) -> Tensor | None:
-    """Which cached and new tokens are real: bool [batch, keys], from a mask of two dimensions, or from what the last
-    token may attend to in one of four; None if the mask says nothing about it."""
+    """Which cached and new tokens are real: bool [batch, keys], from a mask of two dimensions, or from what any token may
+    attend to in one of four; None if the mask says nothing about it."""
     if isinstance(mask, Mapping):
         mask = mask.get("full_attention", next(iter(mask.values()), None))
     if not isinstance(mask, Tensor) or mask.dim() not in {2, 4}:
         return None
+    mask = mask.detach().cpu()
     if mask.dim() == 2:
-        return mask.detach().cpu() != 0
-    allowed = mask[:, 0, -1, :keys].detach().cpu()
-    return allowed if allowed.dtype == torch.bool else allowed == 0
+        return mask != 0
+    allowed = (mask if mask.dtype == torch.bool else mask == 0)[:, 0, :, :keys]
+    # A row of padding that would attend to nothing may be made to attend to everything.
+    queries = torch.arange(keys - allowed.shape[1], keys)[:, None]
+    ahead = (allowed & (torch.arange(allowed.shape[2]) > queries)).any(-1, keepdim=True)
+    return (allowed & ~ahead).any(1)
 
 
 def cached_tokens(cache: Any) -> int:

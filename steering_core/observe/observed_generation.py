@@ -74,7 +74,9 @@ class ObservedGeneration:
 
     def unsteered_ends(self, blocks: Collection[int]) -> list[int]:
         """Which of these blocks left the last prompt token of some row where it was."""
-        ends = torch.tensor([position == self.prompts[row] - 1 for row, position in self.places.tolist()], dtype=torch.bool)
+        ends = torch.tensor(
+            [position == self.prompts[row] - 1 for row, position in self.places.tolist()], dtype=torch.bool
+        )
         still = ~self.moved & (self.verdicts != Verdict.UNTOLD) & (self.verdicts != Verdict.DOWNSTREAM)
         return [block for block in blocks if bool((still[block] & ends).any())]
 

@@ -1,12 +1,11 @@
 """From tokens of forward calls to (row, absolute position) places: each is judged over all calls that computed it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from steering_core.observe.judgment import Judgment, Verdict
+from steering_core.observe.judgment import Judgment
 from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.observe.row_matching import KnownRow
 from steering_core.observe.tokens_seen import SeenTokens
@@ -15,27 +14,31 @@ UNSEEN = 127
 """Verdict of a place that no call computed."""
 
 
-def at_places(judgment: Judgment, seen: SeenTokens, rows: Sequence[KnownRow], ids: Tensor, calls: int) -> ObservedGeneration:
-    """The verdict of each place: of the calls that carry the same run of the row, the best, because any of them may have
-    been extra (a probe of the model); of runs with different ends, the worst, because each chose a token."""
-    keys = [(row, token.position, token.end) for token in seen.tokens for row in token.rows]
-    numbers = [number for number, token in enumerate(seen.tokens) for _ in token.rows]
-    runs = sorted(set(keys))
-    places = sorted({key[:2] for key in runs})
-    to_run, to_place = index_of(keys, runs), index_of([run[:2] for run in runs], places)
-    verdicts = torch.where(judgment.seen, judgment.verdicts, UNSEEN)[:, numbers]
-    gaps = judgment.gaps[:, numbers]
-    best = grouped(verdicts, to_run, len(runs), "amin")
-    gaps = grouped(torch.where(verdicts == best[:, to_run], gaps, torch.inf), to_run, len(runs), "amin")
-    flags = [grouped(flag[:, numbers].to(torch.int8), to_run, len(runs), "amax") for flag in (judgment.requested, judgment.moved)]
-    requested, moved = (grouped(flag, to_place, len(places), "amax").bool() for flag in flags)
-    verdicts, gaps = (grouped(values, to_place, len(places), "amax") for values in (best, gaps))
+def at_places(
+    judgment: Judgment, seen: SeenTokens, rows: Sequence[KnownRow], ids: Tensor, calls: int
+) -> ObservedGeneration:
+    """The verdict of each place: the worst of the runs of tokens that carry it, because each chose a token. Of more equal
+    runs than there are rows with these tokens, only as many as rows count, the best: the others were extra forwards."""
+    verdicts = torch.where(judgment.seen, judgment.verdicts, UNSEEN)
+    groups: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
+    for number, token in enumerate(seen.tokens):
+        groups.setdefault((token.rows, token.position, token.end), []).append(number)
+    counted = counting_tokens(verdicts, [(len(key[0]), numbers) for key, numbers in groups.items()])
+    keys = [((row, position), number) for number, (owners, position, _) in enumerate(groups) for row in owners]
+    places = sorted({place for place, _ in keys})
+    to_place = index_of([place for place, _ in keys], places)
+    chosen = counted[:, [number for _, number in keys]]
+
+    def worst(values: Tensor) -> Tensor:
+        return largest_of_groups(values.gather(1, chosen), to_place, len(places))
+
+    verdicts, gaps = worst(verdicts), worst(judgment.gaps)
     return ObservedGeneration(
         torch.tensor(places, dtype=torch.int64).reshape(-1, 2),
         verdicts,
         gaps,
-        requested,
-        moved,
+        worst(judgment.requested.to(torch.int8)).bool(),
+        worst(judgment.moved.to(torch.int8)).bool(),
         [row.prompt for row in rows],
         ids.cpu(),
         calls,
@@ -46,16 +49,28 @@ def at_places(judgment: Judgment, seen: SeenTokens, rows: Sequence[KnownRow], id
     )
 
 
+def counting_tokens(verdicts: Tensor, groups: Sequence[tuple[int, list[int]]]) -> Tensor:
+    """groups: how many rows share some tokens, and the numbers of the tokens -> int64 [blocks, groups], the number of the
+    token that counts: of the best as many as rows, the worst."""
+    first = torch.tensor([numbers[0] for _, numbers in groups], dtype=torch.int64)
+    counted = first.expand(len(verdicts), -1).clone()
+    for group, (rows, numbers) in enumerate(groups):
+        if len(numbers) > 1:
+            order = verdicts[:, numbers].argsort(1, stable=True)[:, min(rows, len(numbers)) - 1]
+            counted[:, group] = torch.tensor(numbers)[order]
+    return counted
+
+
 def index_of(keys: Sequence[tuple[int, ...]], among: Sequence[tuple[int, ...]]) -> Tensor:
     """The number of each key: int64 [keys]."""
     numbers = {key: number for number, key in enumerate(among)}
     return torch.tensor([numbers[key] for key in keys], dtype=torch.int64)
 
 
-def grouped(values: Tensor, groups: Tensor, count: int, how: str) -> Tensor:
-    """[blocks, items] -> [blocks, groups], the smallest ("amin") or largest ("amax") of each group."""
+def largest_of_groups(values: Tensor, groups: Tensor, count: int) -> Tensor:
+    """[blocks, items] -> [blocks, groups], the largest of each group."""
     start = values.new_zeros(len(values), count)
-    return start.scatter_reduce(1, groups.expand(len(values), -1), values, how, include_self=False)
+    return start.scatter_reduce(1, groups.expand(len(values), -1), values, "amax", include_self=False)
 
 
 def unseen(verdicts: Tensor, places: Sequence[tuple[int, int]], rows: Sequence[KnownRow]) -> list[tuple[int, int]]:

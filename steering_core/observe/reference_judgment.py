@@ -12,13 +12,7 @@ from steering_core.observe.forward_trace import ForwardTrace
 from steering_core.observe.judgment import Judgment, Verdict, largest
 from steering_core.observe.reference_stream import ReferenceStream
 from steering_core.observe.tokens_seen import SeenToken
-
-ULPS = 4
-"""Allowed difference from the reference: so many times the spacing of the dtype at the norm of the stream."""
-TOLD = 10
-"""A shift of at least so many times the allowed difference can be told from none."""
-ARRIVED = 0.2
-"""A larger share than this of a requested shift counts as an edit, of the wrong amount."""
+from steering_core.records.thresholds import ARRIVED_SHARE, REFERENCE_ULPS, TELLING_SHIFT
 
 
 class Comparison:
@@ -26,7 +20,12 @@ class Comparison:
     largest component of the requested shift, and the share of that shift that arrived; each float64 [tokens]."""
 
     def __init__(
-        self, trace: ForwardTrace, tokens: Sequence[SeenToken], reference: ReferenceStream, block: int, floor: float | None
+        self,
+        trace: ForwardTrace,
+        tokens: Sequence[SeenToken],
+        reference: ReferenceStream,
+        block: int,
+        floor: float | None,
     ) -> None:
         received, returned = reference.received[block], reference.returned[block]
         stream = received_at(trace, tokens, block, received)
@@ -40,7 +39,7 @@ class Comparison:
         along = ((stream.double().cpu() - before) * shift).sum(-1).nan_to_num(0)
         self.arrived = along / shift.square().sum(-1).clamp(min=torch.finfo(torch.float64).tiny)
         spacing = torch.finfo(received.dtype).eps * after.norm(dim=-1).nan_to_num(0)
-        self.allowed = ULPS * spacing if floor is None else torch.full_like(spacing, floor)
+        self.allowed = REFERENCE_ULPS * spacing if floor is None else torch.full_like(spacing, floor)
 
     @property
     def close(self) -> Tensor:
@@ -50,12 +49,12 @@ class Comparison:
     @property
     def told(self) -> Tensor:
         """bool [tokens]: the requested shift is far beyond rounding."""
-        return (self.shifts > 0) & (self.shifts >= TOLD * self.allowed)
+        return (self.shifts > 0) & (self.shifts >= TELLING_SHIFT * self.allowed)
 
     @property
     def far(self) -> Tensor:
         """bool [tokens]: far beyond rounding from the reference, if the reference knows the token."""
-        return torch.isfinite(self.gaps) & (self.gaps > TOLD * self.allowed)
+        return torch.isfinite(self.gaps) & (self.gaps > TELLING_SHIFT * self.allowed)
 
 
 def received_at(trace: ForwardTrace, tokens: Sequence[SeenToken], block: int, like: Tensor) -> Tensor:
@@ -80,16 +79,18 @@ def judge_by_reference(
     requested at every block, too."""
     blocks = range(len(reference.received))
     compared = [Comparison(trace, tokens, reference, block, floor) for block in blocks]
-    verdicts = judgment.verdicts
+    verdicts, between_blocks = judgment.verdicts, bool((judgment.requested & judgment.moved).any())
     for one, own, gaps in zip(compared, verdicts, judgment.gaps, strict=True):
-        close = ((own == Verdict.AMOUNT) | (own == Verdict.MISSING)) & one.close
-        own[close] = torch.where(one.told[close], int(Verdict.WITHIN), int(Verdict.UNTOLD)).to(own.dtype)
-        gaps[close] = one.gaps[close]
+        within = ((own == Verdict.AMOUNT) | (own == Verdict.MISSING)) & one.close & one.told
+        own[within] = Verdict.WITHIN
+        gaps[within] = one.gaps[within]
+        # A tool that was seen to edit between blocks would have been seen to edit there.
+        own[(own == Verdict.MISSING) & one.close & ~torch.tensor(between_blocks)] = Verdict.UNTOLD
     judgment.inside = _edits_inside(judgment, compared, tokens)
     if judgment.inside:
         for one, own, gaps, requested in zip(compared, verdicts, judgment.gaps, judgment.requested, strict=True):
             wrong = one.far & (own != Verdict.WITHIN) & (own != Verdict.UNTOLD)
-            kinds = torch.where(one.arrived.abs() > ARRIVED, int(Verdict.AMOUNT), int(Verdict.MISSING))
+            kinds = torch.where(one.arrived.abs() > ARRIVED_SHARE, int(Verdict.AMOUNT), int(Verdict.MISSING))
             own[wrong] = torch.where(requested, kinds, int(Verdict.EXTRA)).to(own.dtype)[wrong]
             gaps[wrong] = one.gaps[wrong]
         set_aside_consequences(verdicts, tokens)
@@ -100,7 +101,7 @@ def _edits_inside(judgment: Judgment, compared: Sequence[Comparison], tokens: Se
     """Whether a requested shift arrived, whole or in part, that no observer between blocks saw."""
     shown = judgment.verdicts.clone()
     set_aside_consequences(shown, tokens)
-    arrived = torch.stack([one.told & (one.arrived.abs() > ARRIVED) for one in compared])
+    arrived = torch.stack([one.told & (one.arrived.abs() > ARRIVED_SHARE) for one in compared])
     unseen = judgment.requested & ~judgment.moved
     accepted = unseen & (judgment.verdicts == Verdict.WITHIN)
     return bool((accepted | (unseen & (shown == Verdict.MISSING) & arrived)).any())

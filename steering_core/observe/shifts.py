@@ -4,7 +4,6 @@ batch, absolute position and block, however the tool batches the rows and feeds 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement
@@ -16,7 +15,7 @@ from steering_core.observe.forward_trace import ForwardTrace, trace_forward
 from steering_core.observe.judgment import Judgment, Verdict, judge_exactly
 from steering_core.observe.observed_generation import ObservedGeneration, Place
 from steering_core.observe.places import at_places
-from steering_core.observe.reference_judgment import Comparison, judge_by_reference, received_at
+from steering_core.observe.reference_judgment import Comparison, judge_by_reference
 from steering_core.observe.reference_stream import ReferenceStream
 from steering_core.observe.row_matching import known_rows
 from steering_core.observe.tokens_seen import SeenTokens, find_tokens
