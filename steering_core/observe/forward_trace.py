@@ -56,7 +56,7 @@ def make_traceable(model: LoadedModel) -> None:
             kind.forward = _observable(kind.forward)  # type: ignore[method-assign, assignment]
     for module in modules:
         if "_old_forward" in vars(module):  # accelerate, which spreads a model over devices, keeps the earlier forward
-            module._old_forward = MethodType(type(module).forward, module)
+            vars(module)["_old_forward"] = MethodType(type(module).forward, module)
 
 
 def observed_modules(model: LoadedModel) -> list[nn.Module]:

@@ -50,9 +50,9 @@ class Judgment:
     @classmethod
     def empty(cls, blocks: int, tokens: int) -> "Judgment":
         """Nothing seen yet."""
-        flags = [torch.zeros(blocks, tokens, dtype=torch.bool) for _ in range(3)]
-        gaps = torch.zeros(blocks, tokens, dtype=torch.float64)
-        return cls(*flags, gaps, torch.zeros(blocks, tokens, dtype=torch.int8), set())
+        seen, requested, moved = (torch.zeros(blocks, tokens, dtype=torch.bool) for _ in range(3))
+        gaps, verdicts = (torch.zeros(blocks, tokens, dtype=dtype) for dtype in (torch.float64, torch.int8))
+        return cls(seen, requested, moved, gaps, verdicts, set())
 
 
 def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:

@@ -49,14 +49,14 @@ class ModelCall:
 
 def call_of_model(given: Mapping[str, Any]) -> ModelCall:
     """given: the arguments of the base model's forward, by name."""
-    ids, embeddings = given.get("input_ids"), given.get("inputs_embeds")
-    shape = (ids if ids is not None else embeddings).shape[:2]
-    past = cached_tokens(given.get("past_key_values"))
-    ids = None if ids is None else ids.detach().to("cpu", torch.int64, copy=True)
-    embeddings = None if ids is not None else embeddings.detach().to("cpu", copy=True)
-    mask = key_mask(given.get("attention_mask"), past + shape[1])
-    mask = mask if mask is None or len(mask) == shape[0] else mask.expand(shape[0], -1)
-    return ModelCall(ids, embeddings, mask, _two_dimensional(given.get("position_ids")), past)
+    ids, past = given.get("input_ids"), cached_tokens(given.get("past_key_values"))
+    tokens: Tensor = given["inputs_embeds"] if ids is None else ids
+    rows, width = tokens.shape[:2]
+    tokens = tokens.detach().to("cpu", copy=True)
+    mask = key_mask(given.get("attention_mask"), past + width)
+    mask = mask if mask is None or len(mask) == rows else mask.expand(rows, -1)
+    known, embeddings = (None, tokens) if ids is None else (tokens.long(), None)
+    return ModelCall(known, embeddings, mask, _two_dimensional(given.get("position_ids")), past)
 
 
 def call_of_block(hidden: Tensor) -> ModelCall:

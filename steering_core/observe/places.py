@@ -23,7 +23,7 @@ def at_places(
     groups: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
     for number, token in enumerate(seen.tokens):
         groups.setdefault((token.rows, token.position, token.end), []).append(number)
-    counted = counting_tokens(verdicts, [(len(key[0]), numbers) for key, numbers in groups.items()])
+    counted = counting_tokens(verdicts, [(runs_needed(key[0], key[2], rows), own) for key, own in groups.items()])
     keys = [((row, position), number) for number, (owners, position, _) in enumerate(groups) for row in owners]
     places = sorted({place for place, _ in keys})
     to_place = index_of([place for place, _ in keys], places)
@@ -49,14 +49,21 @@ def at_places(
     )
 
 
+def runs_needed(owners: Sequence[int], end: int, rows: Sequence[KnownRow]) -> int:
+    """How many runs of tokens that end there the rows with these tokens need: one per row whose next token is chosen there;
+    of a part of a prompt, one per row."""
+    choosing = sum(end >= rows[row].prompt for row in owners)
+    return choosing or len(owners)
+
+
 def counting_tokens(verdicts: Tensor, groups: Sequence[tuple[int, list[int]]]) -> Tensor:
-    """groups: how many rows share some tokens, and the numbers of the tokens -> int64 [blocks, groups], the number of the
-    token that counts: of the best as many as rows, the worst."""
+    """groups: how many runs are needed, and the numbers of a token in each -> int64 [blocks, groups], the number of the
+    token that counts: the worst of the best, as many as needed."""
     first = torch.tensor([numbers[0] for _, numbers in groups], dtype=torch.int64)
     counted = first.expand(len(verdicts), -1).clone()
     for group, (rows, numbers) in enumerate(groups):
         if len(numbers) > 1:
-            order = verdicts[:, numbers].argsort(1, stable=True)[:, min(rows, len(numbers)) - 1]
+            order = verdicts[:, numbers].argsort(dim=1, stable=True)[:, min(rows, len(numbers)) - 1]
             counted[:, group] = torch.tensor(numbers)[order]
     return counted
 

@@ -140,7 +140,7 @@ def greedy_without_cache(
 ) -> Rows:
     """The same without a KV cache: the whole sequence again for every token."""
     sequences = [list(prompt) for prompt in prompts]
-    for step in range(new):
+    for _ in range(new):
         batch = pad(sequences, 0, side)
         positions = batch.mask.cumsum(1)
         lengths = torch.tensor([len(prompt) for prompt in prompts])[:, None]
