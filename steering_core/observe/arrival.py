@@ -43,14 +43,16 @@ def observe_arrival(
     block, judgment = edit.site.layer, run.judgment
     prompt = torch.tensor([not token.generated for token in run.seen.tokens], dtype=torch.bool)
     requested, verdicts = judgment.requested[block] & prompt, judgment.verdicts[block]
-    within = requested & (verdicts == Verdict.WITHIN)
-    inside = judgment.inside and bool(within.any())
-    arrived = within if inside else judgment.moved[block] & prompt
+    inside = judgment.inside
+    arrived = (requested if inside else prompt) & judgment.moved[block]
     if not arrived.any():
         raise EmptyMeasurement("unmoved", "steering moved no token of the prompt", "see S2")
     before, after = _around(run, block, arrived, inside)
-    gap = float(judgment.gaps[block][arrived].max()) if inside else _largest_gap(before, after, edit)
-    return Arrival(before, after, gap, inside, inside or gap == 0)
+    if inside:
+        declared = bool((verdicts[arrived] == Verdict.WITHIN).all())
+        return Arrival(before, after, float(judgment.gaps[block][arrived].max()), inside, declared)
+    gap = float(largest(after, expected_output(before, edit)).max())
+    return Arrival(before, after, gap, inside, gap == 0)
 
 
 def _around(run: TracedGeneration, block: int, chosen: Tensor, inside: bool) -> tuple[Tensor, Tensor]:
@@ -68,7 +70,3 @@ def _around(run: TracedGeneration, block: int, chosen: Tensor, inside: bool) -> 
     ]
     before, after = (torch.stack(values) for values in zip(*pairs, strict=True))
     return before, after
-
-
-def _largest_gap(before: Tensor, after: Tensor, edit: Edit) -> float:
-    return float(largest(after, expected_output(before, edit)).max())

@@ -12,6 +12,8 @@ from steering_core.observe.tokens_seen import SeenTokens
 
 UNSEEN = 127
 """Verdict of a place that no call computed."""
+Run = tuple[tuple[int, ...], int, int]
+"""A token of a run: the rows that it can belong to, its position, and the position after the run."""
 
 
 def at_places(
@@ -20,11 +22,11 @@ def at_places(
     """The verdict of each place: the worst of the runs of tokens that carry it, because each chose a token. Of more equal
     runs than there are rows with these tokens, only as many as rows count, the best: the others were extra forwards."""
     verdicts = torch.where(judgment.seen, judgment.verdicts, UNSEEN)
-    groups: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
+    groups: dict[Run, list[int]] = {}
     for number, token in enumerate(seen.tokens):
         groups.setdefault((token.rows, token.position, token.end), []).append(number)
     counted = counting_tokens(verdicts, [(runs_needed(key[0], key[2], rows), own) for key, own in groups.items()])
-    keys = [((row, position), number) for number, (owners, position, _) in enumerate(groups) for row in owners]
+    keys = placed(list(groups), rows)
     places = sorted({place for place, _ in keys})
     to_place = index_of([place for place, _ in keys], places)
     chosen = counted[:, [number for _, number in keys]]
@@ -49,11 +51,25 @@ def at_places(
     )
 
 
+def placed(groups: Sequence[Run], rows: Sequence[KnownRow]) -> list[tuple[tuple[int, int], int]]:
+    """((row, position), number of the group): a run that chose a token of some rows says nothing about another row that
+    only begins like them, unless nothing else does."""
+    own = [(number, choosing(owners, end, rows) or owners) for number, (owners, _, end) in enumerate(groups)]
+    keys = [((row, groups[number][1]), number) for number, owners in own for row in owners]
+    known = {place for place, _ in keys}
+    every = [((row, position), number) for number, (owners, position, _) in enumerate(groups) for row in owners]
+    return keys + [key for key in every if key[0] not in known]
+
+
+def choosing(owners: Sequence[int], end: int, rows: Sequence[KnownRow]) -> list[int]:
+    """The rows whose next token is chosen by a run that ends there."""
+    return [row for row in owners if end >= rows[row].prompt]
+
+
 def runs_needed(owners: Sequence[int], end: int, rows: Sequence[KnownRow]) -> int:
     """How many runs of tokens that end there the rows with these tokens need: one per row whose next token is chosen there;
     of a part of a prompt, one per row."""
-    choosing = sum(end >= rows[row].prompt for row in owners)
-    return choosing or len(owners)
+    return len(choosing(owners, end, rows) or owners)
 
 
 def counting_tokens(verdicts: Tensor, groups: Sequence[tuple[int, list[int]]]) -> Tensor:

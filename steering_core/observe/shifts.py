@@ -103,5 +103,5 @@ def strayed(run: TracedGeneration) -> list[Place]:
     """Where the stream of a generation differs from an unsteered one of the same tokens, far beyond rounding."""
     plain, tokens = run.reference([]), run.seen.tokens
     far = [Comparison(run.trace, tokens, plain, block, run.floor).far.tolist() for block in range(len(plain.received))]
-    numbers = {(block, number) for block, row in enumerate(far) for number, is_far in enumerate(row) if is_far}
-    return sorted({(block, tokens[number].rows[0], tokens[number].position) for block, number in numbers})
+    numbers = [(block, number) for block, row in enumerate(far) for number, is_far in enumerate(row) if is_far]
+    return sorted({(block, row, tokens[number].position) for block, number in numbers for row in tokens[number].rows})
