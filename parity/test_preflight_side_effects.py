@@ -128,8 +128,7 @@ def assert_steering_repeats(experiment: Experiment, steering: SteeringMeasuremen
 
     def arrival(writer: Tool, sign: int) -> list[Any]:
         """Where and how exactly the vector, or the opposite one, arrives in the first prompts."""
-        observed = steering.watch(writer, experiment.edits(sign * direction), 2)
-        return [(shift.call, shift.block, shift.max_abs, shift.actual.tolist()) for shift in observed.shifts]
+        return steering.watch(writer, experiment.edits(sign * direction), 2).arrivals()
 
     new, opposite = (arrival(tool.another(), sign) for sign in (1, -1))
     plain, edits = tokens(tool.another(), []), experiment.edits(direction)

@@ -1,10 +1,15 @@
 """Steering S1, S2, S5-S8: the tool's own edit does what was requested, and nothing else."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from parity.plugin.arguments import Draft, Experiment, Feeding, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_equal, assert_holds
 from steering_core.records.thresholds import ROUNDING
+
+if TYPE_CHECKING:
+    from steering_core.observe.observed_generation import ObservedGeneration, Place
 
 NEW_TOKENS = 6
 FEEDINGS = ("cache", "no-cache", "chunked")
@@ -15,7 +20,8 @@ FEEDINGS = ("cache", "no-cache", "chunked")
 def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S1: adding a zero vector moves nothing, and gives the unsteered answer."""
     observed = steering.watch(tool, steering.zero(), NEW_TOKENS)
-    record.note(boundaries=len(observed.shifts))
+    note(record, observed)
+    observed.check_complete()
     otherwise = f"a zero vector moved the stream {observed.describe()}"
     assert_holds(record, not observed.wrong, "a zero vector moved nothing", otherwise)
     plain = tool.generate(experiment.model, experiment.extraction, [], NEW_TOKENS)
@@ -34,21 +40,16 @@ def test_exact_shift(steering: SteeringMeasurements, tool: Tool, record: Draft, 
         observed = steering.steered(tool, NEW_TOKENS)
     else:
         observed = steering.watch(tool, steering.doubled() if given == "two" else steering.ends(), NEW_TOKENS)
-    record.note(boundaries=len(observed.shifts), calls=observed.calls, moved_tokens=observed.moved)
-    record.note(max_abs=observed.max_abs)
-    assert_holds(record, observed.moved > 0, "the stream moved", "steering changed nothing")
-    assert_equal(record, "forward calls per generated token", observed.calls, observed.ids.shape[1])
-    sentence = f"{observed.moved} token positions moved exactly as requested"
-    assert_holds(record, not observed.wrong, sentence, f"wrong shift {observed.describe()}")
+    assert_moved(record, observed, "steering")
+    assert_right(record, tool, observed, observed.wrong, "moved as requested", "wrong shift")
 
 
 @pytest.mark.clause("S5")
 @pytest.mark.needs("add")
 def test_first_token(experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S5: in prefill the last real token of every row is steered, at every requested block."""
-    blocks = set(experiment.settings.blocks)
-    prefill = [shift for shift in steering.steered(tool, NEW_TOKENS).shifts if shift.call == 0]
-    missed = [shift.block for shift in prefill if shift.block in blocks and not shift.at_end.all()]
+    blocks = sorted(experiment.settings.blocks)
+    missed = steering.steered(tool, NEW_TOKENS).unsteered_ends(blocks)
     record.note(blocks=len(blocks))
     sentence = f"last prompt token steered at {len(blocks)} blocks, in every row"
     otherwise = f"the last prompt token is not steered at blocks {missed}, so the first generated token is not either"
@@ -59,14 +60,11 @@ def test_first_token(experiment: Experiment, steering: SteeringMeasurements, too
 @pytest.mark.needs("add", "feeding")
 @pytest.mark.parametrize("feeding", FEEDINGS)
 def test_position_map(steering: SteeringMeasurements, tool: Tool, record: Draft, feeding: Feeding) -> None:
-    """S6: each forward call edits the declared (row, absolute position) pairs, however the model is fed."""
+    """S6: the declared (row, absolute position) pairs are edited and no others, however the model is fed."""
     observed = steering.steered(tool, NEW_TOKENS, feeding)
-    elsewhere = [shift for shift in observed.shifts if not shift.in_place]
-    record.note(calls=observed.calls, moved_tokens=observed.moved)
-    assert_holds(record, observed.moved > 0, "the stream moved", "steering changed nothing")
-    counted = f"{feeding}: {observed.calls} calls, {observed.moved} token positions"
-    otherwise = f"{counted}; edited elsewhere {observed.describe(elsewhere)}"
-    assert_holds(record, not elsewhere, f"{counted}, each where declared", otherwise)
+    assert_moved(record, observed, "steering")
+    otherwise = f"{feeding}: {observed.calls} calls; edited elsewhere"
+    assert_right(record, tool, observed, observed.misplaced, "moved where declared", otherwise)
 
 
 @pytest.mark.clause("S7")
@@ -75,10 +73,8 @@ def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> 
     """S7: ablating the direction is exact at every boundary, and gives the reference's tokens."""
     edits = steering.ablations()
     observed = steering.watch(tool, edits, NEW_TOKENS)
-    record.note(boundaries=len(observed.shifts), moved_tokens=observed.moved, max_abs=observed.max_abs)
-    assert_holds(record, observed.moved > 0, "the stream moved", "ablation changed nothing")
-    sentence = f"{observed.moved} token positions ablated as requested"
-    assert_holds(record, not observed.wrong, sentence, f"wrong ablation {observed.describe()}")
+    assert_moved(record, observed, "ablation")
+    assert_right(record, tool, observed, observed.wrong, "ablated as requested", "wrong ablation")
     expected = steering.reference_ids(edits, NEW_TOKENS)
     assert_equal(record, "tokens as the reference's", observed.ids.equal(expected), True)
 
@@ -92,6 +88,34 @@ def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -
     record.note(**shift)
     requested = f"the requested vector is off by {shift['request_error']:.3g} of the preset's strength"
     assert_holds(record, shift["request_error"] < ROUNDING, requested)
-    sentence = f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged"
+    inside = ", edited inside the block" if shift["inside"] else ""
+    sentence = (
+        f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged{inside}"
+    )
     otherwise = f"not the declared arithmetic, off by up to {shift['max_abs']:.3g}; {sentence}"
     assert_holds(record, shift["declared"], sentence, otherwise)
+
+
+def note(record: Draft, observed: "ObservedGeneration") -> None:
+    """What was seen, in numbers."""
+    record.note(boundaries=observed.boundaries, calls=observed.calls, moved_tokens=observed.moved_tokens)
+    record.note(max_abs=observed.max_abs, moved_padding=observed.padding, other_tokens=observed.unmatched)
+
+
+def assert_moved(record: Draft, observed: "ObservedGeneration", what: str) -> None:
+    """Every needed token was seen, and some of them moved."""
+    note(record, observed)
+    observed.check_complete()
+    assert_holds(record, observed.moved_tokens > 0, "the stream moved", observed.describe_still(what))
+
+
+def assert_right(
+    record: Draft, tool: Tool, observed: "ObservedGeneration", wrong: "list[Place]", right: str, otherwise: str
+) -> None:
+    """No place is wrong, and no padding moved, unless the tool says that it moves padding."""
+    reference = ", within rounding of the reference" if observed.inside else ""
+    sentence = f"{observed.moved_tokens} (row, position, block) places {right}{reference}, in {observed.calls} calls"
+    padding = f"; {observed.describe_padding()}" if observed.padding else ""
+    assert_holds(record, not wrong, sentence, f"{otherwise} {observed.describe(wrong)}{padding}")
+    untouched = getattr(getattr(tool, "offers", None), "padding_untouched", True)
+    assert_holds(record, not (observed.padding and untouched), f"{sentence}{padding}", observed.describe_padding())

@@ -5,6 +5,7 @@ Each operation gets a stage, the tool and plain arguments, and returns plain dat
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,13 +17,14 @@ from steering_core.hosts.lending import PLANNED, Loan, lent, raised_by
 from steering_core.hosts.stage import Stage
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.arrival import Arrival, observe_arrival
 from steering_core.observe.aspects import LeftChanged
 from steering_core.observe.fault_injection import overwriting_at, planted_at
-from steering_core.observe.forward_trace import trace_forward
 from steering_core.observe.kept_memory import growing_memory
 from steering_core.observe.liveness import count_library_calls
 from steering_core.observe.model_state import watching
-from steering_core.observe.shifts import ObservedGeneration, observe_generation
+from steering_core.observe.observed_generation import ObservedGeneration
+from steering_core.observe.shifts import observe_generation
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
@@ -44,18 +46,16 @@ def direction(stage: Stage, tool: Any, harmful: TokenBatch, harmless: TokenBatch
 
 
 def observe(
-    stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int
+    stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int, floor: float | None = None
 ) -> ObservedGeneration:
-    """A steered generation, and where it moved the residual stream."""
-    return observe_generation(tool, stage.model, batch, edits, max_new_tokens)
+    """A steered generation, and where it moved the residual stream. floor: see `observe_generation`."""
+    untouched = replace(stage.model, module=stage.pristine)
+    return observe_generation(tool, stage.model, batch, edits, max_new_tokens, untouched=untouched, floor=floor)
 
 
-def around_edit(stage: Stage, tool: Tool, batch: TokenBatch, edit: Edit) -> dict[str, Tensor]:
-    """The stream before and after one edit during prefill, at the real tokens: [tokens, hidden] each."""
-    with trace_forward(stage.model) as seen:
-        tool.generate(stage.model, batch, [edit], 1)
-    real, block = batch.mask.bool(), edit.site.layer
-    return {"before": seen.returned[0][block][real], "after": seen.received[0][block + 1][real]}
+def arrival(stage: Stage, tool: Tool, batch: TokenBatch, edit: Edit) -> Arrival:
+    """The stream before and after one edit, at the tokens of the prompt that moved."""
+    return observe_arrival(tool, stage.model, batch, edit, untouched=replace(stage.model, module=stage.pristine))
 
 
 def planted(
@@ -153,7 +153,7 @@ def after_failure(
 OPERATIONS: dict[str, Callable[..., Any]] = {
     operation.__name__: operation
     for operation in (
-        *(read, generate, direction, observe, around_edit, planted, contract),
+        *(read, generate, direction, observe, arrival, planted, contract),
         *(library_calls, ownership, left_changed, after_failure),
     )
 }

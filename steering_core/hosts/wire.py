@@ -16,8 +16,9 @@ from steering_core.models.model import LoadRequest
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.observe.arrival import Arrival
 from steering_core.observe.aspects import LeftChanged
-from steering_core.observe.shifts import ObservedGeneration, Shift
+from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.tools.edits import Ablate, Add
 from steering_core.tools.tool import ToolVersion
 
@@ -27,7 +28,7 @@ LARGEST = 64 << 30
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
-        *(Ablate, Add, LeftChanged, LoadRequest, ModelSpec, ObservedGeneration, Shift, Site, TokenBatch, ToolVersion),
+        *(Ablate, Add, Arrival, LeftChanged, LoadRequest, ModelSpec, ObservedGeneration, Site, TokenBatch, ToolVersion),
     )
 }
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from steering_core.compare import compare, first_difference, unit
-from steering_core.errors import EmptyMeasurement
 from steering_core.hosts.stage import Feeding, fed
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
@@ -18,9 +17,9 @@ from steering_core.measure.noise_floor import NoiseFloor, measure_floor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.expectation import expected_output
+from steering_core.observe.arrival import Arrival
 from steering_core.observe.forward_trace import block_inputs
-from steering_core.observe.shifts import ObservedGeneration
+from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.tool import Tool
 
@@ -88,23 +87,21 @@ class SteeringMeasurements:
         """How the requested shift arrives at the first steered block, during prefill, over real tokens.
 
         declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every
-        token that moved (S2 and S6 judge which tokens move). ratio: the part of the requested shift that arrives (1 in
+        token that moved (S2 and S6 judge which tokens move). inside: the tool edits inside the block, where only the
+        result can be judged: within rounding of the reference. ratio: the part of the requested shift that arrives (1 in
         exact arithmetic). unchanged: share of components that did not move. request_error: distance of the requested
         vector from the unit direction at the preset's strength, as a share of that strength.
         """
-        model, batch, edit = self.experiment.model, self.experiment.extraction, self._true_edits()[0]
-        before, after = self.experiment.perform(tool, "around_edit", batch=batch, edit=edit).values()
-        reached = (after != before).any(-1)
-        if not reached.any():
-            raise EmptyMeasurement("unmoved", "steering moved no token of the prompt", "see S2")
-        before, after = before[reached], after[reached]
+        model, edit = self.experiment.model, self._true_edits()[0]
+        arrived: Arrival = self.experiment.perform(tool, "arrival", batch=self.experiment.extraction, edit=edit)
+        before, after = arrived.before.to(model.device), arrived.after.to(model.device)
         requested = edit.vector.double().to(before.device) * self.experiment.settings.strength
         moved = after.double() - before.double()
-        gap = float((after.double() - expected_output(before, edit).double()).abs().max())
         ratio = float((moved @ requested).mean() / requested.square().sum())
         arrival = {"ratio": ratio, "unchanged": float((moved == 0).double().mean())}
-        arrival |= {"max_abs": gap, "request_error": self._request_error(requested)}
-        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": gap == 0, **arrival}
+        arrival |= {"max_abs": arrived.max_abs, "request_error": self._request_error(requested)}
+        arrival |= {"inside": arrived.inside}
+        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": arrived.declared, **arrival}
 
     def _request_error(self, requested: Tensor) -> float:
         """How far a requested shift, float64 [hidden], is from the true direction at the preset's strength; relative."""

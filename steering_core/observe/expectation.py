@@ -4,7 +4,7 @@ the coefficients alone.
 Nothing here is shared with the tools: a defect in what they share must not move the expected value too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,8 +43,14 @@ def expected_stream(hidden: Tensor, edits: Sequence[Edit], mask: Tensor, columns
 
     mask: int64 [batch, prompt], 1 at real tokens.
     """
+    return edited(hidden, edits, lambda phase: expected_tokens(mask, columns, phase))
+
+
+def edited(hidden: Tensor, edits: Sequence[Edit], tokens_of: Callable[[str], Tensor]) -> Tensor:
+    """hidden: [batch, width, hidden] -> the same shape, edited in order, each edit at the tokens of its phase: bool
+    [batch, width]."""
     for edit in edits:
-        tokens = expected_tokens(mask, columns, edit.phase).to(hidden.device)
+        tokens = tokens_of(edit.phase).to(hidden.device)
         hidden = torch.where(tokens[..., None], expected_output(hidden, edit), hidden)
     return hidden
 

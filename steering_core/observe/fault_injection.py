@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.forward_trace import block_inputs, first_tensor, observing
+from steering_core.observe.forward_trace import contribution, first_tensor, observing
+from steering_core.observe.model_call import call_of_block, call_of_model
+from steering_core.observe.row_matching import RowMatcher, Segment, known_rows
+from steering_core.observe.tokens_seen import known_ids
 
 
 class PlannedFailure(RuntimeError):
@@ -52,26 +56,31 @@ def overwriting_at(model: LoadedModel, block: int) -> Iterator[None]:
 
 @contextmanager
 def planted_at(model: LoadedModel, block: int, vector: Tensor, prompts: TokenBatch) -> Iterator[None]:
-    """The block adds `vector` ([hidden]) to its output, at every token of the rows that hold one of the prompts,
-    however a tool batches them."""
-    embedded = block_inputs(model, prompts.inputs(), {0})[0]
-    starts = [row[mask.bool()] for row, mask in zip(embedded, prompts.mask, strict=True)]
-    rows: list[int] = []
+    """The block adds `vector` ([hidden]) to the residual stream, at the tokens of these prompts, however a tool batches
+    them.
 
-    def plant(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
-        if module is model.blocks[0]:
-            rows[:] = [number for number, row in enumerate(hidden) if any(_holds(row, start) for start in starts)]
-        output = call()
-        if module is not model.blocks[block]:
+    It is added to what the block's last module writes, at the class level, so that it is in every tensor from which the
+    block's output can be read: that output, and the sum of the streams before it.
+    """
+    matcher = RowMatcher(known_rows(prompts, torch.zeros(len(prompts.ids), 0, dtype=torch.long), []))
+    base, first, writer = model.module.base_model, model.blocks[0], contribution(model, block)
+    found, running = list[Segment](), list[nn.Module]()
+
+    def plant(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
+        if module is base or (module is first and base not in running):
+            seen = call_of_model(given) if module is base else call_of_block(given)
+            found[:] = matcher.match(seen, known_ids(model, seen, matcher.rows))
+        running.append(module)
+        try:
+            output = call()
+        finally:
+            running.pop()
+        if module is not writer:
             return output
         planted = first_tensor(output).clone()
-        planted[rows] += vector.to(planted)
+        for segment in found:
+            planted[segment.place[1], segment.columns] += vector.to(planted)
         return (planted, *output[1:]) if isinstance(output, tuple) else planted
 
     with observing(model, plant):
         yield
-
-
-def _holds(row: Tensor, start: Tensor) -> bool:
-    """Whether a row is the prompt with padding on one side."""
-    return row[-len(start) :].equal(start) or row[: len(start)].equal(start)

@@ -1,13 +1,16 @@
 """An independent trace of a forward pass: what each block returned and what the next one received.
 
-It observes in the classes of the decoder block and the final norm, beneath the modules, so it sees every tool's run: a
-tool can delete forward hooks (pyvene does) or replace an instance's `forward` (nnsight does) without hiding from it.
-Call `make_traceable` before a tool wraps the model: a wrapper keeps the `forward` that was there before it.
+It observes in the classes of the base model, the decoder block, the final norm and the module that writes
+`mlp_contrib`, beneath the modules, so it sees every tool's run: a tool can delete forward hooks (pyvene does) or replace
+an instance's `forward` (nnsight does) without hiding from it. Call `make_traceable` before a tool wraps the model: a
+wrapper keeps the `forward` that was there before it.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from types import MethodType
 from typing import Any
 
@@ -15,18 +18,23 @@ import torch
 from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.observe.model_call import ModelCall, call_of_block, call_of_model
 
-Observer = Callable[[nn.Module, Tensor, Callable[[], Any]], Any]
-"""Runs in place of a module's forward: gets the module, its input, and the forward to call; returns the output."""
+Observer = Callable[[nn.Module, Any, Callable[[], Any]], Any]
+"""Runs in place of a module's forward: gets the module, what it was given (its input tensor; of the base model, the
+arguments by name), and the forward to call; returns the output."""
 OBSERVERS: list[Observer] = []
 """The last one observes; while there is none, only the class's own forward runs."""
 
 
 @dataclass(eq=False)
 class ForwardTrace:
-    """received[call][i]: what block i got in the call-th forward ([batch, seq, hidden]); index `layers` is the final
-    norm. returned[call][i]: what block i itself returned, before any tool changed it."""
+    """calls[call]: which tokens the call-th forward carried. received[call][i]: what block i got in it ([batch, seq,
+    hidden]); index `layers` is the final norm. returned[call][i]: what block i itself returned, before any tool changed
+    it."""
 
+    calls: list[ModelCall] = field(default_factory=list)
     received: list[dict[int, Tensor]] = field(default_factory=list)
     returned: list[dict[int, Tensor]] = field(default_factory=list)
 
@@ -38,26 +46,41 @@ def first_tensor(value: Any) -> Tensor:
 
 
 def make_traceable(model: LoadedModel) -> None:
-    """Wrap the forward of the model's block and final-norm classes, once; without observers nothing changes.
+    """Wrap the forward of the observed modules' classes, once; without observers nothing changes.
 
     (Activation checkpointing, used in training alone, looks for its own `forward` on the class and stays off.)
     """
-    modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
+    modules = observed_modules(model)
     for kind in {type(module) for module in modules}:
-        original = kind.__dict__["forward"]
-        if not hasattr(original, "untraced"):
-            kind.forward = _observable(original)  # type: ignore[assignment]
+        if not hasattr(kind.forward, "untraced"):
+            kind.forward = _observable(kind.forward)  # type: ignore[method-assign, assignment]
     for module in modules:
         if "_old_forward" in vars(module):  # accelerate, which spreads a model over devices, keeps the earlier forward
-            module._old_forward = MethodType(type(module).forward, module)
+            vars(module)["_old_forward"] = MethodType(type(module).forward, module)
+
+
+def observed_modules(model: LoadedModel) -> list[nn.Module]:
+    """The base model, its blocks, the final norm, and what writes each block's `mlp_contrib`."""
+    writers = [contribution(model, block) for block in range(len(model.blocks))]
+    return [model.module.base_model, *model.blocks, model.module_at(model.architecture.final_norm), *writers]
+
+
+def contribution(model: LoadedModel, block: int) -> nn.Module:
+    """The module whose output a block adds to the residual stream last."""
+    return model.module_at(model.architecture.tap(Site("mlp_contrib", block)).path)
 
 
 def _observable(original: Callable[..., Any]) -> Callable[..., Any]:
+    names = list(inspect.signature(original).parameters)[1:]
+    whole_model = "input_ids" in names
+
+    @wraps(original)
     def forward(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if not OBSERVERS:
             return original(module, *args, **kwargs)
-        hidden = args[0] if args else kwargs["hidden_states"]
-        return OBSERVERS[-1](module, hidden, lambda: original(module, *args, **kwargs))
+        named = dict(zip(names, args, strict=False)) | kwargs
+        given = named if whole_model else next(iter(named.values()))
+        return OBSERVERS[-1](module, given, lambda: original(module, *args, **kwargs))
 
     forward.untraced = original  # type: ignore[attr-defined]
     return forward
@@ -65,7 +88,7 @@ def _observable(original: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def observing(model: LoadedModel, observer: Observer) -> Iterator[None]:
-    """`observer` runs in place of each block's and the final norm's forward while the context is open."""
+    """`observer` runs in place of the forward of each observed module while the context is open."""
     make_traceable(model)
     OBSERVERS.append(observer)
     try:
@@ -89,19 +112,28 @@ def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | No
     modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
     numbers = {id(module): number for number, module in enumerate(modules)}
     kept = set(numbers.values()) if boundaries is None else boundaries
+    base, current = model.module.base_model, list[ModelCall]()
 
-    def record(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
+    def record(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
+        if module is base:
+            current[:] = [call_of_model(given)]
+            try:
+                return call()
+            finally:
+                current.clear()
         number = numbers.get(id(module))
         if number is None:
             return call()
-        if number == 0:
+        if number == 0 or not trace.calls:
+            trace.calls.append(current[0] if current else call_of_block(given))
             trace.received.append({})
             trace.returned.append({})
+        received, returned = trace.received[-1], trace.returned[-1]
         if number in kept:
-            trace.received[-1][number] = hidden.detach().to(model.device, copy=True)
+            received[number] = given.detach().to(model.device, copy=True)
         output = call()
         if number + 1 in kept:
-            trace.returned[-1][number] = first_tensor(output).detach().to(model.device, copy=True)
+            returned[number] = first_tensor(output).detach().to(model.device, copy=True)
         return output
 
     recorder: Observer = torch.compiler.disable(record)  # a compiled model does not include the observer

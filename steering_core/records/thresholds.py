@@ -25,6 +25,13 @@ ROUNDING = 1e-5
 """D6, S8: allowed relative difference of a float32 vector from its value in float64."""
 ATOL = 1e-5
 """P6: allclose(atol=1e-5, rtol=0) on raw activations (section D)."""
+REFERENCE_ULPS = 32
+"""S1, S2, S5-S8: a stream edited inside a block may differ from the reference's by so many times the spacing of its dtype
+at its norm. In float32, other batch shapes moved three random blocks by up to 7."""
+TELLING_SHIFT = 10
+"""The same: a shift of at least so many times the allowed difference can be told from none."""
+ARRIVED_SHARE = 0.2
+"""The same: if a larger share of a requested shift arrived, the amount is wrong; else the shift is missing."""
 NORM_SPREAD = 1e-2
 """D3: allowed spread of the direction's norm over tools and repeats, as a share of its mean."""
 COMPONENT = 1e-2

@@ -1,0 +1,110 @@
+"""Whether each token's stream moved as requested at each block: exactly, by what the block itself returned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+from steering_core.models.model import LoadedModel
+from steering_core.observe.expectation import edited
+from steering_core.observe.forward_trace import ForwardTrace
+from steering_core.observe.tokens_seen import SeenTokens
+from steering_core.tools.edits import Edit
+
+
+class Verdict(IntEnum):
+    """Of one token at one block, from best to worst; those from AMOUNT on are wrong."""
+
+    EXACT = 0
+    WITHIN = 1
+    """Within rounding of the reference, which moved it by far more."""
+    UNTOLD = 2
+    """Within rounding of the reference, which moved it by little more than rounding."""
+    DOWNSTREAM = 3
+    """Differs from the reference, as it must after an earlier difference in the same row."""
+    AMOUNT = 4
+    """Moved as requested, but not by the requested amount."""
+    EXTRA = 5
+    """Moved, though nothing was requested there."""
+    MISSING = 6
+    """Not moved, though it was requested."""
+
+
+@dataclass(eq=False)
+class Judgment:
+    """Of every token at every block, [blocks, tokens]. seen: whether the block ran for it. requested, moved: whether it
+    had to move and did, between two blocks. gaps: largest |difference| from what was expected. verdicts: int8.
+
+    padding: (row, column) of the padding that moved. inside: whether the tool edits inside blocks."""
+
+    seen: Tensor
+    requested: Tensor
+    moved: Tensor
+    gaps: Tensor
+    verdicts: Tensor
+    padding: set[tuple[int, int]]
+    inside: bool = False
+
+    @classmethod
+    def empty(cls, blocks: int, tokens: int) -> "Judgment":
+        """Nothing seen yet."""
+        seen, requested, moved = (torch.zeros(blocks, tokens, dtype=torch.bool) for _ in range(3))
+        gaps, verdicts = (torch.zeros(blocks, tokens, dtype=dtype) for dtype in (torch.float64, torch.int8))
+        return cls(seen, requested, moved, gaps, verdicts, set())
+
+
+def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:
+    """Each block's own output, edited as requested, against what the next module received: bit for bit."""
+    judgment = Judgment.empty(model.spec.layers, len(seen.tokens))
+    for call in range(len(trace.calls)):
+        own = [number for number, token in enumerate(seen.tokens) if token.call == call]
+        if own:
+            _judge_call(judgment, trace, seen, edits, call, own)
+    requested, moved = judgment.requested, judgment.moved
+    verdicts = judgment.verdicts
+    verdicts[requested & moved & (judgment.gaps > 0)] = Verdict.AMOUNT
+    verdicts[~requested & moved] = Verdict.EXTRA
+    verdicts[requested & ~moved] = Verdict.MISSING
+    judgment.gaps[verdicts == Verdict.EXACT] = 0
+    return judgment
+
+
+def _judge_call(
+    judgment: Judgment, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit], call: int, own: list[int]
+) -> None:
+    """Fill in the tokens of one call, whose numbers are `own`."""
+    tokens = [seen.tokens[number] for number in own]
+    places = [token.index for token in tokens], [token.column for token in tokens]
+    real, generated = (torch.zeros(trace.calls[call].shape, dtype=torch.bool) for _ in range(2))
+    real[places], generated[places] = True, torch.tensor([token.generated for token in tokens])
+    phases = {"both": real, "prefill": real & ~generated, "decode": real & generated}
+    padding = torch.zeros_like(real)
+    padding[list(seen.owners[call])] = ~trace.calls[call].real[list(seen.owners[call])]
+    for block in _complete_blocks(trace, call):
+        before, after = trace.returned[call][block], trace.received[call][block + 1]
+        expected = edited(before, [edit for edit in edits if edit.site.layer == block], phases.__getitem__)
+        requested, moved = (changed(before, values) for values in (expected, after))
+        judgment.seen[block, own] = True
+        judgment.requested[block, own], judgment.moved[block, own] = requested[places], moved[places]
+        judgment.gaps[block, own] = largest(after, expected)[places]
+        moved_padding = (moved & padding).nonzero().tolist()
+        judgment.padding |= {(seen.owners[call][index], column) for index, column in moved_padding}
+
+
+def _complete_blocks(trace: ForwardTrace, call: int) -> list[int]:
+    """Blocks that returned in this call, and whose successor received."""
+    return [block for block in trace.returned[call] if block + 1 in trace.received[call]]
+
+
+def changed(before: Tensor, after: Tensor) -> Tensor:
+    """bool [...] on the CPU: whether any value of the last dimension changed; what was not a number, and still is not,
+    did not."""
+    return ((after != before) & ~(after.isnan() & before.isnan())).any(-1).cpu()
+
+
+def largest(values: Tensor, expected: Tensor) -> Tensor:
+    """Largest |difference| over the last dimension, float64 on the CPU; infinite where a value is not a number."""
+    gaps = (values.double() - expected.double()).abs().amax(-1)
+    return gaps.nan_to_num(nan=torch.inf, posinf=torch.inf).cpu()

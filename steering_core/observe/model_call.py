@@ -1,0 +1,95 @@
+"""What one forward call of the model was given, beneath any tool: its tokens, and the ways to read their positions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ModelCall:
+    """One forward call, on the CPU.
+
+    ids: int64 [batch, width]; None where only embeddings were given. embeddings: [batch, width, hidden], then. mask: bool
+    [batch, past + width], or None. positions: int64 [batch, width], or None. past: tokens in the KV cache before.
+    """
+
+    ids: Tensor | None
+    embeddings: Tensor | None = None
+    mask: Tensor | None = None
+    positions: Tensor | None = None
+    past: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, tokens per row)."""
+        given = self.ids if self.ids is not None else self.embeddings
+        assert given is not None
+        return int(given.shape[0]), int(given.shape[1])
+
+    @property
+    def real(self) -> Tensor:
+        """bool [batch, width]: not known to be padding."""
+        width = self.shape[1]
+        known = self.mask is not None and self.mask.shape[1] >= width
+        return self.mask[:, -width:] if known and self.mask is not None else torch.ones(self.shape, dtype=torch.bool)
+
+    def readings(self) -> Iterator[Tensor]:
+        """Absolute positions, int64 [batch, width], as each of the arguments gives them: the mask (which counts real
+        tokens only), the position ids, the length of the cache."""
+        rows, width = self.shape
+        if self.mask is not None and self.mask.shape[1] == self.past + width:
+            yield (self.mask.cumsum(1) - 1)[:, -width:]
+        if self.positions is not None:
+            yield self.positions.expand(rows, width)
+        yield torch.arange(self.past, self.past + width).expand(rows, width)
+
+
+def call_of_model(given: Mapping[str, Any]) -> ModelCall:
+    """given: the arguments of the base model's forward, by name."""
+    ids, past = given.get("input_ids"), cached_tokens(given.get("past_key_values"))
+    tokens: Tensor = given["inputs_embeds"] if ids is None else ids
+    rows, width = tokens.shape[:2]
+    tokens = tokens.detach().to("cpu", copy=True)
+    mask = key_mask(given.get("attention_mask"), past + width)
+    mask = mask if mask is None or len(mask) == rows else mask.expand(rows, -1)
+    known, embeddings = (None, tokens) if ids is None else (tokens.long(), None)
+    return ModelCall(known, embeddings, mask, _two_dimensional(given.get("position_ids")), past)
+
+
+def call_of_block(hidden: Tensor) -> ModelCall:
+    """A tool that runs the blocks itself: what the first block received stands for the tokens."""
+    return ModelCall(None, hidden.detach().to("cpu", copy=True))
+
+
+def key_mask(mask: Any, keys: int) -> Tensor | None:
+    """Which cached and new tokens are real: bool [batch, keys], from a mask of two dimensions, or from what any token may
+    attend to in one of four; None if the mask says nothing about it."""
+    if isinstance(mask, Mapping):
+        mask = mask.get("full_attention", next(iter(mask.values()), None))
+    if not isinstance(mask, Tensor) or mask.dim() not in {2, 4}:
+        return None
+    mask = mask.detach().cpu()
+    if mask.dim() == 2:
+        return mask != 0
+    allowed = (mask if mask.dtype == torch.bool else mask == 0)[:, 0, :, :keys]
+    # A row of padding that would attend to nothing may be made to attend to everything.
+    queries = torch.arange(keys - allowed.shape[1], keys)[:, None]
+    ahead = (allowed & (torch.arange(allowed.shape[2]) > queries)).any(-1, keepdim=True)
+    return (allowed & ~ahead).any(1)
+
+
+def cached_tokens(cache: Any) -> int:
+    """How many tokens a KV cache holds: one of transformers' own, or a tuple of (keys, values) per block."""
+    if cache is None or (isinstance(cache, tuple) and not cache):
+        return 0
+    return int(cache[0][0].shape[-2]) if isinstance(cache, tuple) else int(cache.get_seq_length())
+
+
+def _two_dimensional(positions: Any) -> Tensor | None:
+    if not isinstance(positions, Tensor):
+        return None
+    positions = positions.detach().to("cpu", torch.int64, copy=True)
+    return positions if positions.dim() == 2 else positions.reshape(-1, positions.shape[-1])[:1]

@@ -1,0 +1,135 @@
+"""Where a stream is not exactly as requested: what counts as rounding, what cannot be told, what moved otherwise."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import torch
+
+from steering_core.errors import EmptyMeasurement
+from steering_core.observe.arrival import observe_arrival
+from steering_core.observe.forward_trace import make_traceable
+from steering_core.observe.judgment import Verdict
+from steering_core.observe.observed_generation import ObservedGeneration
+from steering_core.observe.shifts import observe_generation
+from steering_core.tests.observe.test_tool_styles import NEW, edits_for, observed, rows
+from steering_core.tests.random_models import random_model
+from steering_core.tests.steering_styles import STYLES, Style
+from steering_core.tools.edits import Edit
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def half_precision(style: str, inside: bool, strength: float, fault: str = "", floor: float | None = None) -> Any:
+    """A bfloat16 model, steered with `strength` times the vector."""
+    model = random_model("qwen2", torch.bfloat16)
+    make_traceable(model)
+    edits: list[Edit] = [replace(edit, coefficient=strength) for edit in edits_for(model)]  # type: ignore[call-arg]
+    tool: Any = Style(style, STYLES[style], inside, fault)
+    return observe_generation(tool, model, rows(), edits, NEW, floor=floor)
+
+
+def test_an_edit_inside_a_block_counts_only_within_the_floor() -> None:
+    model = random_model("qwen2")
+    make_traceable(model)
+    tool: Any = Style("row by row", STYLES["row by row"], inside=True)
+
+    exact, loose = (
+        observe_generation(tool, model, rows(), edits_for(model), NEW, floor=floor) for floor in (0.0, 1e-2)
+    )
+
+    assert exact.wrong
+    assert (loose.wrong, loose.inside) == ([], True)
+    assert 0 < loose.max_abs < 1e-2
+
+
+def test_a_shift_that_rounding_could_hide_cannot_be_told() -> None:
+    for fault in ("", "nothing"):
+        generation = half_precision("generate", inside=True, strength=0.1, fault=fault)
+        assert (generation.wrong, generation.moved_tokens) == ([], 0)
+        with pytest.raises(EmptyMeasurement, match="requested at block 1 cannot be told from rounding"):
+            generation.check_complete()
+
+
+def test_in_half_precision_an_edit_between_blocks_is_still_judged_exactly() -> None:
+    right, missed, weak = (
+        half_precision("row by row", False, 2.0, fault) for fault in ("", "last prompt token", "strength")
+    )
+
+    assert right.wrong == []
+    assert {position for _, row, position in missed.wrong if row == 0} == {int(rows().mask[0].sum()) - 1}
+    assert weak.wrong
+
+
+def test_the_first_difference_is_named_and_its_consequences_are_not() -> None:
+    """A tool that edits inside a block: one block too early, and without the last prompt token."""
+    early, missed = (observed("generate", "inside", fault) for fault in ("block", "last prompt token"))
+
+    assert early.describe().startswith("at block 0 in the prompts: 0 requested tokens not shifted, 50 others shifted")
+    last = {(row, int(mask.sum()) - 1) for row, mask in enumerate(rows().mask)}
+    assert {(block, (row, position)) for block, row, position in missed.wrong} == {(1, place) for place in last}
+    assert bool((missed.verdicts == Verdict.DOWNSTREAM).any())
+    assert missed.unsteered_ends([1, 2]) == [1]
+
+
+def test_the_wrong_amount_inside_a_block_is_called_that() -> None:
+    assert (
+        "50 tokens shifted by the wrong amount, off by up to" in observed("row by row", "inside", "strength").describe()
+    )
+
+
+def test_what_moved_otherwise_is_said() -> None:
+    """A tenth of the requested shift inside a block arrives nowhere, and yet the stream is not the unsteered one."""
+    model = random_model("qwen2")
+    make_traceable(model)
+    edits = edits_for(model)
+    weak: list[Edit] = [replace(edit, coefficient=0.2) for edit in edits]  # type: ignore[call-arg]
+    tool: Any = Weak(Style("generate", STYLES["generate"], inside=True), weak)
+
+    still, nothing = observe_generation(tool, model, rows(), edits, NEW), observed("generate", "inside", "nothing")
+
+    assert (still.moved_tokens, nothing.moved_tokens) == (0, 0)
+    words = "no requested shift arrived, but the stream moved at 142 other places, first at block 1, prompt token 0 of row 0"
+    assert still.describe_still() == words
+    assert nothing.describe_still("ablation") == "ablation changed nothing"
+
+
+class Weak:
+    """A tool that is given other edits than it applies."""
+
+    name = "weak"
+
+    def __init__(self, tool: Any, edits: list[Edit]) -> None:
+        self.tool, self.edits = tool, edits
+
+    def generate(self, model: Any, batch: Any, edits: Any, new: int) -> Any:
+        """With its own edits."""
+        return self.tool.generate(model, batch, self.edits, new)
+
+
+def test_an_observed_generation_is_plain_data() -> None:
+    generation = observed("generate", "inside", "strength")
+
+    for each in fields(ObservedGeneration):
+        value = getattr(generation, each.name)
+        assert isinstance(value, torch.Tensor | int | list), each.name
+        assert not isinstance(value, torch.Tensor) or value.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    "style", ["generate", "row by row", "threes, reversed", "prompt cache", "own loop, embeddings"]
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_arrives_of_an_addition(style: str, inside: bool) -> None:
+    model = random_model("qwen2")
+    make_traceable(model)
+    edit = edits_for(model)[0]
+    right, wrong = (Style(style, STYLES[style], inside, fault) for fault in ("", "strength"))
+
+    arrived = observe_arrival(right, model, rows(), edit)  # type: ignore[arg-type]
+
+    assert (arrived.inside, arrived.declared) == (inside, True)
+    assert torch.allclose(arrived.after - arrived.before, (2 * edit.vector).expand(len(arrived.after), -1), atol=1e-3)
+    too_much = observe_arrival(wrong, model, rows(), edit)  # type: ignore[arg-type]
+    assert (too_much.inside, too_much.declared) == (inside, False)
+    assert torch.allclose(too_much.after - too_much.before, (3 * edit.vector).expand(len(arrived.after), -1), atol=1e-3)
