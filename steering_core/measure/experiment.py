@@ -13,10 +13,11 @@ from torch import Tensor
 from steering_core.compare import unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
-from steering_core.localize import localize_tensor
+from steering_core.localize import Localization, localize_tensor
 from steering_core.measure import reference
 from steering_core.measure.fresh_process import FreshProcess
 from steering_core.measure.keys import identity, model_key
+from steering_core.measure.noise_floor import token_floors
 from steering_core.measure.store import Store, digest
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import Settings
@@ -29,6 +30,7 @@ from steering_core.prompts import PromptSet
 from steering_core.quality import DEFAULT_CLASSIFIER
 from steering_core.records.provenance import environment
 from steering_core.records.record import Arm
+from steering_core.records.thresholds import FLOOR_MARGIN
 from steering_core.tools.edits import Edit, steering_edits
 from steering_core.tools.tool import Tool
 
@@ -57,6 +59,7 @@ class Experiment:
     _batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict, init=False)
     _captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict, init=False)
     _received: dict[str, dict[int, Tensor]] = field(default_factory=dict, init=False)
+    _floors: dict[tuple[tuple[tuple[int, ...], ...], Site], float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         make_traceable(self.model)
@@ -79,11 +82,13 @@ class Experiment:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
 
-    def read(self, tool: Tool, batch: TokenBatch) -> dict[Site, Tensor]:
-        """The tool's captures that preflight needs, in one forward; read once per tool and batch."""
-        key = (*identity(tool).values(), batch.digest)
+    def read(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site] = ()) -> dict[Site, Tensor]:
+        """The tool's captures of these sites, by default of the tested one alone, asked for together; read once per
+        tool, batch and sites."""
+        sites = list(sites) or [self.site]
+        key = (*identity(tool).values(), batch.digest, *map(str, sites))
         if key not in self._captures:
-            self._captures[key] = tool.read(self.model, batch, self.preflight_sites)
+            self._captures[key] = tool.read(self.model, batch, sites)
         return self._captures[key]
 
     @cached_property
@@ -101,9 +106,19 @@ class Experiment:
             self._received[batch.digest] = block_inputs(self.model, batch.inputs(), layers)
         return self._received[batch.digest]
 
-    def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> str:
-        """Which tensor a tool returned instead of the requested one, in one sentence."""
-        return localize_tensor(self.model, batch, requested, returned).sentence
+    def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> Localization:
+        """Which tensor a tool returned for the requested one."""
+        return localize_tensor(self.model, batch, requested, returned)
+
+    def floor(self, batch: TokenBatch, sites: Sequence[Site]) -> float:
+        """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
+        the sum of their noise floors, times the margin. Measured once per prompts and site."""
+        rows = [ids[mask.bool()].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)]
+        prompts = tuple(map(tuple, rows))
+        if new := [site for site in sites if (prompts, site) not in self._floors]:
+            measured = token_floors(self.model, rows, new)
+            self._floors |= {(prompts, site): floor for site, floor in measured.items()}
+        return FLOOR_MARGIN * sum(self._floors[prompts, site] for site in sites)
 
     def direction(self, tool: Tool, repeat: int) -> Tensor:
         """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""
