@@ -65,7 +65,7 @@ CASES = (
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
     Case("RH7", "plain_hooks:CenteredInPlace", "P1", ("resid_post@7 against",)),
     Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed in 1 place, first the token ids",), "P1"),
-    Case("RH10", "plain_hooks:LateBinding", "P1", ("off by 3 blocks",)),
+    Case("RH10", "plain_hooks:LateBinding", "P5", ("off by 3 blocks",)),
     Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
     Case("TK2", "tokens:LastColumn", "P4"),

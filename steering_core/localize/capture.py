@@ -51,11 +51,14 @@ def read_sites(model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> 
     """
     names = {site: _only_one(model, site) for site in sites}
     captured: dict[Site | None, Tensor] = {}
+    before: list[Candidate] = []
 
     def keep(block: Sequence[Candidate]) -> None:
-        for candidate in block:
+        # A block's output is named as the input of the next one only when that is called.
+        for candidate in (*before, *block):
             plain = {label.site for label in candidate.labels if not label.transforms}
             captured.update(dict.fromkeys(plain & {*names.values()}, candidate.hidden))
+        before[:] = block[-1:]
 
     spec = model.spec
     capture_forward(model, batch, {spec.hidden, spec.kv_heads * spec.head_dim}, keep)
