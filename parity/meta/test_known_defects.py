@@ -63,7 +63,7 @@ CASES = (
     Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
     Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
-    Case("RH7", "plain_hooks:CenteredInPlace", "P1", ("resid_post@7 against",)),
+    Case("RH7", "plain_hooks:CenteredInPlace", "P5", ("resid_post@7, asked together",), "P1"),
     Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed in 1 place, first the token ids",), "P1"),
     Case("RH10", "plain_hooks:LateBinding", "P5", ("off by 3 blocks",)),
     Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),

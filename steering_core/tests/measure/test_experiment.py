@@ -18,7 +18,6 @@ from steering_core.measure.steering import SteeringMeasurements
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
-from steering_core.records.thresholds import FLOOR_MARGIN
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
 from steering_core.tests.small_experiments import CountingTool, new_experiment
 from steering_core.tools.spec import BUILT_IN, find_tool
@@ -129,27 +128,6 @@ def test_preflight_reads_once_per_tool_batch_and_sites(experiment: Experiment) -
     together = experiment.read(tool, left, experiment.preflight_sites)
     assert set(together) == {*(Site(stream, 1) for stream in streams), Site("resid_post", 2)}
     assert tool.reads == 3
-
-
-def test_the_floor_is_measured_once_per_prompts_and_site(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[int, list[Site]]] = []
-
-    def measured(model: LoadedModel, rows: list[list[int]], sites: list[Site]) -> dict[Site, float]:
-        asked.append((len(rows), list(sites)))
-        return {site: 0.25 * (1 + site.layer) for site in sites}
-
-    monkeypatch.setattr("steering_core.measure.experiment.token_floors", measured)
-    left, right = (experiment.batch(PROMPTS.extraction, side) for side in ("left", "right"))
-    other = Site("resid_post", 2)
-
-    floors = [experiment.floor(left, [SITE]), experiment.floor(right, [SITE, other]), experiment.floor(left, [other])]
-
-    assert floors == [FLOOR_MARGIN * 0.5, FLOOR_MARGIN * 1.25, FLOOR_MARGIN * 0.75]
-    assert asked == [(4, [SITE]), (4, [other])], "padding on the other side makes no other prompts"
-    experiment.floor(experiment.batch(PROMPTS.extraction[:2]), [SITE])
-    assert asked[2:] == [(2, [SITE])]
 
 
 def test_the_last_block_is_not_read_twice(loaded: LoadedModel, tmp_path: Path) -> None:
