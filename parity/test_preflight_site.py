@@ -28,18 +28,20 @@ def test_location(experiment: Experiment, tool: Tool, record: Draft, block: str)
     record.note(site=str(site))
     shape = list(returned.shape), list(received.shape)
     assert_equal(record, f"{site} shape", *shape, explain=lambda: experiment.localized(batch, site, returned).sentence)
-    assert_received(experiment, record, f"{site} against what the next module received", site, returned)
+    assert_rounded(experiment, record, f"{site} against what the next module received", site, returned, received)
 
 
-def assert_received(experiment: Experiment, record: Draft, what: str, site: Site, returned: "Tensor") -> None:
-    """A block's output, [batch, seq, hidden], is what the next module received, up to rounding."""
+def assert_rounded(
+    experiment: Experiment, record: Draft, what: str, site: Site, returned: "Tensor", expected: "Tensor"
+) -> None:
+    """What a tool returned for a site, [batch, seq, hidden], is what was expected, up to rounding."""
     batch = experiment.extraction
-    real, received = batch.mask[..., None].bool(), experiment.truth(batch)[site.layer + 1]
+    real = batch.mask[..., None].bool()
     assert_within_floor(
         record,
         what,
         returned.where(real, 0),
-        received.where(real, 0),
+        expected.where(real, 0),
         floor=lambda: experiment.floor(batch, [site]),
         localize=lambda: {"": experiment.localized(batch, site, returned)},
     )
@@ -64,13 +66,13 @@ def test_dtype(experiment: Experiment, tool: Tool, record: Draft) -> None:
 @pytest.mark.clause("P5")
 def test_timing(experiment: Experiment, tool: Tool, record: Draft) -> None:
     """P5: resid_pre + attn_contrib + mlp_contrib = resid_post, up to the rounding of those that are not bit-equal to the
-    suite's own. All are asked of the tool at once, with the last block's output, which they leave as it is."""
+    suite's own. All are asked of the tool at once, and with them the last block's output, which is what it is alone."""
     layer, batch = experiment.settings.layer, experiment.extraction
     last = Site("resid_post", experiment.model.spec.layers - 1)
     captured = experiment.read(tool, batch, experiment.preflight_sites)
     assert_sum(experiment, record, {stream: captured[Site(stream, layer)] for stream in SUMMED})
-    what = f"{last}, asked together with them, against what the final norm received"
-    assert_received(experiment, record, what, last, captured[last])
+    alone = experiment.read(tool, batch, [last])[last]
+    assert_rounded(experiment, record, f"{last}, asked together with them and alone", last, captured[last], alone)
 
 
 def assert_sum(experiment: Experiment, record: Draft, parts: "dict[str, Tensor]") -> None:
