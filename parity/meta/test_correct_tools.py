@@ -61,9 +61,7 @@ def test_a_correct_tool_raises_no_alarm(tool: CorrectTool, stage: Stage, opened:
     assert {record.cell.clause for record in records if record.outcome is Outcome.AGREES} >= WHOLE[stage]
 
 
-@pytest.mark.parametrize(
-    ("key", "dtype"), [("tiny_gemma3", "float32"), ("tiny_gpt2", "float16"), ("tiny_phi3", "bfloat16")]
-)
+@pytest.mark.parametrize(("key", "dtype"), [("tiny_gemma3", "float32"), ("tiny_phi3", "bfloat16")])
 @pytest.mark.parametrize("name", BATCHES)
 def test_rounding_is_not_an_error(name: str, key: str, dtype: str, opened: Open) -> None:
     tool = next(tool for tool in CORRECT if tool.name == name)
