@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from parity.plugin.assertions import assert_equal, assert_holds, assert_same
+from parity.plugin.assertions import assert_equal, assert_holds, assert_same, assert_within_floor, note_relation
+from steering_core.compare import compare
+from steering_core.localize import Localization
 from steering_core.records.draft import Draft
 from steering_core.records.record import Cell, Outcome
 
@@ -116,3 +118,73 @@ def test_statements_agree_when_true_and_differ_otherwise(record: Draft) -> None:
     with pytest.raises(AssertionError, match="P6 m a~b: it does not"):
         assert_holds(record, False, "it holds", "it does not")
     assert (record.outcome, record.sentence) == (Outcome.DIFFERS, "it does not")
+
+
+RIGHT = Localization("equal up to rounding", matched=True, as_requested=True)
+SCALED = Localization("scaled by 1.010", matched=True)
+BIT_EQUAL, WITHIN, BEYOND = "bit-equal", "within floor", "beyond floor"
+
+
+def against_floor(record: Draft, observed: torch.Tensor, floor: float, *named: Localization, atol: float = 0.0) -> None:
+    """Compare with BASE; `named` is what was returned."""
+    found = {f"tool{number}" if number else "": each for number, each in enumerate(named)}
+    assert_within_floor(record, "stream", observed, BASE, floor=lambda: floor, localize=lambda: found, atol=atol)
+
+
+@pytest.mark.parametrize("observed", [BASE.clone(), BASE.double()], ids=["equal", "another dtype"])
+def test_equal_values_need_neither_floor_nor_name(record: Draft, observed: torch.Tensor) -> None:
+    assert_within_floor(record, "stream", observed, BASE, floor=crash, localize=crash, atol=1e-5)
+
+    exact = observed.dtype == BASE.dtype
+    assert record.outcome is Outcome.AGREES
+    assert record.measured == {
+        **{"relation": BIT_EQUAL if exact else WITHIN, "tolerance": 1e-5, "bit_equal": exact},
+        **{"max_abs": 0.0, "worst_prompt": 0},
+    }
+
+
+def test_rounding_of_the_requested_tensor_agrees(record: Draft) -> None:
+    against_floor(record, shifted(2, 0.5), 0.5, RIGHT)
+
+    assert (record.outcome, record.sentence) == (Outcome.AGREES, "stream: max|d| = 0.5 <= 0.5, within floor")
+    assert record.measured == {
+        **{"relation": WITHIN, "tolerance": 0.5, "bit_equal": False, "max_abs": 0.5, "worst_prompt": 2}
+    }
+
+
+def test_the_larger_of_floor_and_tolerance_counts(record: Draft) -> None:
+    against_floor(record, shifted(2, 0.5), 0.25, RIGHT, atol=0.5)
+    assert (record.outcome, record.measured["tolerance"]) == (Outcome.AGREES, 0.5)
+
+    with pytest.raises(AssertionError, match=r"max\|d\| = 0.5 > 0.25 at \[2, 1\]; equal up to rounding"):
+        against_floor(record, shifted(2, 0.5), 0.25, RIGHT, atol=0.125)
+    assert (record.outcome, record.measured["relation"]) == (Outcome.DIFFERS, BEYOND)
+    assert record.measured["localized"] == "equal up to rounding"
+
+
+@pytest.mark.parametrize(
+    "wrong", [SCALED, Localization("no known site matches"), Localization("off by one block", matched=True)]
+)
+def test_another_tensor_differs_even_within_the_floor(record: Draft, wrong: Localization) -> None:
+    with pytest.raises(AssertionError, match=rf"0.5 is within the floor \(1\); tool1 {wrong.sentence}$"):
+        against_floor(record, shifted(2, 0.5), 1.0, RIGHT, wrong)
+
+    assert (record.outcome, record.measured["relation"]) == (Outcome.DIFFERS, WITHIN)
+    assert record.measured["localized"] == f"tool1 {wrong.sentence}", "the right one is not named"
+
+
+def test_values_that_are_not_finite_are_beyond_every_floor(record: Draft) -> None:
+    with pytest.raises(AssertionError, match="inf > 1e"):
+        against_floor(record, shifted(0, math.nan), 1e9, SCALED)
+
+
+def test_the_shape_comes_before_the_floor(record: Draft) -> None:
+    with pytest.raises(AssertionError, match=r"stream: shape: observed \[2, 2\], expected \[3, 2\]"):
+        against_floor(record, BASE[:2], 1.0, RIGHT)
+
+
+def test_the_worst_relation_is_recorded(record: Draft) -> None:
+    given = [note_relation(record, compare(shifted(1, gap), BASE), 0.5) for gap in (0, 0.25, 1, 0.25, 0)]
+
+    assert given == [BIT_EQUAL, WITHIN, BEYOND, WITHIN, BIT_EQUAL]
+    assert (record.measured["relation"], record.measured["max_abs"]) == (BEYOND, 1.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -26,10 +27,9 @@ CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, 
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], LoadedCheckpoint]:
-    """Models by key, each loaded once."""
-    opened: dict[str, LoadedCheckpoint] = {}
-    return lambda key: opened.get(key) or opened.setdefault(key, LoadedCheckpoint(key, tmp_path_factory.mktemp(key)))
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., LoadedCheckpoint]:
+    """Models by key and, if it is not the registry row's, dtype; each loaded once."""
+    return cache(lambda key, dtype="": LoadedCheckpoint(key, tmp_path_factory.mktemp(f"{key}{dtype}"), dtype))
 
 
 def records_with(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
@@ -56,9 +56,9 @@ def correct_run(checkpoint: LoadedCheckpoint) -> Run:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_caught_by_its_declared_clauses_only(
-    fault: Fault, checkpoints: Callable[[str], LoadedCheckpoint], record_property: Callable[[str, Any], None]
+    fault: Fault, checkpoints: Callable[..., LoadedCheckpoint], record_property: Callable[[str, Any], None]
 ) -> None:
-    records = records_with(fault, checkpoints(fault.model))
+    records = records_with(fault, checkpoints(fault.model, *filter(None, [fault.dtype])))
     record_property("fault_row", {"fault": fault.name, "signs": signs(records)})
 
     assert mismatches(fault, records) == []
@@ -66,9 +66,7 @@ def test_a_fault_is_caught_by_its_declared_clauses_only(
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
 @pytest.mark.parametrize("spec", CORRECT, ids=lambda spec: spec.rpartition(":")[2])
-def test_a_correct_tool_passes_every_clause(
-    spec: str, key: str, checkpoints: Callable[[str], LoadedCheckpoint]
-) -> None:
+def test_a_correct_tool_passes_every_clause(spec: str, key: str, checkpoints: Callable[..., LoadedCheckpoint]) -> None:
     records = run_checks(checkpoints(key).experiment(), spec)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
@@ -76,7 +74,7 @@ def test_a_correct_tool_passes_every_clause(
 
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
-def test_a_correct_run_passes_every_clause(key: str, checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+def test_a_correct_run_passes_every_clause(key: str, checkpoints: Callable[..., LoadedCheckpoint]) -> None:
     records = run_checks(checkpoints(key).experiment(), "hooks", lambda check: check.judges_run)
 
     assert [f"{record.cell.id}: {record.sentence}" for record in records if not holds(record)] == []
@@ -88,7 +86,7 @@ def holds(record: Record) -> bool:
     return record.outcome is Outcome.AGREES or record.declared
 
 
-def test_the_records_of_a_correct_run_pass_the_audit(checkpoints: Callable[[str], LoadedCheckpoint]) -> None:
+def test_the_records_of_a_correct_run_pass_the_audit(checkpoints: Callable[..., LoadedCheckpoint]) -> None:
     assert signs(audit(correct_run(checkpoints("tiny_qwen2")))) == {"V1": ".", "V2": ".", "V3": "."}
 
 

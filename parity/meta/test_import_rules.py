@@ -63,6 +63,7 @@ PLANTED = {
         ("steering_core.tools.adapters.hooks", "import nnsight"),
         ("parity.test_new", "from pyvene import IntervenableModel"),
         ("fixtures.faults.new", "import pyvene.models"),
+        ("fixtures.correct.batches", "import nnsight"),
     ],
     "quiet_core": [("steering_core.new", "from pytest import skip"), ("steering_core.new", "print('done')")],
     "no_foreign_code": [
@@ -111,6 +112,7 @@ def test_a_heavy_library_is_found_behind_other_modules() -> None:
 def test_what_is_allowed_is_allowed() -> None:
     fine = [
         Module("steering_core.tools.adapters.nnsight", "import nnsight\nimport torch"),
+        Module("fixtures.correct.libraries", "import nnsight\nimport pyvene"),
         Module("steering_core.observe.new", "from steering_core.tools.edits import Ablate, Add, Edit"),
         Module("steering_core.measure.steering", "from steering_core.tools.tool import Tool\nedit.coefficient"),
         Module("reports.new", "def f():\n    import torch\nmodel.eval()\nre.compile('x')"),

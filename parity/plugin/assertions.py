@@ -4,14 +4,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from parity.plugin.arguments import Draft, Halves
-from steering_core.compare import compare
+from steering_core.compare import Difference, compare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from steering_core.localize import Localization
+
 HALF = {"read": "reading only, steering is not offered", "generate": "steering only, reading is not offered"}
 Explain = Callable[[], str]
 """Names the tensor that was returned; called only when a comparison fails."""
+Localize = Callable[[], "dict[str, Localization]"]
+"""{who returned it ("" if there is one only): what was returned}; called only when values are not the expected ones."""
+RELATIONS = ("bit-equal", "within floor", "beyond floor")
+"""How two tensors compare, from best to worst (PROTOCOL section 3)."""
 
 
 def assert_same(
@@ -33,6 +39,49 @@ def assert_same(
     if not gap.within(atol):
         differ(record, f"{what}: max|d| = {gap.max_abs:.3g} > {atol:g} at {list(gap.where)}", explain)
     record.agree(f"{what}: {'bit-equal' if gap.bit_equal else f'max|d| = {gap.max_abs:.3g} <= {atol:g}'}")
+
+
+def assert_within_floor(
+    record: Draft,
+    what: str,
+    observed: "Tensor",
+    expected: "Tensor",
+    *,
+    floor: Callable[[], float],
+    localize: Localize,
+    atol: float = 0.0,
+) -> None:
+    """Two tensors [batch, ...] agree up to rounding: within the noise floor or `atol`, whichever is larger, and what was
+    returned is the requested tensor by name. The floor and the name are asked for only where values differ."""
+    __tracebackhide__ = True
+    assert_equal(record, f"{what}: shape", list(observed.shape), list(expected.shape))
+    gap = compare(observed, expected)
+    allowed = atol if gap.max_abs == 0 else max(atol, floor())
+    relation = note_relation(record, gap, allowed)
+    numbers = f"{what}: max|d| = {gap.max_abs:.3g}"
+    if relation == "beyond floor":
+        differ(record, f"{numbers} > {allowed:.3g} at {list(gap.where)}", lambda: _in_words(localize()))
+    wrong = {} if gap.max_abs == 0 else {who: each for who, each in localize().items() if not each.as_requested}
+    if wrong:
+        differ(record, f"{numbers} is within the floor ({allowed:.3g})", lambda: _in_words(wrong))
+    record.agree(f"{what}: bit-equal" if gap.bit_equal else f"{numbers} <= {allowed:.3g}, {relation}")
+
+
+def note_relation(record: Draft, gap: "Difference", allowed: float) -> str:
+    """Record a difference; the name of the relation, which is recorded too: the worst one, if there were others before."""
+    relation = RELATIONS[0 if gap.bit_equal else 1 if gap.within(allowed) else 2]
+    worst = max(relation, record.measured.get("relation", relation), key=RELATIONS.index)
+    before = record.measured.get("bit_equal", True)
+    record.note(relation=worst, tolerance=allowed, bit_equal=gap.bit_equal and before)
+    if gap.max_abs >= record.measured.get("max_abs", 0.0):
+        record.note(max_abs=gap.max_abs, worst_prompt=gap.where[0])
+    return relation
+
+
+def _in_words(found: "dict[str, Localization]") -> str:
+    """What is wrong with each tensor, or of each, if nothing is."""
+    wrong = {who: each for who, each in found.items() if not each.as_requested} or found
+    return "; ".join(f"{who} {each.sentence}".strip() for who, each in wrong.items())
 
 
 def assert_equal(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Needs = Callable[[Experiment], "Need"]
 CONTRIBUTIONS = ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
-"""The streams of a block that add up."""
+"""The streams of a block of which the first three sum to the last (P5)."""
 
 
 def _reading(experiment: Experiment, *streams: str, layer: int | None = None) -> "Need":

@@ -19,7 +19,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.arrival import Arrival, observe_arrival
 from steering_core.observe.aspects import LeftChanged
-from steering_core.observe.fault_injection import overwriting_at, planted_at
+from steering_core.observe.fault_injection import memory_of_blocks, planted_at
 from steering_core.observe.kept_memory import growing_memory
 from steering_core.observe.liveness import count_library_calls
 from steering_core.observe.model_state import watching
@@ -100,21 +100,20 @@ def _attempted(operation: Callable[..., Any], stage: Stage, tool: CheckedTool, a
         return None
 
 
-def ownership(
-    stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, site: Site, block: int
-) -> dict[str, Tensor]:
-    """The tool's value for a site ([batch, seq, hidden]): undisturbed, read while `block` overwrites its input, held
-    during another forward, and read again after the caller wrote into the held one."""
+def ownership(stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, site: Site) -> dict[str, Any]:
+    """aliased: whether the tool's value for a site is memory that the model itself used. The value, [batch, seq, hidden]:
+    undisturbed, held during another forward, and read again after the caller wrote into the held one."""
     # The tool itself: the contract would give a value of its own memory to one that has none.
     read = partial(getattr(tool, "inner", tool).read, stage.model, sites=[site])
-    undisturbed = read(batch=batch)[site].clone()
-    with overwriting_at(stage.model, block):
-        overwritten = read(batch=batch)[site].clone()
-    held = read(batch=batch)[site]
+    with memory_of_blocks(stage.model) as addresses:
+        held = read(batch=batch)[site]
+        aliased = held.untyped_storage().data_ptr() in addresses
+    undisturbed = held.clone()
     read(batch=others)
     kept = held.clone()
     held.zero_()
-    return {"undisturbed": undisturbed, "overwritten": overwritten, "held": kept, "again": read(batch=batch)[site]}
+    again = read(batch=batch)[site]
+    return {"aliased": aliased, "undisturbed": undisturbed, "held": kept, "again": again}
 
 
 def left_changed(

@@ -11,6 +11,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from steering_core.localize.tensor_names import Label, TensorName, searched_modules
 from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import first_tensor
 
@@ -41,6 +42,33 @@ def capture_forward(model: LoadedModel, batch: TokenBatch, widths: set[int], on_
     batch = batch.to(model.device)
     with _Collector(model, batch.ids.shape, widths, on_block).hooks():
         model.forward(batch.inputs())
+
+
+def read_sites(model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+    """One forward -> {site: [batch, seq, width]}, copies on the model's first device, in the order of `sites`.
+
+    No tool is involved. ToolUnsupported for a site that the family does not have.
+    """
+    names = {site: _only_one(model, site) for site in sites}
+    captured: dict[Site | None, Tensor] = {}
+    before: list[Candidate] = []
+
+    def keep(block: Sequence[Candidate]) -> None:
+        # A block's output is named as the input of the next one only when that is called.
+        for candidate in (*before, *block):
+            plain = {label.site for label in candidate.labels if not label.transforms}
+            captured.update(dict.fromkeys(plain & {*names.values()}, candidate.hidden))
+        before[:] = block[-1:]
+
+    spec = model.spec
+    capture_forward(model, batch, {spec.hidden, spec.kv_heads * spec.head_dim}, keep)
+    return {site: captured[name] for site, name in names.items()}
+
+
+def _only_one(model: LoadedModel, site: Site) -> Site:
+    """The name under which a site is captured: there is one final norm, whatever block is named."""
+    model.architecture.tap(site)
+    return Site("final_norm", model.spec.layers - 1) if site.stream == "final_norm" else site
 
 
 class _Collector:

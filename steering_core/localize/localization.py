@@ -20,7 +20,8 @@ class Localization:
     (as requested), "row 0 only", "permuted", ... transform: "none", "sign-flipped", "scaled by 2.000", "float16 round
     trip", "first half of features", "after the final norm", ..., several joined by ", ". aliases: other names of the
     same tensor. one_minus_cosine: mean over the compared rows, to the tensor as named, in float64. bit_equal: equal to
-    the tensor as named, bit for bit.
+    the tensor as named, bit for bit. as_requested: nothing is wrong with it, up to rounding at some or all tokens; how
+    much rounding is allowed is for the noise floor to say.
     """
 
     sentence: str
@@ -33,6 +34,7 @@ class Localization:
     aliases: tuple[str, ...] = ()
     one_minus_cosine: float = 1.0
     bit_equal: bool = False
+    as_requested: bool = False
 
 
 def localization_of(explanation: Explanation, requested: Site, shape_note: str) -> Localization:
@@ -42,7 +44,9 @@ def localization_of(explanation: Explanation, requested: Site, shape_note: str) 
     if site and site.stream == requested.stream == "final_norm":
         site = requested  # there is one final norm, whatever block is requested
     transform = ", ".join(filter(None, (*label.transforms, explanation.part, *match.transforms)))
-    reasons = [*_site_reasons(site, requested), *_token_and_row_reasons(token, row), transform, shape_note]
+    misplaced = [*_site_reasons(site, requested), *_token_and_row_reasons(token, row)]
+    reasons = [*misplaced, transform, shape_note]
+    as_requested = match.rounded and not (misplaced or shape_note or label.transforms or explanation.part)
     alias = f" (= {', '.join(aliases)})" if aliases else ""
     rows = "" if row == "same" else f", {row}"
     fine = "nothing is wrong" if match.exact else "equal up to rounding"
@@ -52,7 +56,8 @@ def localization_of(explanation: Explanation, requested: Site, shape_note: str) 
         f"{', '.join(filter(None, reasons)) or fine} ({closeness})"
     )
     transform = transform or "none"
-    return Localization(sentence, True, label.text, site, token, row, transform, aliases, match.gap, match.exact)
+    fields = (label.text, site, token, row, transform, aliases, match.gap, match.exact, as_requested)
+    return Localization(sentence, True, *fields)
 
 
 def _site_reasons(site: Site | None, requested: Site) -> Iterator[str]:

@@ -18,6 +18,7 @@ _FAR_BETTER = 30.0
 _ROUNDING, _ROUNDED = 1e-6, 0.1
 _FITTED = 32
 _TINY = 1e-300
+_CHANGED = "changed at"
 _NARROW = {torch.float16: "float16", torch.bfloat16: "bfloat16"}
 
 Transform = Callable[[Tensor], Tensor]
@@ -34,6 +35,11 @@ class Match:
     gap: float
     exact: bool
     complete: bool = True
+
+    @property
+    def rounded(self) -> bool:
+        """Whether the values are those of the source, at most rounded in another way at some or all tokens."""
+        return not self.transforms or self.transforms[0].startswith(_CHANGED)
 
 
 def explain_values(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Match:
@@ -117,9 +123,9 @@ def _partly_equal(returned: Tensor, source: Tensor, dtype: torch.dtype) -> Match
     rest = returned[~equal]
     if _gap(rest.double(), source[~equal]) < _ROUNDING:
         return None
-    state = "zero" if not bool(rest.any()) else "changed" if bool(rest.isfinite().all()) else "not finite"
+    state = "zero at" if not bool(rest.any()) else _CHANGED if bool(rest.isfinite().all()) else "not finite at"
     gap = _gap(returned.double(), source)
-    return Match((f"{state} at {count} of {len(equal)} tokens",), gap, exact=False, complete=False)
+    return Match((f"{state} {count} of {len(equal)} tokens",), gap, exact=False, complete=False)
 
 
 def _gap(left: Tensor, right: Tensor) -> float:

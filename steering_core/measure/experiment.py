@@ -17,9 +17,10 @@ from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
-from steering_core.localize import localize_tensor
+from steering_core.localize import Localization, localize_tensor
 from steering_core.measure import reference
 from steering_core.measure.keys import identity, model_key
+from steering_core.measure.noise_floor import token_floors
 from steering_core.measure.store import Store, digest
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import Settings
@@ -32,6 +33,7 @@ from steering_core.prompts import PromptSet
 from steering_core.quality import DEFAULT_CLASSIFIER
 from steering_core.records.provenance import environment
 from steering_core.records.record import Arm
+from steering_core.records.thresholds import FLOOR_MARGIN
 from steering_core.tools.contract import Storages
 from steering_core.tools.edits import Edit, steering_edits
 from steering_core.tools.offers import Need, why_not
@@ -74,6 +76,7 @@ class Experiment:
     _batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict, init=False)
     _captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict, init=False)
     _received: dict[str, dict[int, Tensor]] = field(default_factory=dict, init=False)
+    _floors: dict[tuple[tuple[tuple[int, ...], ...], Site], float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         make_traceable(self.model)
@@ -96,9 +99,10 @@ class Experiment:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
 
-    def read(self, tool: Tool, batch: TokenBatch, *sites: Site) -> dict[Site, Tensor]:
-        """The tool's captures of these sites in one forward, or of the tested site; read once per tool and batch."""
-        sites = sites or (self.site,)
+    def read(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site] = ()) -> dict[Site, Tensor]:
+        """The tool's captures of these sites, by default of the tested one alone, asked for together; read once per
+        tool, batch and sites."""
+        sites = list(sites) or [self.site]
         key = (*identity(tool).values(), batch.digest, *map(str, sites))
         if key not in self._captures:
             self._captures[key] = tool.read(self.model, batch, sites)
@@ -126,9 +130,19 @@ class Experiment:
             return tool.perform(operation, model, **arguments)
         return OPERATIONS[operation](Stage(model, self.pristine), CheckedTool(tool, Storages()), **arguments)
 
-    def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> str:
-        """Which tensor a tool returned instead of the requested one, in one sentence."""
-        return localize_tensor(self.model, batch, requested, returned).sentence
+    def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> Localization:
+        """Which tensor a tool returned for the requested one."""
+        return localize_tensor(self.model, batch, requested, returned)
+
+    def floor(self, batch: TokenBatch, sites: Sequence[Site]) -> float:
+        """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
+        the sum of their noise floors, times the margin. Measured once per prompts and site."""
+        rows = [ids[mask.bool()].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)]
+        prompts = tuple(map(tuple, rows))
+        if new := [site for site in sites if (prompts, site) not in self._floors]:
+            measured = token_floors(self.model, rows, new)
+            self._floors |= {(prompts, site): floor for site, floor in measured.items()}
+        return FLOOR_MARGIN * sum(self._floors[prompts, site] for site in sites)
 
     def direction(self, tool: Tool, repeat: int) -> Tensor:
         """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""

@@ -2,9 +2,11 @@
 
 The same prompts are read again under changes that no tool is responsible for: the same batch again, smaller batches,
 more padding, padding on the other side, another prompt order, another attention implementation. A difference between
-tools counts only beyond this floor (protocol, section 3).
+tools counts only beyond this floor (protocol, section 3). `measure_floor` measures rows of last tokens and the direction;
+`token_floors` every real token, at any sites.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,11 +17,11 @@ from torch import Tensor
 
 from steering_core.compare import compare, one_minus_cosine
 from steering_core.directions import extract_direction
-from steering_core.errors import EmptyMeasurement, UsageProblem
+from steering_core.errors import EmptyMeasurement
+from steering_core.localize.capture import read_sites
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
-from steering_core.models.tokens import Side, TokenBatch, pad, pad_id
-from steering_core.observe.forward_trace import block_inputs
+from steering_core.models.tokens import TokenBatch, pad, pad_id
 
 EXTRA_PADDING = 8
 SMALLER_BATCHES = 6
@@ -65,44 +67,71 @@ def measure_floor(
 ) -> NoiseFloor:
     """At most 12 forwards over `rows`, token ids of the extraction prompts, the `harmful` harmful ones first.
 
-    site: a `resid_post` site. method: how directions are extracted.
+    method: how directions are extracted.
     """
     if not 0 < harmful < len(rows):
         sentence = f"a noise floor needs both classes, got {harmful} harmful of {len(rows)} prompts"
         raise EmptyMeasurement("floor-prompts", sentence, "give at least one prompt per class, harmful ones first")
     base = last_rows(model, pad(rows, pad_id(model.tokenizer)), site)
-    changes = {name: _change(base, moved, method, harmful) for name, moved in _changed_rows(model, rows, site)}
+    changes = {}
+    for name, batches, backwards in harmless_changes(model, rows):
+        moved = torch.cat([last_rows(model, batch, site) for batch in batches])
+        changes[name] = _change(base, moved.flip(0) if backwards else moved, method, harmful)
     dtype = str(model.dtype).removeprefix("torch.")
     return NoiseFloor(model.spec.key, dtype, model.device.type, str(site), changes)
 
 
+def token_floors(model: LoadedModel, rows: Sequence[Sequence[int]], sites: Sequence[Site]) -> dict[Site, float]:
+    """At most 12 forwards over `rows`, token ids of prompts -> per site, the largest |difference| that a harmless change
+    made at any real token; 0 where the values themselves are not finite, so that nothing hides behind them."""
+    base = _real_tokens(model, [pad(rows, pad_id(model.tokenizer))], sites, backwards=False)
+    floors = dict.fromkeys(sites, 0.0)
+    for _, batches, backwards in harmless_changes(model, rows):
+        moved = _real_tokens(model, batches, sites, backwards)
+        floors = {site: max(floors[site], compare(base[site], moved[site]).max_abs) for site in sites}
+    return {site: floor if math.isfinite(floor) else 0.0 for site, floor in floors.items()}
+
+
+def _real_tokens(
+    model: LoadedModel, batches: Sequence[TokenBatch], sites: Sequence[Site], backwards: bool
+) -> dict[Site, Tensor]:
+    """{site: [real tokens, width]}, prompt by prompt in their order, which the batches have `backwards`."""
+    prompts: dict[Site, list[Tensor]] = {site: [] for site in sites}
+    for batch in batches:
+        for site, hidden in read_sites(model, batch, sites).items():
+            masks = batch.mask.to(hidden.device).bool()
+            prompts[site] += [row[mask] for row, mask in zip(hidden, masks, strict=True)]
+    return {site: torch.cat(tokens[::-1] if backwards else tokens) for site, tokens in prompts.items()}
+
+
 def last_rows(model: LoadedModel, batch: TokenBatch, site: Site) -> Tensor:
-    """The reference's read of a `resid_post`: [batch, hidden], what the next module received at the last real tokens."""
-    if site.stream != "resid_post":
-        raise UsageProblem("floor-site", f"the noise floor cannot read {site}", "give a resid_post site")
-    boundary, batch = site.layer + 1, batch.to(model.device)
-    return batch.at_last(block_inputs(model, batch.inputs(), {boundary})[boundary])
+    """The reference's read of a site at the last real tokens: [batch, width], captured independently of any tool."""
+    return batch.at_last(read_sites(model, batch, [site])[site])
 
 
-def _changed_rows(model: LoadedModel, rows: Sequence[Sequence[int]], site: Site) -> Iterator[tuple[str, Tensor]]:
-    """The name of each harmless change, and the rows under it, in the order of `rows`."""
+def harmless_changes(
+    model: LoadedModel, rows: Sequence[Sequence[int]]
+) -> Iterator[tuple[str, Sequence[TokenBatch], bool]]:
+    """The name of each harmless change, the batches that it makes of `rows`, and whether they hold them backwards.
+
+    The batches of a change are to be run before the next is asked for: the model itself may be changed meanwhile.
+    """
     padding = pad_id(model.tokenizer)
-
-    def read(prompts: Sequence[Sequence[int]], side: Side = "left", extra: int = 0) -> Tensor:
-        return last_rows(model, widened(pad(prompts, padding, side), padding, extra), site)
-
-    yield "repeat", read(rows)
-    yield "batch composition", torch.cat([read(group) for group in smaller_batches(rows)])
-    yield "amount of padding", read(rows, extra=EXTRA_PADDING)
-    yield "side of padding", read(rows, side="right")
-    yield "prompt order", read(rows[::-1]).flip(0)
+    left = pad(rows, padding)
+    yield "repeat", [left], False
+    yield "batch composition", [pad(group, padding) for group in smaller_batches(rows)], False
+    yield "amount of padding", [widened(left, padding, EXTRA_PADDING)], False
+    yield "side of padding", [pad(rows, padding, "right")], False
+    yield "prompt order", [pad(rows[::-1], padding)], True
     with other_attention(model) as name:
         if name:
-            yield "attention implementation", read(rows)
+            yield "attention implementation", [left], False
 
 
 def smaller_batches(rows: Sequence[Sequence[int]]) -> list[Sequence[Sequence[int]]]:
     """The first and the last prompt alone, the others in pairs, or in larger groups to make at most six batches."""
+    if len(rows) < 2:
+        return [rows]
     size = max(2, -(-(len(rows) - 2) // (SMALLER_BATCHES - 2)))
     inner = rows[1:-1]
     return [rows[:1], *(inner[start : start + size] for start in range(0, len(inner), size)), rows[-1:]]

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
 from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
@@ -33,13 +31,14 @@ class SideEffects:
             return str(tool.description["machinery"])
         return " or ".join(library_files(tool))
 
-    def ownership(self, tool: Tool) -> dict[str, Tensor]:
-        """The tool's value for the tested site, [batch, seq, hidden]; see `hosts.operations.ownership`."""
+    def ownership(self, tool: Tool) -> dict[str, Any]:
+        """Whether the tool's value for the tested site is its own; see `hosts.operations.ownership`."""
         experiment = self.experiment
-        following = min(experiment.settings.layer + 1, experiment.model.spec.layers - 1)
-        others = experiment.batch(experiment.prompts.evaluation[:3])
-        arguments: dict[str, Any] = {"batch": experiment.extraction, "others": others, "site": experiment.site}
-        values: dict[str, Tensor] = experiment.perform(tool, "ownership", **arguments, block=following)
+        arguments: dict[str, Any] = {
+            "batch": experiment.extraction,
+            "others": experiment.batch(experiment.prompts.evaluation[:3]),
+        }
+        values: dict[str, Any] = experiment.perform(tool, "ownership", **arguments, site=experiment.site)
         return values
 
     def left_changed(self, tool: Tool, halves: Sequence[str] = ACTIONS) -> dict[str, LeftChanged]:

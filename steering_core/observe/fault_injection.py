@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.forward_trace import contribution, first_tensor, observing
+from steering_core.observe.forward_trace import contribution, first_tensor, identity_of, observing
 from steering_core.observe.model_call import call_of_block, call_of_model
 from steering_core.observe.row_matching import RowMatcher, Segment, known_rows
 from steering_core.observe.tokens_seen import known_ids
@@ -29,9 +29,10 @@ class PlannedInterrupt(KeyboardInterrupt):
 @contextmanager
 def failing_at(model: LoadedModel, block: int, kind: type[BaseException] = PlannedFailure) -> Iterator[None]:
     """The block raises instead of computing."""
+    target = identity_of(model.blocks[block])
 
     def fail(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
-        if module is model.blocks[block]:
+        if identity_of(module) == target:
             raise kind(f"planned failure in block {block}")
         return call()
 
@@ -40,18 +41,21 @@ def failing_at(model: LoadedModel, block: int, kind: type[BaseException] = Plann
 
 
 @contextmanager
-def overwriting_at(model: LoadedModel, block: int) -> Iterator[None]:
-    """The block zeroes its input in place after using it, as fused kernels and in-place residual adds do: a reference
-    to the output of the block before it no longer holds that output."""
+def memory_of_blocks(model: LoadedModel) -> Iterator[set[int]]:
+    """The addresses of the tensors that blocks receive and return; all are kept alive while the context is open, so that
+    no later tensor has one of these addresses by chance."""
+    addresses, kept = set[int](), list[Tensor]()
+    blocks = {identity_of(block) for block in model.blocks}
 
-    def overwrite(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
+    def remember(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
         output = call()
-        if module is model.blocks[block]:
-            hidden.zero_()
+        if identity_of(module) in blocks:
+            kept.extend((hidden, first_tensor(output)))
+            addresses.update(tensor.untyped_storage().data_ptr() for tensor in kept[-2:])
         return output
 
-    with observing(model, overwrite):
-        yield
+    with observing(model, remember):
+        yield addresses
 
 
 @contextmanager
@@ -63,19 +67,20 @@ def planted_at(model: LoadedModel, block: int, vector: Tensor, prompts: TokenBat
     block's output can be read: that output, and the sum of the streams before it.
     """
     matcher = RowMatcher(known_rows(prompts, torch.zeros(len(prompts.ids), 0, dtype=torch.long), []))
-    base, first, writer = model.module.base_model, model.blocks[0], contribution(model, block)
-    found, running = list[Segment](), list[nn.Module]()
+    base, first, writer = map(identity_of, (model.module.base_model, model.blocks[0], contribution(model, block)))
+    found, running = list[Segment](), list[tuple[Any, ...]]()
 
     def plant(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
-        if module is base or (module is first and base not in running):
-            seen = call_of_model(given) if module is base else call_of_block(given)
+        identity = identity_of(module)
+        if identity == base or (identity == first and base not in running):
+            seen = call_of_model(given) if identity == base else call_of_block(given)
             found[:] = matcher.match(seen, known_ids(model, seen, matcher.rows))
-        running.append(module)
+        running.append(identity)
         try:
             output = call()
         finally:
             running.pop()
-        if module is not writer:
+        if identity != writer:
             return output
         planted = first_tensor(output).clone()
         for segment in found:

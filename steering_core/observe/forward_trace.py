@@ -70,6 +70,12 @@ def contribution(model: LoadedModel, block: int) -> nn.Module:
     return model.module_at(model.architecture.tap(Site("mlp_contrib", block)).path)
 
 
+def identity_of(module: nn.Module) -> tuple[Any, ...]:
+    """The same for a module and for a copy of it that shares its weights: a tool may run a copy of the model."""
+    weight = next(module.parameters(), None)
+    return (type(module), id(module) if weight is None else weight.data_ptr())
+
+
 def _observable(original: Callable[..., Any]) -> Callable[..., Any]:
     names = list(inspect.signature(original).parameters)[1:]
     whole_model = "input_ids" in names
@@ -110,18 +116,19 @@ def trace_forward(model: LoadedModel, boundaries: set[int] | None = None) -> Ite
 
 def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | None) -> Observer:
     modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
-    numbers = {id(module): number for number, module in enumerate(modules)}
+    numbers = {identity_of(module): number for number, module in enumerate(modules)}
     kept = set(numbers.values()) if boundaries is None else boundaries
-    base, current = model.module.base_model, list[ModelCall]()
+    base, current = identity_of(model.module.base_model), list[ModelCall]()
 
     def record(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
-        if module is base:
+        identity = identity_of(module)
+        if identity == base:
             current[:] = [call_of_model(given)]
             try:
                 return call()
             finally:
                 current.clear()
-        number = numbers.get(id(module))
+        number = numbers.get(identity)
         if number is None:
             return call()
         if number == 0 or not trace.calls:

@@ -4,6 +4,7 @@ A tool that only names its library, or uses it to look up a module and then read
 """
 
 import sys
+import threading
 from collections.abc import Callable
 from inspect import getfile
 from pathlib import Path
@@ -32,12 +33,14 @@ def count_library_calls(tool: Tool, action: Callable[[], object]) -> int:
         if event == "call" and frame.f_code.co_filename.startswith(files) and _inside_model(frame):
             calls += 1
 
-    before = sys.getprofile()
+    before, in_threads = sys.getprofile(), threading.getprofile()
     sys.setprofile(profile)
+    threading.setprofile(profile)  # for threads that the action starts: a tool may run the model in one
     try:
         action()
     finally:
         sys.setprofile(before)
+        threading.setprofile(in_threads)
     return calls
 
 

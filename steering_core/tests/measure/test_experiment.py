@@ -112,7 +112,7 @@ def test_the_model_is_made_traceable_before_any_tool_can_wrap_it(
     assert traceable == [loaded]
 
 
-def test_preflight_reads_once_per_tool_and_batch(experiment: Experiment) -> None:
+def test_preflight_reads_once_per_tool_batch_and_sites(experiment: Experiment) -> None:
     tool = CountingTool()
     left, right = (experiment.batch(PROMPTS.extraction, side) for side in ("left", "right"))
 
@@ -120,8 +120,10 @@ def test_preflight_reads_once_per_tool_and_batch(experiment: Experiment) -> None
 
     assert tool.reads == 2
     assert captured[0] is captured[1] is captured[3]
-    assert set(captured[0]) == {experiment.site}, "nothing that the tool may not offer"
-    assert set(experiment.read(tool, left, Site("resid_pre", 1), Site("k", 0))) == {Site("resid_pre", 1), Site("k", 0)}
+    assert set(captured[0]) == {SITE}, "the tested site is asked for alone"
+    streams = ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
+    together = experiment.read(tool, left, experiment.preflight_sites)
+    assert set(together) == {*(Site(stream, 1) for stream in streams), Site("resid_post", 2)}
     assert tool.reads == 3
 
 
@@ -159,7 +161,7 @@ def test_localized_names_the_tensor(experiment: Experiment) -> None:
     earlier = Site("resid_post", 0)
     wrong = find_tool("hooks").read(experiment.model, experiment.extraction, [earlier])[earlier]
 
-    assert "resid_post@0" in experiment.localized(experiment.extraction, SITE, wrong)
+    assert "resid_post@0" in experiment.localized(experiment.extraction, SITE, wrong).sentence
 
 
 REQUIRED = {

@@ -1,13 +1,15 @@
 """The noise floor: what harmless changes move, and what must not hide behind them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from steering_core.errors import EmptyMeasurement, UsageProblem
+from steering_core.errors import EmptyMeasurement, ToolUnsupported
+from steering_core.localize.capture import read_sites
 from steering_core.measure import noise_floor
 from steering_core.measure.noise_floor import (
     EXTRA_PADDING,
@@ -17,10 +19,11 @@ from steering_core.measure.noise_floor import (
     measure_floor,
     other_attention,
     smaller_batches,
+    token_floors,
     widened,
 )
 from steering_core.models.model import LoadedModel
-from steering_core.models.sites import Site
+from steering_core.models.sites import STREAMS, Site
 from steering_core.models.tokens import TokenBatch, pad
 from steering_core.tests.random_models import random_model
 from steering_core.tools.adapters.hooks import Hooks
@@ -181,6 +184,59 @@ def test_both_classes_are_needed(count: int, harmful: int) -> None:
         measure_floor(random_model("qwen2"), rows(count), SITE, "difference_of_means", harmful)
 
 
-def test_a_stream_other_than_resid_post_is_refused() -> None:
-    with pytest.raises(UsageProblem, match="resid_post"):
-        measure_floor(random_model("qwen2"), rows(4), Site("resid_mid", 1), "difference_of_means", 2)
+SITES = [
+    *(Site(stream, 1) for stream in STREAMS if stream != "final_norm"),
+    Site("resid_post", 2),
+    Site("final_norm", 0),
+]
+
+
+@pytest.mark.parametrize("family", ["qwen2", "gemma2", "gpt2", "phi3"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_every_site_has_a_floor_at_every_real_token(family: str, dtype: torch.dtype) -> None:
+    model = random_model(family, dtype)
+    floors = token_floors(model, rows(), SITES)
+    assert set(floors) == set(SITES)
+    sizes = {site: float(hidden.abs().max()) for site, hidden in read_sites(model, pad(rows(), 0), SITES).items()}
+    share = 1e-5 if dtype == torch.float32 else 0.1
+    assert [site for site, floor in floors.items() if not 0 <= floor < share * sizes[site]] == []
+    assert floors[SITE] >= floor_of(model).max_abs, "the last tokens are some of all"
+    assert floors[SITE] > 0 or family == "gemma2", "its eager attention is exact at this size"
+
+
+def test_a_planted_disturbance_moves_the_floor_of_its_site_alone() -> None:
+    model = random_model("qwen2")
+    calls: list[int] = []
+
+    def drift(module: Any, args: Any, output: Tensor) -> Tensor:
+        calls.append(1)
+        moved = output.clone()
+        moved[:, -2] += 0.25 * (len(calls) == 2)
+        return moved
+
+    model.blocks[1].get_submodule("mlp").register_forward_hook(drift)
+    floors = token_floors(model, rows(), [Site("attn_contrib", 1), Site("mlp_contrib", 1), SITE])
+    assert floors[Site("attn_contrib", 1)] < 1e-3
+    assert floors[Site("mlp_contrib", 1)] == pytest.approx(0.25, abs=1e-3)
+    assert floors[SITE] == pytest.approx(0.25, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_floor_needs_no_more_than_one_prompt(count: int) -> None:
+    assert token_floors(random_model("qwen2"), rows(count), [SITE])[SITE] < 1e-4
+    assert [row for group in smaller_batches(rows(count)) for row in group] == rows(count)
+
+
+def test_values_that_are_not_finite_have_no_floor() -> None:
+    model = random_model("qwen2")
+    model.blocks[1].register_forward_hook(lambda module, args, output: output / 0)
+    assert token_floors(model, rows(), [SITE])[SITE] == 0
+
+
+def test_a_site_that_the_model_lacks_is_refused() -> None:
+    with pytest.raises(ToolUnsupported, match="unknown"):
+        read_sites(
+            replace(random_model("qwen2"), spec=replace(random_model("qwen2").spec, family="unknown")),
+            pad(rows(2), 0),
+            [SITE],
+        )
