@@ -77,7 +77,8 @@ def library_calls(
 ) -> dict[str, int]:
     """action -> calls of the tool's own library from within the model."""
     loan = Loan(stage.model, batch, site, list(edits), {})
-    return {action: count_library_calls(tool, partial(loan.act, tool, action)) for action in actions}
+    inner = _itself(tool)
+    return {action: count_library_calls(inner, partial(loan.act, inner, action)) for action in actions}
 
 
 def contract(stage: Stage, tool: CheckedTool, calls: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -104,7 +105,7 @@ def ownership(stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, s
     """aliased: whether the tool's value for a site is memory that the model itself used. The value, [batch, seq, hidden]:
     undisturbed, held during another forward, and read again after the caller wrote into the held one."""
     # The tool itself: the contract would give a value of its own memory to one that has none.
-    read = partial(getattr(tool, "inner", tool).read, stage.model, sites=[site])
+    read = partial(_itself(tool).read, stage.model, sites=[site])
     with memory_of_blocks(stage.model) as addresses:
         held = read(batch=batch)[site]
         aliased = held.untyped_storage().data_ptr() in addresses
@@ -114,6 +115,12 @@ def ownership(stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, s
     held.zero_()
     again = read(batch=batch)[site]
     return {"aliased": aliased, "undisturbed": undisturbed, "held": kept, "again": again}
+
+
+def _itself(tool: Tool) -> Tool:
+    """The tool without the contract around it."""
+    inner: Tool = getattr(tool, "inner", tool)
+    return inner
 
 
 def left_changed(
