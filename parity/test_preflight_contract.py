@@ -9,6 +9,7 @@ from parity.plugin.assertions import assert_holds
 
 NEW_TOKENS = 32
 """Enough for some rows of the tiny models to end before others."""
+ROWS = 9
 LISTED = 20
 """Breaches that a record lists; the rest is counted."""
 
@@ -39,6 +40,6 @@ def reads(experiment: Experiment, tool: Tool) -> list[dict[str, Any]]:
 
 def generations(experiment: Experiment) -> list[dict[str, Any]]:
     """A steered and an unsteered generation, in which rows end at different steps."""
-    batch = experiment.batch(experiment.prompts.evaluation[:10])
+    batch = experiment.batch(experiment.prompts.evaluation[:ROWS])
     call = {"do": "generate", "batch": batch, "max_new_tokens": min(experiment.settings.max_new_tokens, NEW_TOKENS)}
     return [{**call, "edits": edits} for edits in (experiment.edits(experiment.true_direction()), [])]

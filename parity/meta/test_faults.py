@@ -108,7 +108,8 @@ def test_every_fault_in_the_files_is_declared(file: str) -> None:
 def test_every_file_of_faults_is_declared() -> None:
     assert len(FAULTS) >= 40
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
-    assert {path.stem for path in HERE.glob("*.py")} - {"__init__", "base", "registry"} == set(FILES)
+    others = {"__init__", "base", "registry", "processes"}  # the last: test_tool_hosts.py
+    assert {path.stem for path in HERE.glob("*.py")} - others == set(FILES)
 
 
 FAULT = next(fault for fault in FAULTS if fault.name == "OneBlockEarly")

@@ -126,7 +126,7 @@ def run_checks(
     """
     from steering_core.hosts.pool import LocalHosts
 
-    measurements, records = Measurements(experiment, LocalHosts(experiment.model)), list[Record]()
+    measurements, records = Measurements(experiment, LocalHosts(experiment.model, alone=True)), list[Record]()
     for check in filter(wanted, list_checks()):
         preflight = CLAUSES[check.clause].stage is Stage.PREFLIGHT
         if gated and not preflight and any(map(closes_gate, records)):

@@ -133,8 +133,8 @@ def left_changed(
 def _left_by(stage: Stage, tool: Tool, action: str, lending: AbstractContextManager[Loan]) -> LeftChanged:
     with lending as loan:
         with watching(loan.model, loan.tensors, stage.baseline) as left:
-            loan.act(tool, action)
-        if growing := growing_memory(partial(loan.act, tool, action)):
+            loan.act(_itself(tool), action)
+        if growing := growing_memory(partial(loan.act, _itself(tool), action)):
             left.changed["memory"] = growing
     return left
 
@@ -152,7 +152,7 @@ def after_failure(
     """raised: what reached the caller when a block failed, "planned" or the type of another exception; changes: aspect ->
     what was left changed."""
     with lent(stage, batch, site, edits) as loan, watching(loan.model, loan.tensors) as left:
-        raised = [raised_by(loan, tool, action, block, interrupted) for action in actions]
+        raised = [raised_by(loan, _itself(tool), action, block, interrupted) for action in actions]
     return {"raised": next((name for name in raised if name != PLANNED), PLANNED), "changes": left.changed}
 
 

@@ -170,10 +170,10 @@ class Hosts:
 
 
 class LocalHosts:
-    """The same in the judging process, on one loaded model."""
+    """The same in the judging process, on one loaded model. alone: the tools of one run are of no concern to each other."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self.model = model
+    def __init__(self, model: LoadedModel, *, alone: bool = False) -> None:
+        self.model, self.alone = model, alone
         self.sessions: dict[str, tuple[Session, count[int]]] = {}
 
     def tool(self, text: str) -> HostedTool:
@@ -181,6 +181,6 @@ class LocalHosts:
         spec = ToolSpec.parse(text)
         spec.check()
         if text not in self.sessions:
-            self.sessions[text] = (LocalSession(text, self.model), count())
+            self.sessions[text] = (LocalSession(text, self.model, alone=self.alone), count())
         session, numbers = self.sessions[text]
         return HostedTool(spec.label, lambda request: value_of(session.answer(request)), numbers)

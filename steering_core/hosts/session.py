@@ -141,9 +141,18 @@ class Session:
 class LocalSession(Session):
     """The same in the judging process, on the experiment's own model: for debugging, and for the suite's own tests."""
 
-    def __init__(self, text: str, model: LoadedModel) -> None:
+    def __init__(self, text: str, model: LoadedModel, *, alone: bool) -> None:
+        """alone: no other tool runs in this process, so that what changes in it is this tool's doing."""
         super().__init__(text)
         self.stage = Stage(replace(model, module=sharing_copy(model.module)), model.module)
+        self.alone = alone
+
+    def object(self, number: int, first: int = 0) -> Tool:
+        """As in a process of its own."""
+        tool = super().object(number, first)
+        if self.alone and self.stage and not self.stage.baseline:
+            self.stage.baseline = process_baseline(self.stage.untouched())
+        return tool
 
     def do_open(self, model: LoadRequest, weights: Any = None) -> None:
         """The experiment's model is open already."""

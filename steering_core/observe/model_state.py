@@ -66,11 +66,8 @@ def state_changes(before: ModelState, after: ModelState) -> dict[str, str]:
 def process_baseline(model: LoadedModel) -> ModelState:
     """The aspects that belong to the process and not to a model; to be taken before a tool is called for the first time:
     what it changes once must not be taken for the state that it found."""
-    return {
-        "functions": function_state(model.module, model.tokenizer),
-        "settings": torch_settings(),
-        "process": process_state(),
-    }
+    functions = function_state(model.module, model.tokenizer)
+    return {"functions": functions, "settings": torch_settings(), "process": process_state(), "flags": modes()}
 
 
 @contextmanager
@@ -81,7 +78,9 @@ def watching(
 
     baseline: aspects as they were at an earlier time, from `process_baseline`.
     """
-    left, before = LeftChanged(), state_of(model, inputs) | dict(baseline or {})
+    left, before = LeftChanged(), state_of(model, inputs)
+    for aspect, earlier in (baseline or {}).items():
+        before[aspect] = before[aspect] | earlier if aspect == "flags" else earlier
     with printed() as lengths:
         yield left
     found = compare_states(before, state_of(model, inputs))
