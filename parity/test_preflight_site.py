@@ -27,11 +27,18 @@ def test_location(experiment: Experiment, tool: Tool, record: Draft, block: str)
     record.note(site=str(site))
     shape = list(returned.shape), list(received.shape)
     assert_equal(record, f"{site} shape", *shape, explain=lambda: experiment.localized(batch, site, returned).sentence)
-    assert_rounded(experiment, record, f"{site} against what the next module received", site, returned, received)
+    what = f"{site} against what the next module received"
+    assert_rounded(experiment, tool, record, what, site, returned, received)
 
 
 def assert_rounded(
-    experiment: Experiment, record: Draft, what: str, site: Site, returned: "Tensor", expected: "Tensor"
+    experiment: Experiment,
+    tool: Tool,
+    record: Draft,
+    what: str,
+    site: Site,
+    returned: "Tensor",
+    expected: "Tensor",
 ) -> None:
     """What a tool returned for a site, [batch, seq, hidden], is what was expected, up to rounding."""
     batch = experiment.extraction
@@ -41,7 +48,7 @@ def assert_rounded(
         what,
         returned.where(real, 0),
         expected.where(real, 0),
-        floor=lambda: experiment.floor(batch, [site]),
+        floor=lambda: experiment.floor(batch, [site], tool),
         localize=lambda: {"": experiment.localized(batch, site, returned)},
     )
 
@@ -72,12 +79,13 @@ def test_timing(experiment: Experiment, tool: Tool, record: Draft) -> None:
     layer, batch = experiment.settings.layer, experiment.extraction
     last = Site("resid_post", experiment.model.spec.layers - 1)
     captured = experiment.read(tool, batch, experiment.preflight_sites)
-    assert_sum(experiment, record, {stream: captured[Site(stream, layer)] for stream in CONTRIBUTIONS})
+    assert_sum(experiment, tool, record, {stream: captured[Site(stream, layer)] for stream in CONTRIBUTIONS})
     alone = experiment.read(tool, batch, [last])[last]
-    assert_rounded(experiment, record, f"{last}, asked together with them and alone", last, captured[last], alone)
+    what = f"{last}, asked together with them and alone"
+    assert_rounded(experiment, tool, record, what, last, captured[last], alone)
 
 
-def assert_sum(experiment: Experiment, record: Draft, parts: "dict[str, Tensor]") -> None:
+def assert_sum(experiment: Experiment, tool: Tool, record: Draft, parts: "dict[str, Tensor]") -> None:
     """parts: the tensors of `CONTRIBUTIONS` at the tested block, [batch, seq, hidden]; the last is the sum of the others."""
     layer, batch = experiment.settings.layer, experiment.extraction
     pre, attention, mlp, post = parts.values()
@@ -90,7 +98,7 @@ def assert_sum(experiment: Experiment, record: Draft, parts: "dict[str, Tensor]"
 
     def floor() -> float:
         rounded = [stream for stream, found in zip(parts, localize().values(), strict=True) if not found.bit_equal]
-        return experiment.floor(batch, [Site(stream, layer) for stream in rounded])
+        return experiment.floor(batch, [Site(stream, layer) for stream in rounded], tool)
 
     what = f"sum of contributions at block {layer}"
     assert_within_floor(record, what, post.where(real, 0), total.where(real, 0), floor=floor, localize=localize)

@@ -37,7 +37,7 @@ def test_token_position(experiment: Experiment, tool: Tool, record: Draft, side:
         f"last real token, {side} padding",
         batch.at_last(returned),
         received[range(len(last)), last],
-        floor=lambda: experiment.floor(batch, [experiment.site]),
+        floor=lambda: experiment.floor(batch, [experiment.site], tool),
         localize=localize,
     )
 

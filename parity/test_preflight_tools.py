@@ -36,7 +36,7 @@ def test_agreement(experiment: Experiment, tools: tuple[Tool, Tool], record: Dra
         f"{site} of {' against '.join(names)}",
         first.where(real, 0),
         second.where(real, 0),
-        floor=lambda: experiment.floor(batch, [site]),
+        floor=lambda: experiment.floor(batch, [site], *tools),
         localize=localize,
         atol=ATOL,
     )

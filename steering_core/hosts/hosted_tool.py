@@ -24,13 +24,13 @@ RAISED = ("EmptyMeasurement", "ToolAbsent", "ToolUnsupported", "UsageProblem", "
 
 class HostedTool:
     """One object of a tool's class, with the methods of the Tool protocol; the model that it is given only says how
-    generation is fed: the tool works on its own copy of the modules."""
+    generation is fed: the tool works on its own copy of the modules. elsewhere: it lives in another interpreter."""
 
     def __init__(
         self, label: str, ask: Callable[[Mapping[str, Any]], Any], numbers: "count[int]", first: int | None = None
     ) -> None:
         self.name, self.ask, self.numbers = label, ask, numbers
-        self.number = next(numbers)
+        self.number, self.elsewhere = next(numbers), False
         self.first = self.number if first is None else first
         self.description: dict[str, Any] = ask({"do": "describe"})
         self.offers = Offers(**self.description["offers"])
@@ -57,7 +57,9 @@ class HostedTool:
 
     def another(self) -> "HostedTool":
         """A new object of the same class, in the same process."""
-        return HostedTool(self.name, self.ask, self.numbers, self.first)
+        second = HostedTool(self.name, self.ask, self.numbers, self.first)
+        second.elsewhere = self.elsewhere
+        return second
 
     def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
         """None, or why the tool cannot read this site of the model, add to it ("add"), or ablate at it ("ablate")."""

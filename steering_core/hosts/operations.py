@@ -15,6 +15,7 @@ from steering_core.errors import EmptyMeasurement
 from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.lending import PLANNED, Loan, lent, raised_by
 from steering_core.hosts.stage import Stage
+from steering_core.localize.capture import read_sites
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.arrival import Arrival, observe_arrival
@@ -56,6 +57,11 @@ def observe(
 def arrival(stage: Stage, tool: Tool, batch: TokenBatch, edit: Edit) -> Arrival:
     """The stream before and after one edit, at the tokens of the prompt that moved."""
     return observe_arrival(tool, stage.model, batch, edit, untouched=replace(stage.model, module=stage.pristine))
+
+
+def truth(stage: Stage, tool: Tool, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+    """What the suite itself captures in the process of a tool, in modules that the tool has not touched."""
+    return read_sites(stage.untouched(), batch, sites)
 
 
 def planted(
@@ -159,7 +165,7 @@ def after_failure(
 OPERATIONS: dict[str, Callable[..., Any]] = {
     operation.__name__: operation
     for operation in (
-        *(read, generate, direction, observe, arrival, planted, contract),
+        *(read, generate, direction, observe, arrival, planted, contract, truth),
         *(library_calls, ownership, left_changed, after_failure),
     )
 }

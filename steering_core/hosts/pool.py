@@ -136,7 +136,9 @@ class Hosts:
         spec = ToolSpec.parse(text)
         host = self.host(spec)
         host.peak = 0
-        return HostedTool(spec.label, host.ask, host.numbers)
+        tool = HostedTool(spec.label, host.ask, host.numbers)
+        tool.elsewhere = spec.label in self.pythons
+        return tool
 
     def host(self, spec: ToolSpec) -> ToolHost:
         """Where a tool lives."""

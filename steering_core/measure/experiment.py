@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from steering_core.compare import unit
+from steering_core.compare import compare, unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
 from steering_core.hosts.checked_tool import CheckedTool
@@ -18,6 +18,7 @@ from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
 from steering_core.localize import Localization, localize_tensor
+from steering_core.localize.capture import read_sites
 from steering_core.measure import reference
 from steering_core.measure.keys import identity, model_key
 from steering_core.measure.noise_floor import token_floors
@@ -54,6 +55,11 @@ class FreshRepeat:
 
     repeat: int
     attach: Callable[[str], Tool]
+
+
+def is_elsewhere(tool: Tool) -> bool:
+    """Whether a tool lives in another interpreter, with libraries of its own."""
+    return isinstance(tool, HostedTool) and tool.elsewhere
 
 
 @dataclass(eq=False)
@@ -134,15 +140,23 @@ class Experiment:
         """Which tensor a tool returned for the requested one."""
         return localize_tensor(self.model, batch, requested, returned)
 
-    def floor(self, batch: TokenBatch, sites: Sequence[Site]) -> float:
+    def floor(self, batch: TokenBatch, sites: Sequence[Site], *tools: Tool) -> float:
         """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
-        the sum of their noise floors, times the margin. Measured once per prompts and site."""
+        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes by
+        itself. Measured once per prompts and site."""
         rows = [ids[mask.bool()].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)]
         prompts = tuple(map(tuple, rows))
         if new := [site for site in sites if (prompts, site) not in self._floors]:
             measured = token_floors(self.model, rows, new)
             self._floors |= {(prompts, site): floor for site, floor in measured.items()}
-        return FLOOR_MARGIN * sum(self._floors[prompts, site] for site in sites)
+        elsewhere = [self._difference_of_stacks(tool, batch, sites) for tool in tools if is_elsewhere(tool)]
+        return FLOOR_MARGIN * (sum(self._floors[prompts, site] for site in sites) + max(elsewhere, default=0.0))
+
+    def _difference_of_stacks(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site]) -> float:
+        """How far the suite's own captures in the interpreter of a tool are from those in this one, summed over sites."""
+        there = self.perform(tool, "truth", batch=batch, sites=list(sites))
+        here, real = read_sites(self.model, batch, sites), batch.mask.bool()
+        return sum(compare(here[site][real], there[site][real]).max_abs for site in sites)
 
     def direction(self, tool: Tool, repeat: int) -> Tensor:
         """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""

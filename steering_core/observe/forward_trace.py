@@ -72,8 +72,7 @@ def contribution(model: LoadedModel, block: int) -> nn.Module:
 
 def identity_of(module: nn.Module) -> tuple[Any, ...]:
     """The same for a module and for a copy of it that shares its weights: a tool may run a copy of the model."""
-    weight = next(module.parameters(), None)
-    return (type(module), id(module) if weight is None else weight.data_ptr())
+    return (type(module), id(next(module.parameters(), module)))
 
 
 def _observable(original: Callable[..., Any]) -> Callable[..., Any]:

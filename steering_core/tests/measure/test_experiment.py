@@ -90,7 +90,8 @@ class OwnMethod(CountingTool):
 
     def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
         """A vector that depends on every argument."""
-        return torch.tensor([len(harmful.ids), harmful.ids[0, 1], harmless.ids[0, -2], site.layer], dtype=torch.float64)
+        parts = [len(harmful.ids), harmful.ids[0, 1], harmless.ids[0, -2], site.layer]
+        return torch.tensor([*parts, *[0] * (model.spec.hidden - len(parts))], dtype=torch.float64)
 
 
 def test_a_tool_with_its_own_method_extracts_its_direction_itself(experiment: Experiment) -> None:
@@ -98,7 +99,7 @@ def test_a_tool_with_its_own_method_extracts_its_direction_itself(experiment: Ex
 
     direction = experiment.direction(tool, 0)
 
-    assert (direction.tolist(), direction.dtype, tool.reads) == ([2.0, 10.0, 21.0, 1.0], torch.float32, 0)
+    assert (direction[:4].tolist(), direction.dtype, tool.reads) == ([2.0, 10.0, 21.0, 1.0], torch.float32, 0)
 
 
 def test_the_model_is_made_traceable_before_any_tool_can_wrap_it(

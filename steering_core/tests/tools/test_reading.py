@@ -162,9 +162,10 @@ def _counting(call: Any, wanted: nn.Module, calls: list[tuple[int, ...]]) -> Any
 
 def test_supports_gives_the_reason(tool: Any) -> None:
     spec = random_spec("qwen2")
-    assert tool.supports(spec, MIDDLE) is None
-    assert "blocks are 0 to 2" in tool.supports(spec, Site("resid_post", 3))
-    assert "no architecture table for family 'mamba'" in tool.supports(random_spec("mamba"), MIDDLE)
+    for action in ("read", "add", "ablate"):
+        assert tool.supports(spec, MIDDLE, action) is None
+        assert "blocks are 0 to 2" in tool.supports(spec, Site("resid_post", 3), action)
+        assert "no architecture table for family 'mamba'" in tool.supports(random_spec("mamba"), MIDDLE, action)
 
 
 def test_refuses_to_read_what_is_not_there(tool: Any) -> None:

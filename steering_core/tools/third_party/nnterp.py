@@ -19,6 +19,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Action
 from steering_core.tools.positions import ScheduledEdits
 from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
@@ -41,7 +42,7 @@ class Nnterp:
         """nnterp's version."""
         return installed("nnterp", "nnterp")
 
-    def supports(self, spec: ModelSpec, site: Site, action: str = "read") -> str | None:
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
         """None, or the reason why nnterp has no accessor for the site."""
         if reason := site_problem(spec, site):
             return reason

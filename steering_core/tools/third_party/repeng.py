@@ -14,6 +14,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.edits import Add, Edit
+from steering_core.tools.offers import Action, Offers
 from steering_core.tools.preparation import check_prompts, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
 
@@ -24,25 +25,22 @@ class Repeng:
     """Steers by `set_control`, which holds for every forward call until the model is unwrapped."""
 
     name = "repeng"
+    offers = Offers(phases=("both",))
 
     def version(self) -> ToolVersion:
         """repeng's version."""
         return installed("repeng", "repeng")
 
-    def supports(self, spec: ModelSpec, site: Site, action: str = "add") -> str | None:
-        """None, or the reason: repeng adds vectors to the output of blocks, and does nothing else."""
-        if action == "read":
-            return "repeng steers; it returns no activations but those of the last token of strings"
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
+        """None, or the reason: repeng adds vectors to the output of blocks, and does nothing else.
+
+        (It has no `read`: of activations, it returns those of the last token of strings only.)
+        """
         if action == "ablate":
             return "repeng adds vectors; it has no ablation"
         if site.stream != "resid_post":
             return f"repeng adds vectors to the output of blocks (resid_post), not to {site.stream}"
         return site_problem(spec, site)
-
-    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
-        """ToolUnsupported: see `supports`."""
-        reason = self.supports(model.spec, sites[0], "read") if sites else "no site was requested"
-        raise ToolUnsupported("no-reading", str(reason), ACCEPTED)
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
         """New token ids only, int64 [batch, <= max_new_tokens], greedy; rows padded after their end."""
