@@ -6,6 +6,7 @@ A tool that only names its library, or uses it to look up a module and then read
 import sys
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from inspect import getfile
 from pathlib import Path
 from types import FrameType
@@ -15,13 +16,14 @@ from steering_core.tools.tool import Tool
 
 
 def library_files(tool: Tool) -> tuple[str, ...]:
-    """The folder of the library that a tool declares; for a tool in plain torch, the files of its classes."""
+    """The folder of the library that a tool declares, and of those that it is `built_on`, by module name; for a tool in
+    plain torch, the files of its classes."""
     version = tool.version()
     if version.distribution == "torch":
         kinds = [kind for kind in type(tool).__mro__ if kind.__module__ not in {"builtins", "typing"}]
         return tuple(dict.fromkeys(map(getfile, kinds)))
-    location = Path(version.location)
-    return (str(location.parent if location.name == "__init__.py" else location),)
+    places = [version.location, *(find_spec(name).origin for name in getattr(tool, "built_on", ()))]  # type: ignore[union-attr]
+    return tuple(str(place.parent if place.name == "__init__.py" else place) for place in map(Path, map(str, places)))
 
 
 def count_library_calls(tool: Tool, action: Callable[[], object]) -> int:

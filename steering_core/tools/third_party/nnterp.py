@@ -37,6 +37,7 @@ class Nnterp:
     """Reads `layers_output[i]` and its siblings in `trace`, steers by assigning to `layers_output[i]` in `generate`."""
 
     name = "nnterp"
+    built_on = ("nnsight",)
 
     def version(self) -> ToolVersion:
         """nnterp's version."""
