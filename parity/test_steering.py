@@ -25,7 +25,7 @@ def test_zero_vector(experiment: Experiment, steering: SteeringMeasurements, too
     otherwise = f"a zero vector moved the stream {observed.describe()}"
     assert_holds(record, not observed.wrong, "a zero vector moved nothing", otherwise)
     plain = tool.generate(experiment.model, experiment.extraction, [], NEW_TOKENS)
-    assert_equal(record, "tokens as without steering", observed.ids.equal(plain), True)
+    assert_equal(record, "tokens as without steering", observed.ids.equal(plain.cpu()), True)
     expected = steering.reference_ids([], NEW_TOKENS)
     assert_equal(record, "unsteered tokens as the reference's", plain.equal(expected), True)
 
@@ -76,7 +76,7 @@ def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> 
     assert_moved(record, observed, "ablation")
     assert_right(record, tool, observed, observed.wrong, "ablated as requested", "wrong ablation")
     expected = steering.reference_ids(edits, NEW_TOKENS)
-    assert_equal(record, "tokens as the reference's", observed.ids.equal(expected), True)
+    assert_equal(record, "tokens as the reference's", observed.ids.equal(expected.cpu()), True)
 
 
 @pytest.mark.clause("S8")

@@ -12,8 +12,10 @@ from parity.plugin.context import CheckContext
 from parity.plugin.gate import preflight_passed, remember
 from parity.plugin.session_state import FAILED, PASSED, REQUIRED
 from steering_core.errors import EmptyMeasurement, LoadProblem, ToolAbsent, ToolUnsupported
+from steering_core.hosts.pool import LocalHosts
 from steering_core.records.draft import Draft
 from steering_core.records.record import Cell, Outcome, Record
+from steering_core.tests.random_models import random_model
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,9 @@ def test_a_record_names_the_file_of_a_tool_from_outside(tmp_path: Path) -> None:
     source = "from steering_core import Hooks\n\n\nclass Mine(Hooks):\n    name = 'Mine'\n"
     (file := tmp_path / "mine.py").write_text(source)
     record = Draft(Cell(clause="P3", model="m", tool="Mine"))
-    context = CheckContext(record, lambda: pytest.fail("no model is needed"), (f"{file}:Mine",), (), repeats=1)
+    measurements: Any = SimpleNamespace(hosts=LocalHosts(random_model("qwen2")))
+    measurements.experiment = SimpleNamespace(provenance=dict, model=measurements.hosts.model)
+    context = CheckContext(record, lambda: measurements, (f"{file}:Mine",), (), repeats=1)
 
     assert context.tool.name == "Mine"
 

@@ -152,4 +152,8 @@ def test_a_failed_preflight_makes_the_run_invalid_and_blocks_later_stages_with_t
 
 def test_every_conclusion_is_tested() -> None:
     elsewhere = {"INVALID", "OUTCOME_4", "PREFLIGHT_PASSED"}  # the last one in test_families
+    elsewhere |= {
+        "OFFERED_CHECKS_PASSED",
+        "OFFERED_CHECKS_FAILED",
+    }  # in test_partial_tools and test_verdicts_not_offered
     assert {case.conclusion for case in CASES} | elsewhere == {rule.conclusion for rule in RULES}

@@ -43,11 +43,11 @@ CASES = (
     Case("PV8", "libraries:PyveneUndeclared", "P9", ("flags: changed in", "requires_grad")),
     Case("PV3", "libraries:TwoPositions", "P1 P2", ("features split over rows",)),
     Case("PV7", "libraries:DefaultPhase", "S2 S5 S6", ("in the prompt",), "P1"),
-    Case("PV7", "libraries:GivenPositions", "S2 S6", ("(24 boundaries differ)",), "P1 S5"),
+    Case("PV7", "libraries:GivenPositions", "S2 S6", ("in the answers",), "P1 S5"),
     Case("NN1", "libraries:NnsightUndeclared", "P9", ("forward: added to", "by steering"), "P1 P11 P12 S2"),
     Case("NN2", "libraries:NnsightUndeclared", "P1", ("before the hooks on it",), "", "steered"),
     Case("NN3", "libraries:FirstOutput", "P1 P2", ("row 0 only",)),
-    Case("NN4", "libraries:SavedOutput", "P8", ("in-place write",), "P1 P2"),
+    Case("NN4", "libraries:SavedOutput", "P8", ("the model's own memory",), "P1 P2"),
     Case("HF1", "plain_hooks:HiddenStates", "P1", ("before the hooks on it",), "", "steered later"),
     Case("HF2", "plain_hooks:FirstElement", "P1 P2", ("row 0 only",)),
     Case("HF3", "plain_hooks:HiddenStates", "P1", ("after the final norm",), "P4"),
@@ -57,7 +57,7 @@ CASES = (
     Case("HF10", "plain_hooks:Hooked", "P12", ("the same call again",), "P2", "dropout"),
     Case("HF11", "plain_steering:Beams", "S4", (), "P1"),
     Case("HF12", "plain_hooks:Checkpointed", "P9", ("flags: changed in", "gradient checkpointing of"), "P1"),
-    Case("HF13", "plain_steering:Compiled", "S5", ("the last prompt token is not steered",), "P1"),
+    Case("HF13", "plain_steering:Compiled", "S4", (), "P1"),
     Case("HF14", "plain_hooks:NoAttentionMask", "P1 P10"),
     Case("RH1", "plain_steering:FirstThree", "S2 S6"),
     Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
@@ -158,8 +158,14 @@ def test_a_defect_of_another_library_has_an_equivalent_here(defect: str) -> None
 RIGHT_SETTINGS = ("steered", "steered later", "gpt2", "block 0", "bfloat16")
 
 
-@pytest.mark.parametrize("setting", RIGHT_SETTINGS)
-@pytest.mark.parametrize("tool", ["hooks", "pyvene"])
+@pytest.mark.parametrize(
+    ("tool", "setting"),
+    [
+        *(("hooks", setting) for setting in RIGHT_SETTINGS),
+        # Not in the others: pyvene deletes the hook with which the user steers, and reads what the model computes without.
+        *(("pyvene", setting) for setting in RIGHT_SETTINGS if not setting.startswith("steered")),
+    ],
+)
 def test_correct_tools_pass_in_the_settings_of_the_defects(setting: str, tool: str, bench: DefectSettings) -> None:
     records = tried(bench, setting, tool, "P1 P2 P3 P4 P8 P10 P12")
 

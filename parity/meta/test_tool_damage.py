@@ -23,7 +23,7 @@ def test_only_the_cells_of_the_tool_that_did_it_fail(runs: ForkedRuns, tmp_path:
     folder, log = tmp_path / "run", tmp_path / "log"
     check = ("parity", "-q", "-m", "tiny_qwen2", "--tools", "hooks", *tools, "--run-dir", str(folder))
 
-    status = runs.run(*check, "-k", "location or shape or token or batch or side_effects and not agreement", log=log)
+    status = runs.run(*check, "-k", "preflight and not agreement", log=log)
 
     lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     rows = [line for line in lines if "cell" in line]

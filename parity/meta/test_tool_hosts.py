@@ -80,7 +80,7 @@ def test_a_process_that_ends_is_named_with_what_it_printed(
 def test_a_tool_that_hangs_is_ended_after_its_time(server: Starter, model: LoadedModel, batch: TokenBatch) -> None:
     hosts = Hosts(server, timeout=1)
     hosts.open(REQUEST)
-    hosts.tool(f"{FILE}:Hangs").supports(SPEC, SITE)  # the model is open
+    hosts.tool(f"{FILE}:Hangs").supports(SPEC, SITE, "read")  # the model is open
     started = next(iter(hosts.hosts.values())).process.started
     with pytest.raises(SuiteError, match="the process of Hangs gave no answer within 1 s"):
         hosts.tool(f"{FILE}:Hangs").read(model, batch, [SITE])
@@ -135,7 +135,7 @@ def test_a_class_is_imported_once_and_its_state_lives_on(hosts: Hosts, model: Lo
 def test_a_tool_that_hangs_does_not_hold_up_the_end_of_a_run(server: Starter) -> None:
     hosts = Hosts(server, timeout=3600)
     hosts.open(REQUEST)
-    hosts.tool(f"{FILE}:Hangs").supports(SPEC, SITE)
+    hosts.tool(f"{FILE}:Hangs").supports(SPEC, SITE, "read")
     process = next(iter(hosts.hosts.values())).process
     process.send(READ)
     hosts.release()
@@ -168,7 +168,7 @@ from steering_core.hosts.starting import default_starter
 server = default_starter()
 hosts = Hosts(server)
 hosts.open(REQUEST)
-hosts.tool({str(FILE)!r} + ":Hangs").supports(REQUEST.spec, SITE)
+hosts.tool({str(FILE)!r} + ":Hangs").supports(REQUEST.spec, SITE, "read")
 process = hosts.hosts[str(FILE) + ":Hangs"].process
 process.send(READ)
 print(server.owned.process.pid, process.started.pid, flush=True)

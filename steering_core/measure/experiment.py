@@ -4,7 +4,6 @@ everything that can change them."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from types import NoneType
 from typing import Any
 
 import torch
@@ -22,17 +21,15 @@ from steering_core.localize.capture import read_sites
 from steering_core.measure import reference
 from steering_core.measure.keys import identity, model_key
 from steering_core.measure.noise_floor import token_floors
+from steering_core.measure.run_provenance import provenance_of
 from steering_core.measure.store import Store, digest
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import Settings
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import Side, TokenBatch, encode
-from steering_core.models.verification import are_verified, place_of_tokenizer
 from steering_core.observe.forward_trace import block_inputs, make_traceable
 from steering_core.prompts import PromptSet
-from steering_core.quality import DEFAULT_CLASSIFIER
-from steering_core.records.provenance import environment
 from steering_core.records.record import Arm
 from steering_core.records.thresholds import FLOOR_MARGIN
 from steering_core.tools.contract import Storages
@@ -40,8 +37,6 @@ from steering_core.tools.edits import Edit, steering_edits
 from steering_core.tools.offers import Need, why_not
 from steering_core.tools.tool import Tool
 
-PLAIN = (bool, int, float, str, list, NoneType)
-"""Types of a generation config's values that a record can hold."""
 Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
 """A tool's `generate`, or the reference's."""
 
@@ -237,25 +232,6 @@ class Experiment:
         padding = self.model.decoding(1).pad_token_id or 0
         return torch.cat([torch.nn.functional.pad(ids, (0, width - ids.shape[1]), value=padding) for ids in answers])
 
-    def _describe_decoding(self) -> str:
-        others = ", the preset's other seeds are not used" if len(set(self.seeds)) > 1 else ""
-        return f"greedy: no random number is drawn; seed {self.seeds[0]} is set before every batch{others}"
-
     def provenance(self) -> dict[str, Any]:
-        """Everything a record says about where its numbers came from (PROTOCOL section 6)."""
-        model, settings, prompts, batch = self.model, self.settings, self.prompts, self.extraction
-        decoding = model.decoding(settings.max_new_tokens).to_dict().items()
-        plain = {name: value for name, value in decoding if isinstance(value, PLAIN)}
-        return {
-            **environment(),
-            **model_key(self.model, self.weights),
-            **{"model_id": model.spec.source, "origin": model.origin, "revision": model.revision},
-            **{"weights_verified": are_verified(model.spec, model.origin), "decoding": self._describe_decoding()},
-            **{"tokenizer": place_of_tokenizer(model.tokenizer_origin, model.origin)},
-            **{"preset": settings.preset, "site": str(self.site), "position": "last real token"},
-            **{"token_ids": batch.digest, "padding_side": batch.side, "batch_shape": list(batch.ids.shape)},
-            **{"method": settings.method, "operation": "add", "blocks": list(settings.blocks), "phase": "both"},
-            **{"coefficient": settings.strength, "unit_direction": True, "generation_config": plain},
-            **{"classifier": DEFAULT_CLASSIFIER, "seeds": list(self.seeds), "prompts": prompts.digest},
-            **{"prompts_file": prompts.name, "prompt_warnings": prompts.warnings(), "tiny": model.spec.tiny},
-        }
+        """Everything a record says about where its numbers came from."""
+        return provenance_of(self.model, self.weights, self.settings, self.prompts, self.extraction, self.seeds)

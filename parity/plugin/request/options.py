@@ -63,7 +63,8 @@ def typed_options(option: Callable[[str], Any]) -> tuple[tuple[str, str], ...]:
     typed: list[tuple[str, str]] = []
     for flag, settings, _ in OPTIONS:
         value = option(flag.removeprefix("--").replace("-", "_"))
-        if flag not in IN_THE_PLAN and value not in (None, False, settings.get("default")):
+        given = value is not None and value is not False and value != settings.get("default")
+        if given and flag not in IN_THE_PLAN:
             typed += [(flag, str(item)) for item in (value if isinstance(value, list) else [value])]
     return tuple(typed)
 

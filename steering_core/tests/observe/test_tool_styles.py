@@ -11,7 +11,8 @@ from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.observe.shifts import observe_generation
 from steering_core.tests.random_models import VOCAB, random_model
-from steering_core.tests.steering_styles import FAULTS, STYLES, Style
+from steering_core.tests.steering_mover import FAULTS
+from steering_core.tests.steering_styles import STYLES, Style
 from steering_core.tools.edits import Edit, steering_edits
 
 pytestmark = pytest.mark.usefixtures("one_thread")

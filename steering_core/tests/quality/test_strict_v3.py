@@ -13,8 +13,9 @@ import pytest
 from steering_core.errors import SuiteError
 from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify, judge_text
 from steering_core.quality.foreign import FOREIGN_DECLINES
+from steering_core.tests.quality.garbled_texts import GARBLED, UNSCORED
 from steering_core.tests.quality.odd_texts import HOSTILE, LOOPS
-from steering_core.tests.quality.quality_texts import COHERENT, GARBLED, NORMAL, UNSCORED
+from steering_core.tests.quality.quality_texts import COHERENT, NORMAL
 
 ROOT = Path(__file__).parents[3]
 
