@@ -64,10 +64,15 @@ def state_changes(before: ModelState, after: ModelState) -> dict[str, str]:
 
 
 def process_baseline(model: LoadedModel) -> ModelState:
-    """The aspects that belong to the process and not to a model; to be taken before a tool is called for the first time:
-    what it changes once must not be taken for the state that it found."""
-    functions = function_state(model.module, model.tokenizer)
-    return {"functions": functions, "settings": torch_settings(), "process": process_state(), "flags": modes()}
+    """What all copies of a model share: the process and the tokenizer. To be taken before a tool is called for the first
+    time: what it changes once must not be taken for the state that it found."""
+    return {
+        "functions": function_state(model.module, model.tokenizer),
+        "settings": torch_settings(),
+        "process": process_state(),
+        "flags": modes(),
+        "tokenizer": tokenizer_state(model.tokenizer),
+    }
 
 
 @contextmanager
