@@ -57,7 +57,7 @@ class CheckContext:
         """Those of the cell's model; its provenance goes into the record."""
         measurements = self.open_model()
         self.record.provenance.update(measurements.experiment.provenance())
-        self.record.peak = partial(peak_memory, measurements.experiment.model.device.type)
+        self.record.peak = partial(peak_memory, measurements)
         return measurements
 
     @property
@@ -109,10 +109,11 @@ class CheckContext:
         return tool
 
 
-def peak_memory(device: str) -> int:
-    """Bytes: on a GPU the most allocated since the check began, on a CPU the most that the process ever held."""
+def peak_memory(measurements: Measurements) -> int:
+    """Bytes: on a GPU the most allocated since the check began, here and in a tool's process together; on a CPU the most
+    that this process ever held."""
     import torch
 
-    if device == "cuda":
-        return int(torch.cuda.max_memory_allocated())
+    if measurements.experiment.model.device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated()) + measurements.hosts.peak
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -95,6 +95,7 @@ class ToolProcesses:
 
     def close(self) -> None:
         """End every process."""
+        self.release()
         for hosts in (self.hosts, self.fresh):
             if hosts is not None:
                 hosts.close()

@@ -1,10 +1,13 @@
 """All tools of a run: which process each lives in, and which model it has open."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+
+import torch
 
 from steering_core.errors import SuiteError
 from steering_core.hosts.hosted_tool import HostedTool, value_of
@@ -79,15 +82,13 @@ class ToolHost:
 
     def release(self) -> None:
         """Let the model go; a process that is busy, or does not answer, is ended."""
-        if self.process.started is None:
-            return
-        with suppress(SuiteError):
-            self._take_awaited()
-            if self.process.asked:
-                self.process.close()
-            else:
+        self.wanted = self.opened = None
+        if self.process.asked:
+            self.process.close()
+            self.awaited = []
+        elif self.process.started is not None:
+            with suppress(SuiteError):
                 self.process.ask({"do": "release"})
-        self.opened = None
 
     def _take_awaited(self) -> None:
         """The answers to what `begin` asked for."""
@@ -122,9 +123,19 @@ class Hosts:
             host.wanted = self._opening(host.process.label)
 
     def release(self) -> None:
-        """Every process lets its model go; one that does not answer is ended."""
+        """Every process lets its model go, and so do these objects; a process that does not answer is ended."""
         for host in self.hosts.values():
             host.release()
+        self.wanted = self.foreign = None
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.ipc_collect()  # what the processes have let go can be freed here
+            torch.cuda.empty_cache()
+
+    @property
+    def peak(self) -> int:
+        """Bytes of its own that a tool's process held on the GPU at most, since the tools were last asked for."""
+        return max((host.peak for host in self.hosts.values()), default=0)
 
     def begin(self, tools: Sequence[str], *, opening: bool = True) -> None:
         """Start the processes of tools; they import their libraries, and open the model, meanwhile."""
@@ -173,6 +184,9 @@ class Hosts:
 
 class LocalHosts:
     """The same in the judging process, on one loaded model. alone: the tools of one run are of no concern to each other."""
+
+    peak = 0
+    """The tools' memory is this process's own."""
 
     def __init__(self, model: LoadedModel, *, alone: bool = False) -> None:
         self.model, self.alone = model, alone
