@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from parity.plugin.request.run_matrix import tool_names
 from parity.plugin.request.selection import marks_of, selects
+from parity.plugin.request.tools import tool_names
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import read_registry
 from steering_core.places import FIXTURES

@@ -105,7 +105,8 @@ class CheckContext:
     def construct(self, name: str) -> "HostedTool":
         """A new tool object, its version and file in the record; ToolAbsent when its library is missing."""
         tool = self.measurements.hosts.tool(name)
-        self.record.provenance.setdefault("tools", {})[tool.name] = tool.description["origin"]
+        elsewhere = {"stack": tool.description["stack"]} if tool.elsewhere else {}
+        self.record.provenance.setdefault("tools", {})[tool.name] = {**tool.description["origin"], **elsewhere}
         return tool
 
 

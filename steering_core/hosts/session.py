@@ -1,10 +1,12 @@
 """One tool in the process where it lives: its class, imported once, its objects, and the model that it works on."""
 
 import gc
+import platform
 import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from inspect import getfile
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ from steering_core.tools.tool import Tool
 
 METHODS = ("read", "generate", "direction")
 """What a tool may have; the judging process knows by it what to ask for."""
+LIBRARIES = ("torch", "transformers", "numpy")
+"""Whose versions a record names for a tool that lives in another interpreter."""
 LONGEST = 2000
 """Characters of an exception's message that are passed on."""
 
@@ -81,6 +85,7 @@ class Session:
             "origin": describe_tool(self.spec, tool),
             "machinery": " or ".join(library_files(tool)),
             "deviations": [asdict(row) for row in read_deviations(Path(getfile(kind)))],
+            "stack": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
             "offers": asdict(offers_of(tool)),
             "methods": [name for name in METHODS if callable(getattr(tool, name, None))],
         }

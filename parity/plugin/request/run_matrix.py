@@ -3,16 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 from parity.plugin.request.selection import selects
+from parity.plugin.request.tools import tool_names, tool_pythons
 from parity.plugin.request.unregistered import unregistered_models
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec, Preset, Settings, pick, read_presets, read_registry, resolve
 from steering_core.places import PRESETS, PROMPTS, REGISTRY, ROOT
 from steering_core.prompts import PromptSet, read_prompts
-from steering_core.tools.spec import BUILT_IN, ToolSpec
 
 PROTOCOL_REPEATS = 5
 
@@ -86,36 +85,6 @@ def one_preset(chosen: Mapping[str, Preset]) -> str:
 def default_preset(spec: ModelSpec) -> str:
     """Tiny checkpoints have settings of their own; every other model follows the protocol."""
     return "fixture" if spec.tiny else "phase1"
-
-
-def tool_names(options: Any) -> tuple[str, ...]:
-    """The compared tools, the built-in ones in registry order; the order breaks ties in the verdict."""
-    names = tuple(name.strip() for name in options.tools.split(",")) if options.tools else BUILT_IN
-    specs = [ToolSpec.parse(name) for name in (*names, *options.tool)]
-    labels = [spec.label for spec in specs]
-    if len(set(labels)) != len(labels) or not all(labels):
-        named = ", ".join(spec.text for spec in specs)
-        raise UsageProblem("tools", f"a tool is empty or named twice in {named}", "name each tool once")
-    for spec in specs:
-        spec.check()
-    return tuple(spec.text for spec in specs)
-
-
-def tool_pythons(options: Any) -> dict[str, str]:
-    """["repeng=PATH"] or, for every tool of --tool, ["PATH"] -> {label: PATH}."""
-    labels = [ToolSpec.parse(name).label for name in (*tool_names(options), *options.tool)]
-    added = [ToolSpec.parse(name).label for name in options.tool]
-    found: dict[str, str] = {}
-    for text in options.tool_python:
-        name, sign, path = text.rpartition("=")
-        if sign and name not in labels:
-            raise UsageProblem("tool-python", f"--tool-python {text}: no tool {name}", f"one of {', '.join(labels)}")
-        if not sign and not added:
-            raise UsageProblem("tool-python", f"--tool-python {text}: there is no --tool", "NAME=PATH names a tool")
-        if which(path) is None:
-            raise UsageProblem("tool-python", f"--tool-python {path} is no program", "the path of a Python interpreter")
-        found |= dict.fromkeys([name] if sign else added, path)
-    return found
 
 
 def model_paths(values: Sequence[str], registry: Mapping[str, ModelSpec]) -> dict[str, str]:
