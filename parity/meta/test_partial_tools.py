@@ -8,8 +8,9 @@ import pytest
 
 from parity.meta.forked_runs import ForkedRuns
 from parity.plugin.assertions import assert_equal
+from parity.plugin.conducting import allow_known_deviations
 from parity.plugin.harness import LoadedCheckpoint, run_checks
-from parity.plugin.needs import NEEDS, allow_known_deviations, needs_of
+from parity.plugin.needs import NEEDS, needs_of
 from steering_core.places import ROOT
 from steering_core.records.draft import Draft
 from steering_core.records.record import Cell, Outcome

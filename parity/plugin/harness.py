@@ -19,9 +19,10 @@ import pytest
 from parity.plugin.arguments import Experiment
 from parity.plugin.cells import make_cell, tools_in
 from parity.plugin.check_records import recording
+from parity.plugin.conducting import conducting
 from parity.plugin.context import CheckContext, Measurements
 from parity.plugin.gate import closes_gate
-from parity.plugin.needs import conducting, needs_of
+from parity.plugin.needs import needs_of
 from steering_core.models.registry import read_presets, read_registry, resolve
 from steering_core.places import PRESETS, PROMPTS, REGISTRY, ROOT
 from steering_core.prompts import PromptSet, read_prompts

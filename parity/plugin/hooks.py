@@ -8,8 +8,8 @@ import pytest
 
 from parity.plugin.cells import parameters, register_markers
 from parity.plugin.check_records import draft_of, finish, recording
+from parity.plugin.conducting import conducting
 from parity.plugin.gate import block, remember
-from parity.plugin.needs import conducting
 from parity.plugin.planning import arrange
 from parity.plugin.request.options import add_options
 from parity.plugin.request.resume import settle_request

@@ -1,19 +1,13 @@
-"""What a check needs of a tool (`pytest.mark.needs`), and what happens around its body because of it.
+"""What a check needs of a tool (`pytest.mark.needs`), and whether a tool offers it."""
 
-Both runners, the pytest session and the harness, put `conducting` around every check.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from parity.plugin.arguments import Draft, Experiment, Tool
-from parity.plugin.assertions import differ
+from parity.plugin.arguments import Experiment, Tool
 
 if TYPE_CHECKING:
-    from parity.plugin.context import CheckContext
     from steering_core.tools.offers import Need
 
 Needs = Callable[[Experiment], "Need"]
@@ -90,41 +84,3 @@ def reason_not_offered(tool: Tool, experiment: Experiment, needs: Sequence[str])
     asked = [NEEDS[name](experiment) for name in needs if name in NEEDS]
     spec = experiment.model.spec
     return next(filter(None, (why_not(tool, spec, need) for need in asked)), None)
-
-
-@contextmanager
-def conducting(context: "CheckContext") -> Iterator[None]:
-    """Around the body of a check: first asks its tools whether they offer what it needs, then reports a known
-    deviation of theirs as such."""
-    if context.needs and (reason := _not_offered(context)):
-        context.record.not_offered(reason)
-        pytest.skip(f"not offered: {reason}")
-    with allow_known_deviations(context.record, context.subjects):
-        yield
-
-
-def _not_offered(context: "CheckContext") -> str | None:
-    """Of every tool that the cell names; a check of the whole set needs one tool that offers it."""
-    if not context.chosen:
-        return None if context.every_tool else "no tool of this run offers what the check needs"
-    reasons = (reason_not_offered(tool, context.experiment, context.needs) for tool in context.subjects)
-    return next(filter(None, reasons), None)
-
-
-@contextmanager
-def allow_known_deviations(record: Draft, tools: Sequence[Tool]) -> Iterator[None]:
-    """Report the failure of a known deviation as such; a known deviation that no longer occurs is a failure."""
-    from steering_core.tools.deviations import known_deviation
-
-    deviation = known_deviation(tools, record.cell) if tools else None
-    if deviation is None:
-        yield
-        return
-    named = record.cell.tools or "the tools"
-    try:
-        yield
-    except AssertionError:
-        record.note(declared_deviation=deviation.reason, link=deviation.link)
-        pytest.xfail(f"known deviation of {named}: {deviation.reason}")
-    row = " ".join(filter(None, (deviation.clause, deviation.variant, deviation.arm)))
-    differ(record, f"{named} no longer deviates: {deviation.reason}; remove the row for {row}")

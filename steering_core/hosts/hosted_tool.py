@@ -13,9 +13,10 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.tools.actions import Action
 from steering_core.tools.deviations import Deviation
 from steering_core.tools.edits import Edit
-from steering_core.tools.offers import Action, Offers
+from steering_core.tools.offers import Offers
 from steering_core.tools.tool import ToolVersion
 
 RAISED = ("EmptyMeasurement", "ToolAbsent", "ToolUnsupported", "UsageProblem", "LoadProblem", "SuiteError")

@@ -25,9 +25,10 @@ from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.liveness import library_files
 from steering_core.observe.model_state import process_baseline
+from steering_core.tools.actions import Action
 from steering_core.tools.contract import Storages
 from steering_core.tools.deviations import read_deviations
-from steering_core.tools.offers import Action, offers_of
+from steering_core.tools.offers import offers_of
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import ToolSpec
 from steering_core.tools.tool import Tool

@@ -13,8 +13,8 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS
+from steering_core.tools.actions import Action
 from steering_core.tools.edits import Edit
-from steering_core.tools.offers import Action
 from steering_core.tools.spec import find_tool
 from steering_core.tools.tool import ToolVersion
 

@@ -7,19 +7,17 @@ behind a tool cannot do on a model at all is another matter: that is unsupported
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from steering_core.errors import SuiteError, ToolUnsupported
 from steering_core.models.sites import STREAMS, Site
+from steering_core.tools.actions import METHODS, Action
+from steering_core.tools.preparation import site_problem
 
 if TYPE_CHECKING:
     from steering_core.models.registry import ModelSpec
     from steering_core.tools.edits import Phase
     from steering_core.tools.tool import Tool
-
-Action = Literal["read", "add", "ablate"]
-METHODS: dict[Action, str] = {"read": "read", "add": "generate", "ablate": "generate"}
-"""Action -> the method of a tool that carries it out."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,6 @@ def _everything(tool: "Tool", spec: "ModelSpec") -> Iterator[bool]:
 
 
 def _problem(spec: "ModelSpec", site: Site, action: Action) -> str | None:
-    from steering_core.tools.preparation import site_problem  # which imports the tools' types, and they this file
-
     return site_problem(spec, site, action)
 
 

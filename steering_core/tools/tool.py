@@ -13,8 +13,8 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.tools.actions import Action
 from steering_core.tools.edits import Edit
-from steering_core.tools.offers import Action
 
 
 @dataclass(frozen=True)

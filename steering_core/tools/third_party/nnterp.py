@@ -18,8 +18,8 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.tools.actions import Action
 from steering_core.tools.edits import Edit
-from steering_core.tools.offers import Action
 from steering_core.tools.positions import ScheduledEdits
 from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
