@@ -69,7 +69,11 @@ class Loud:
     """Not data: encoding must not look for a way to send it."""
 
 
-@pytest.mark.parametrize("value", [Loud(), Loud, {1, 2}, b"bytes", 1j, [{"a": Loud()}]], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [Loud(), Loud, {1, 2}, b"bytes", 1j, [{"a": Loud()}]],
+    ids=["object", "class", "set", "bytes", "complex", "deep"],
+)
 def test_what_is_not_data_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="cannot be sent"):
         encode(value)
