@@ -58,6 +58,7 @@ def test_how_far_the_requested_vector_is_from_the_presets(steering: SteeringMeas
 
     assert realized["declared"]
     assert realized["request_error"] < 1e-6
+    assert realized["ratio"] == pytest.approx(1, abs=1e-5), "the whole shift arrives"
     assert steering._request_error(exact) < 1e-12
     assert steering._request_error(1.5 * exact) == pytest.approx(0.5)
     assert steering._request_error(torch.zeros_like(exact)) == pytest.approx(1)

@@ -130,6 +130,20 @@ def test_torchs_own_replacement_of_a_function_is_attributed_to_torch(model: Load
     assert left.by_libraries == {"functions": "torch itself replaced torch.manual_seed when more of it was imported"}
 
 
+def test_a_tools_wrapper_of_a_function_that_torch_replaces_is_blamed(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = left_by(model, lambda: monkeypatch.setattr(torch, "manual_seed", lambda seed: None))
+    assert changed == {"functions": "changed in 1 place, first torch.manual_seed"}
+
+
+def test_a_hook_on_saved_tensors_is_named(model: LoadedModel) -> None:
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)
+    changed = left_by(model, hooks.__enter__)
+    hooks.__exit__()
+    assert changed == {"hooks": "added to 1 place, first hooks on saved tensors"}
+
+
 SETTINGS: list[tuple[Callable[[], Any], Callable[[], Any], str]] = [
     (lambda: torch.set_default_dtype(torch.float64), lambda: torch.set_default_dtype(torch.float32), "settings"),
     (lambda: torch.set_grad_enabled(False), lambda: torch.set_grad_enabled(True), "flags"),
