@@ -47,7 +47,7 @@ def _hooks(owner: Mapping[str, Any], kinds: tuple[str, ...]) -> list[Hook]:
     for kind in kinds:
         hooks = owner.get(kind)
         for key, hook in hooks.items() if hooks else ():
-            function = hook[0] if isinstance(hook, tuple) else getattr(hook, "hook", hook)
+            function = getattr(hook, "hook", hook)  # some are wrapped by torch
             by_transformers = kind == "_forward_hooks" and getattr(function, "__module__", "") in CAPTURING
             found.append((kind, int(key), id(function), by_transformers))
     return found

@@ -55,6 +55,22 @@ def test_finished_rows_are_padded_and_the_last_one_ends_the_run() -> None:
     assert ids[0, 2:].eq(0).all()
 
 
+@pytest.mark.parametrize("family", ["qwen2", "gpt2"])
+def test_without_a_cache_each_forward_is_given_all_tokens_at_their_positions(family: str) -> None:
+    """Row 1 has padding on its left."""
+    model, batch = random_model(family), prompts(2)
+
+    with trace_forward(model) as seen:
+        ids = reference.generate(replace(model, use_cache=False), batch, [], 3)
+
+    last = seen.calls[-1]
+    assert last.ids is not None
+    assert torch.equal(last.ids, torch.cat([batch.ids, ids[:, :2]], 1))
+    assert last.positions is not None
+    assert last.positions.tolist() == [[*range(9)], [0] * 3 + [*range(6)]]
+    assert torch.equal(ids, reference.generate(model, batch, [], 3))
+
+
 def test_a_single_end_token_works_like_a_list() -> None:
     model, batch = random_model("qwen2"), prompts(1)
     free = reference.generate(model, batch, [], NEW)
@@ -110,11 +126,12 @@ def test_a_prompt_of_one_token_counts_as_prefill() -> None:
     )
 
 
-def test_inherits_the_repetition_penalty_on_request() -> None:
+@pytest.mark.parametrize("penalty", [1.5, 2.0])
+def test_inherits_the_repetition_penalty_on_request(penalty: float) -> None:
     """Qwen-2.5 checkpoints carry 1.05, which changes greedy answers; only the as_run preset keeps it."""
     model, batch = random_model("qwen2"), prompts(3)
     plain = reference.generate(model, batch, [], NEW)
-    model.module.generation_config.repetition_penalty = 3.0
+    model.module.generation_config.repetition_penalty = penalty
     inheriting = replace(model, inherit_defaults=True)
 
     penalized = reference.generate(inheriting, batch, [], NEW)

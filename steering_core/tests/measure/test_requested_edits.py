@@ -58,6 +58,17 @@ def test_how_far_the_requested_vector_is_from_the_presets(steering: SteeringMeas
 
     assert realized["declared"]
     assert realized["request_error"] < 1e-6
+    assert realized["ratio"] == pytest.approx(1, abs=1e-5), "the whole shift arrives"
     assert steering._request_error(exact) < 1e-12
     assert steering._request_error(1.5 * exact) == pytest.approx(0.5)
     assert steering._request_error(torch.zeros_like(exact)) == pytest.approx(1)
+
+
+def test_the_planted_vector_is_as_long_as_the_true_direction_and_like_no_other(steering: SteeringMeasurements) -> None:
+    """What a check plants is none of the random vectors that others steer along."""
+    planted, gained = steering.planted(find_tool("hooks"))
+    others = [edit.vector for edit in (*steering.doubled()[-2:], steering.ends()[-1])]
+
+    assert float(planted.norm()) == pytest.approx(float(steering.experiment.true_direction().norm()))
+    assert torch.allclose(gained, planted, atol=1e-3)
+    assert max(abs(float(torch.cosine_similarity(planted, other, 0))) for other in others) < 0.9

@@ -45,6 +45,14 @@ def test_every_part_of_the_key_counts(tmp_path: Path) -> None:
     assert store.path(KEY) == store.path(dict(reversed(KEY.items()))), "the order of the parts does not count"
 
 
+def test_measurements_are_spread_over_folders_by_two_digits(tmp_path: Path) -> None:
+    """A run that is resumed, by a later version too, finds its measurements there."""
+    path = Store(tmp_path).path(KEY)
+
+    assert path.relative_to(tmp_path) == Path(path.stem[:2]) / f"{path.stem}.safetensors"
+    assert len(path.stem) == 64
+
+
 def test_a_missing_measurement_is_none(tmp_path: Path) -> None:
     assert Store(tmp_path).find(KEY) is None
     assert list(tmp_path.iterdir()) == [], "a lookup leaves nothing behind"

@@ -29,6 +29,19 @@ def test_positions_are_read_from_the_mask_the_position_ids_and_the_cache() -> No
     assert readings(attention_mask=mask) == [[[0, 1, 2]]], "a mask of another length counts no tokens"
 
 
+def test_a_mask_narrower_than_the_tokens_marks_no_padding() -> None:
+    assert call_of_model({"input_ids": IDS, "attention_mask": torch.tensor([[0, 1]])}).real.tolist() == [[True] * 3]
+
+
+def test_tokens_that_are_overwritten_later_stay_recorded() -> None:
+    given = IDS.clone()
+    call = call_of_model({"input_ids": given})
+
+    given.zero_()
+    assert call.ids is not None
+    assert torch.equal(call.ids, IDS)
+
+
 def test_the_length_of_a_cache() -> None:
     keys = torch.zeros(1, 2, 5, 4)
 

@@ -27,6 +27,7 @@ CHANGES: list[tuple[str, Callable[[LoadedModel], Any], str]] = [
     ("flags", checkpoint, "gradient checkpointing of model.layers.0"),
     ("flags", lambda model: model.module.train(), "training of"),
     ("config", rotate, "config"),
+    ("forward", lambda model: setattr(model.blocks[0], "forward", lambda *args: args[0]), "first model.layers.0"),
     ("rng", lambda model: torch.rand(1), "advanced or reset"),
 ]
 
@@ -47,6 +48,16 @@ def test_an_input_written_in_place_is_named(name: str) -> None:
     before = state_of(model, inputs)
     inputs[name].mul_(1)
     assert state_changes(before, state_of(model, inputs)) == {"inputs": f"changed in 1 place, first {name}"}
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 8), (0, 9), (8, 16), (9, 17)])
+def test_a_write_that_torch_does_not_count_is_seen_at_any_size_and_offset(start: int, stop: int) -> None:
+    """Bytes [start, stop) of a buffer, whether or not they are whole words; written through numpy."""
+    model, ids = random_model("qwen2"), torch.zeros(32, dtype=torch.uint8)[start:stop]
+    before = state_of(model, {"ids": ids})
+    assert state_changes(before, state_of(model, {"ids": ids})) == {}
+    ids.numpy()[-1] = 1
+    assert state_changes(before, state_of(model, {"ids": ids})) == {"inputs": "changed in 1 place, first ids"}
 
 
 def test_an_untouched_model_has_not_changed() -> None:

@@ -73,9 +73,10 @@ def test_the_first_difference_is_named_and_its_consequences_are_not() -> None:
 
 
 def test_the_wrong_amount_inside_a_block_is_called_that() -> None:
-    assert (
-        "50 tokens shifted by the wrong amount, off by up to" in observed("row by row", "inside", "strength").describe()
-    )
+    generation = observed("row by row", "inside", "strength")
+
+    assert "50 tokens shifted by the wrong amount, off by up to" in generation.describe()
+    assert (bool(generation.wrong), generation.misplaced) == (True, []), "every shift was where it had to be"
 
 
 def test_what_moved_otherwise_is_said() -> None:

@@ -88,6 +88,15 @@ def test_foreign_rows_stay_foreign() -> None:
     assert match(rows, call([[1], [1]], past=3)) == [(1, [1], 3)]
 
 
+def test_a_run_of_another_row_at_the_same_place_is_not_continued() -> None:
+    """The fourth row comes first in its call, the second row second; then the second row is continued by itself."""
+    rows = matcher()
+    match(rows, call([[5, 6, 7, 9]]))
+    match(rows, call([[9, 9, 9, 9], [5, 6, 8, 1]]))
+
+    assert match(rows, call([[4]], past=4)) == [(0, [1], 4)]
+
+
 def test_a_beginning_that_nothing_continues_is_not_used() -> None:
     rows = matcher()
     (warm_up,) = rows.match(call([[5, 6]]), torch.tensor([[5, 6]]))

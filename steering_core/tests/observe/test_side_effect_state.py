@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from steering_core.models.model import LoadedModel
 from steering_core.observe.aspects import STATE_ASPECTS
-from steering_core.observe.kept_memory import growing_memory
 from steering_core.observe.model_state import compare_states, state_of, watching
 from steering_core.observe.user_state import with_user_state
 from steering_core.tests.chat_checkpoint import word_tokenizer
@@ -130,6 +129,20 @@ def test_torchs_own_replacement_of_a_function_is_attributed_to_torch(model: Load
     assert left.by_libraries == {"functions": "torch itself replaced torch.manual_seed when more of it was imported"}
 
 
+def test_a_tools_wrapper_of_a_function_that_torch_replaces_is_blamed(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = left_by(model, lambda: monkeypatch.setattr(torch, "manual_seed", lambda seed: None))
+    assert changed == {"functions": "changed in 1 place, first torch.manual_seed"}
+
+
+def test_a_hook_on_saved_tensors_is_named(model: LoadedModel) -> None:
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda tensor: tensor, lambda tensor: tensor)
+    changed = left_by(model, hooks.__enter__)
+    hooks.__exit__()
+    assert changed == {"hooks": "added to 1 place, first hooks on saved tensors"}
+
+
 SETTINGS: list[tuple[Callable[[], Any], Callable[[], Any], str]] = [
     (lambda: torch.set_default_dtype(torch.float64), lambda: torch.set_default_dtype(torch.float32), "settings"),
     (lambda: torch.set_grad_enabled(False), lambda: torch.set_grad_enabled(True), "flags"),
@@ -177,49 +190,6 @@ def test_printed_text_is_counted_and_still_printed(model: LoadedModel, capsys: p
     assert changed == {"process": "5 characters printed to the standard output"}
     assert capsys.readouterr().out == "four\n"
     assert left_by(model, lambda: None) == {}
-
-
-def kept_each_time() -> Callable[[], None]:
-    kept: list[torch.Tensor] = []
-    return lambda: kept.append(torch.zeros(10, 20))
-
-
-def filled_once() -> Callable[[], None]:
-    cache: dict[str, torch.Tensor] = {}
-    return lambda: cache.update({"mask": torch.zeros(10, 20)})
-
-
-def in_cycles() -> Callable[[], None]:
-    def act() -> None:
-        cycle: list[Any] = [torch.zeros(10, 20)]
-        cycle.append(cycle)
-
-    return act
-
-
-@pytest.fixture
-def frozen() -> Iterator[None]:
-    """A process that has frozen its objects, as one that forks others does."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-def test_memory_that_grows_with_every_call_is_found() -> None:
-    expected = "grows with every call: tensors kept after one 1, after two 2 (0.00153 MiB)"  # 2 x 10 x 20 x 4 bytes
-    assert growing_memory(kept_each_time()) == expected
-    assert gc.get_freeze_count() == 0
-
-
-@pytest.mark.usefixtures("frozen")
-def test_memory_is_measured_in_a_frozen_process_too() -> None:
-    assert growing_memory(kept_each_time())
-    assert gc.get_freeze_count() > 0
-
-
-@pytest.mark.parametrize("tool", [filled_once, in_cycles])
-def test_a_cache_and_garbage_are_no_growth(tool: Callable[[], Callable[[], None]]) -> None:
-    assert growing_memory(tool()) == ""
 
 
 def test_a_snapshot_is_plain_data_and_draws_nothing(model: LoadedModel) -> None:
