@@ -67,7 +67,7 @@ def test_depth_is_rounded_down_to_a_block(tmp_path: Path, depth: float, block: i
     [
         ("layer = 10", "layer 10 is out of range for small.*blocks are 0 to 9"),
         ("depth = 1.0", "out of range"),
-        ("", "out of range"),
+        ("", "layer -1 is out of range"),
         ("layer = 4\nlayers_deep = 3", "unknown field 'layers_deep'.*known: .*layer"),
         ('layer = "4"', r"\[small\]"),
         ("layer = 4\n[other]\nsource = 'x'", r"\[other\].*missing"),

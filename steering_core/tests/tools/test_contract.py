@@ -93,6 +93,7 @@ def test_a_wrong_container_is_said_and_read_all_the_same(model: LoadedModel, nam
 EMPTY = {
     **{"none": lambda: None, "number": lambda: 3, "text": lambda: "text", "class": lambda: object, "dict": dict},
     **{"generator": forever, "hostile": Hostile, "quits": Quits, "list": list, "nones": lambda: [None, None]},
+    **{"object": object},
 }
 
 
@@ -103,6 +104,26 @@ def test_an_answer_without_values_leaves_every_site_out(model: LoadedModel, name
     assert kept == {}
     missing = "read() returned nothing for resid_pre@1; every requested site is needed"
     assert missing in breaches or "read() returned None for resid_pre@1; a torch.Tensor is needed" in breaches
+
+
+class Secretive(dict[Site, Tensor]):
+    """A dict that does not show what it holds."""
+
+    def items(self) -> Any:
+        return ()
+
+
+def test_a_dict_of_another_class_is_read_as_the_dict_that_it_is(model: LoadedModel) -> None:
+    kept, breaches = read(model, Secretive({SITE: hidden()}))
+
+    assert breaches == []
+    assert kept[SITE].equal(hidden())
+
+
+def test_a_long_class_name_is_cut_in_a_sentence(model: LoadedModel) -> None:
+    _, breaches = read(model, {SITE: type("X" * 1000, (), {})()})
+
+    assert breaches == [f"read() returned a {'X' * 60} for resid_post@1; a torch.Tensor is needed"]
 
 
 def test_a_value_on_another_device_is_said(model: LoadedModel) -> None:
@@ -201,6 +222,16 @@ def test_wrong_ids_are_one_sentence(model: LoadedModel, name: str) -> None:
         assert kept.shape[0] == 3
         assert kept.shape[1] <= LIMIT
         assert int(kept.min()) >= 0
+
+
+def test_the_first_row_with_tokens_after_its_end_is_named(model: LoadedModel) -> None:
+    ids = IDS.clone()
+    ids[2, 3] = 11
+
+    kept, breaches = generated(model, ids)
+
+    sentence = "generate() returned tokens after the end token of row 2; the padding id 0 is needed"
+    assert (breaches, kept is not None and kept.equal(IDS)) == ([sentence], True)
 
 
 def test_right_ids_breach_nothing(model: LoadedModel) -> None:
