@@ -105,6 +105,7 @@ def test_further_special_tokens_are_special_too(checkpoint: Path, tmp_path: Path
     tokenizer = read_v5_tokenizer(folder)
 
     one, two = tokenizer.convert_tokens_to_ids(["<one>", "<two>"])
+    assert tokenizer.convert_ids_to_tokens([one, two]) == ["<one>", "<two>"], "neither is unknown"
     assert {one, two} <= set(tokenizer.all_special_ids)
     assert tokenizer.decode([one, 10, two], skip_special_tokens=True) == "w10"
 

@@ -21,6 +21,10 @@ def test_a_directory_tests_its_middle_block_at_strength_1(checkpoint: Path) -> N
     assert model.origin == str(checkpoint)
 
 
+def test_the_middle_of_eight_blocks_is_the_fifth() -> None:
+    assert load(TINY).spec.layer == 4
+
+
 def test_a_key_is_its_row_of_the_registry() -> None:
     model = load("tiny_qwen2")
 

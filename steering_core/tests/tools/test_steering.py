@@ -142,15 +142,15 @@ def test_rows_that_end_early_are_padded_on_the_right(tool: Any, case: str, ends:
     assert (ids == 0).any() or ids.shape[1] < NEW, "no row ended early"
 
 
-@pytest.mark.parametrize("ends", [(), (2, 4, 6)], ids=["whole", "early"])
-def test_a_prompt_in_chunks_is_steered_like_a_whole_one(tool: Any, ends: tuple[int, ...]) -> None:
-    """Nine tokens in chunks of four take three calls. nnsight warns about a step that the model never takes."""
+@pytest.mark.parametrize(("chunk", "ends"), [(4, ()), (4, (2, 4, 6)), (5, (2, 4, 6)), (4, (1, 1, 1))])
+def test_a_prompt_in_chunks_is_steered_like_a_whole_one(tool: Any, chunk: int, ends: tuple[int, ...]) -> None:
+    """Nine tokens take three calls, or two. nnsight warns about a step that the model never takes."""
     model, pristine, batch = random_model("qwen2"), random_model("qwen2"), prompts(3)
     edits = edits_of("blocks", model)
     stop = [row[end - 1] for row, end in zip(expected("qwen2", "blocks", 3), ends, strict=False)] or None
     model.module.generation_config.eos_token_id = pristine.module.generation_config.eos_token_id = stop
 
-    ids = tool.generate(replace(model, prefill_chunk=4), batch, edits, NEW)
+    ids = tool.generate(replace(model, prefill_chunk=chunk), batch, edits, NEW)
 
     assert ids.tolist() == plain(pristine, batch, edits).tolist()
     assert (ids.shape[1] < NEW) is bool(ends)
