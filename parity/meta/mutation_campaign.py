@@ -29,7 +29,7 @@ from steering_core.places import ROOT
 ROOMS = ("tools", "models", "directions", "measure", "observe")
 CORE = Path("steering_core")
 OUT_OF_REACH = CORE / "tools" / "third_party"
-"""Adapters that run in interpreters of their own; parity/meta/test_stacks.py and the runs with them measure them."""
+"""Adapters that run in interpreters of their own: parity/meta/test_stacks.py starts them where those exist."""
 Answer = TypeVar("Answer")
 
 

@@ -95,7 +95,9 @@ def test_a_tokenizer_is_the_same_when_read_from_its_files(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [["<one>", {"content": "<two>"}], {"first": "<one>", "second": {"content": "<two>"}}], ids=["list", "names"]
+    "extra",
+    [["<one>", {"content": "<two>"}], {"first": "<one>", "second": {"content": "<two>"}}],
+    ids=["list", "names"],
 )
 def test_further_special_tokens_are_special_too(checkpoint: Path, tmp_path: Path, extra: Any) -> None:
     folder = Path(shutil.copytree(checkpoint, tmp_path / "copy"))

@@ -106,26 +106,6 @@ def test_an_answer_without_values_leaves_every_site_out(model: LoadedModel, name
     assert missing in breaches or "read() returned None for resid_pre@1; a torch.Tensor is needed" in breaches
 
 
-class Secretive(dict[Site, Tensor]):
-    """A dict that does not show what it holds."""
-
-    def items(self) -> Any:
-        return ()
-
-
-def test_a_dict_of_another_class_is_read_as_the_dict_that_it_is(model: LoadedModel) -> None:
-    kept, breaches = read(model, Secretive({SITE: hidden()}))
-
-    assert breaches == []
-    assert kept[SITE].equal(hidden())
-
-
-def test_a_long_class_name_is_cut_in_a_sentence(model: LoadedModel) -> None:
-    _, breaches = read(model, {SITE: type("X" * 1000, (), {})()})
-
-    assert breaches == [f"read() returned a {'X' * 60} for resid_post@1; a torch.Tensor is needed"]
-
-
 def test_a_value_on_another_device_is_said(model: LoadedModel) -> None:
     elsewhere = replace(model, device=torch.device("meta"))
 
