@@ -3,7 +3,8 @@
 Each worker writes one mutant at a time into a copy of the project of its own. The unit tests of its room run first,
 the nearest ones before the others; if they pass, the parity checks run on tiny_qwen2 with the hooks tool. A mutant that
 both accept survives, and is listed. One that makes tests or checks hang is "timed out", and counts as killed: no run
-with it ends well. Known equivalents (equivalent_mutants.toml) are neither tried nor counted.
+with it ends well. Known equivalents (equivalent_mutants.toml) are neither tried nor counted. Nor are the adapters of
+third-party tools: each needs an interpreter of its own with its tool, so no test of a room can reach them.
 """
 
 import argparse
@@ -27,12 +28,15 @@ from steering_core.places import ROOT
 
 ROOMS = ("tools", "models", "directions", "measure", "observe")
 CORE = Path("steering_core")
+OUT_OF_REACH = CORE / "tools" / "third_party"
+"""Adapters that run in interpreters of their own: parity/meta/test_stacks.py starts them where those exist."""
 Answer = TypeVar("Answer")
 
 
 def all_mutants(rooms: Iterable[str]) -> list[Mutant]:
-    """Every mutant of the rooms, file by file, without the known equivalents."""
-    files = sorted(path for room in rooms for path in (ROOT / CORE / room).rglob("*.py"))
+    """Every mutant of the rooms, file by file, without the known equivalents and what no test can reach."""
+    found = sorted(path for room in rooms for path in (ROOT / CORE / room).rglob("*.py"))
+    files = [path for path in found if ROOT / OUT_OF_REACH not in path.parents]
     listed = (
         mutant for path in files for mutant in mutants_of(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
     )

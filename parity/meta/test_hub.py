@@ -19,6 +19,7 @@ from steering_core.places import FIXTURES, ROOT
 
 CHECKPOINT = FIXTURES / "checkpoints" / "tiny_qwen2"
 COMMIT = "0" * 39 + "1"
+LOOK = "import sys; from steering_core.models.hub import cached_folder; print(cached_folder(*sys.argv[1:]))"
 PROGRAM = """
 import sys
 from steering_core.models.hub import cached_folder, fetch
@@ -81,11 +82,13 @@ def endpoint() -> Iterator[str]:
     server.server_close()
 
 
-def client(endpoint: str, cache: Path, source: str, revision: str = "main", **more: str) -> tuple[list[str], str]:
+def client(
+    endpoint: str, cache: Path, source: str, revision: str = "main", program: str = PROGRAM, **more: str
+) -> tuple[list[str], str]:
     """The lines that a process with an empty cache prints, and its stderr."""
     environment = {**os.environ, "HF_HOME": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_XET": "1", **more}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, source, revision], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", program, source, revision], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), done.stderr
@@ -101,6 +104,11 @@ def test_a_download_is_announced_and_lands_in_the_cache(endpoint: str, tmp_path:
     assert {path.name for path in Path(fetched).iterdir()} == names
     weights = "model.safetensors"
     assert (Path(fetched) / weights).read_bytes() == (CHECKPOINT / weights).read_bytes()
+
+
+def test_a_look_into_the_cache_downloads_nothing(endpoint: str, tmp_path: Path) -> None:
+    assert client(endpoint, tmp_path, "owner/open", program=LOOK)[0] == ["None"]
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 GATED = "owner/gated is gated (no-checkpoint); accept the license on its page and log in"

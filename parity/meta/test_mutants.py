@@ -41,6 +41,14 @@ def test_an_exchange_of_equal_arguments_is_no_mutant() -> None:
     assert [mutant.change for mutant in mutants_of("a.py", "f(a, a)\nf(a, b)")] == ["f(a, b) -> f(b, a)"]
 
 
+def test_adapters_that_no_test_can_reach_are_left_out() -> None:
+    files = {mutant.file for mutant in all_mutants(["tools"])}
+
+    assert "steering_core/tools/adapters/nnsight.py" in files
+    assert (ROOT / "steering_core/tools/third_party/nnterp.py").is_file()
+    assert [file for file in files if "third_party" in file] == []
+
+
 def test_every_known_equivalent_is_a_mutant_with_a_reason() -> None:
     known = read_equivalents()
     files = {file for file, _, _ in known}

@@ -59,10 +59,11 @@ class ForkServer:
     address: where it listens; every process that `client` is called in gets a connection of its own.
     """
 
-    def __init__(self, families: Sequence[str] = ()) -> None:
+    def __init__(self, families: Sequence[str] = (), libraries: Sequence[str] = ()) -> None:
+        """families: of transformers; libraries: further modules that every process starts with."""
         self.folder = tempfile.TemporaryDirectory(prefix="tools-")
         self.address = os.path.join(self.folder.name, "socket")
-        modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families)]
+        modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families), *libraries]
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self.address)
             listener.listen(64)

@@ -78,6 +78,13 @@ def freed() -> Tensor:
     return tensor
 
 
+def cut() -> Tensor:
+    """Only the memory of the last entry is gone."""
+    tensor = hidden()
+    tensor.untyped_storage().resize_(tensor.untyped_storage().nbytes() - 1)
+    return tensor
+
+
 @dataclass(frozen=True)
 class Wrong:
     """A value for one site, the sentence that it gets, and what is kept of it."""
@@ -115,6 +122,7 @@ WRONG = {
     ),
     "meta": Wrong(lambda: hidden().to("meta"), "read() returned a tensor without values (meta", lambda: None),
     "freed": Wrong(freed, "read() returned a tensor without values (meta, or its memory was freed)", lambda: None),
+    "cut": Wrong(cut, "read() returned a tensor without values (meta, or its memory was freed)", lambda: None),
     "shape": Wrong(
         lambda: hidden()[0].clone(),
         "read() returned shape [9, 48] for resid_post@1; [batch, seq, width] = [3, 9, 48] is needed",

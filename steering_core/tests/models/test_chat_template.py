@@ -22,6 +22,10 @@ FEATURES = {
     "date": ("{{ strftime_now('%Y')[:2] }}" + GOOD, f"20<user>{REQUEST}"),
     "answer": (GOOD + "{% if add_generation_prompt %}>{% endif %}", f"<user>{REQUEST}>"),
     "no tools": (GOOD + "{% if tools is none %}.{% endif %}", f"<user>{REQUEST}."),
+    "only tokens that are set": (
+        "{{ pad_token is defined }} {{ padding_side is defined }} {{ eos_token is defined }}" + GOOD,
+        f"False False True<user>{REQUEST}",
+    ),
     "trimmed blocks": ("{% for m in messages %}\n{{ m.content }}{% endfor %}", REQUEST),
 }
 
@@ -42,7 +46,8 @@ def test_renders_what_transformers_renders(folder: Path) -> None:
 def test_supports_the_features_that_templates_use(name: str) -> None:
     text, expected = FEATURES[name]
 
-    assert render(text, {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": None}) == expected
+    tokens = {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": None}
+    assert render(text, {**tokens, "padding_side": "left"}) == expected
 
 
 @pytest.mark.parametrize(

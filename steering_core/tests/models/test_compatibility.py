@@ -1,5 +1,7 @@
 """What older releases of transformers need, tried under the installed one: the releases themselves run in test_stacks."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,6 +92,24 @@ def test_a_tokenizer_is_the_same_when_read_from_its_files(key: str) -> None:
     ids = list(range(0, TINY[key].vocab, 3))
     decoded = [tokenizer.decode(ids, skip_special_tokens=True) for tokenizer in (ours, theirs)]
     assert decoded[0] == decoded[1]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [["<one>", {"content": "<two>"}], {"first": "<one>", "second": {"content": "<two>"}}],
+    ids=["list", "names"],
+)
+def test_further_special_tokens_are_special_too(checkpoint: Path, tmp_path: Path, extra: Any) -> None:
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "extra_special_tokens": extra}))
+
+    tokenizer = read_v5_tokenizer(folder)
+
+    one, two = tokenizer.convert_tokens_to_ids(["<one>", "<two>"])
+    assert tokenizer.convert_ids_to_tokens([one, two]) == ["<one>", "<two>"], "neither is unknown"
+    assert {one, two} <= set(tokenizer.all_special_ids)
+    assert tokenizer.decode([one, 10, two], skip_special_tokens=True) == "w10"
 
 
 def test_a_tokenizer_of_release_4_is_left_to_transformers(tmp_path: Path) -> None:

@@ -101,6 +101,26 @@ def test_parts_that_do_not_fit_on_the_gpus_are_a_problem() -> None:
         check_placed(SPEC, [0, "cpu", 1, "disk"])
 
 
+@pytest.mark.parametrize("random_weights", [False, True])
+def test_the_modules_without_weights_are_those_of_the_model(checkpoint: Path, random_weights: bool) -> None:
+    request = replace(request_of(checkpoint, SPEC), random_weights=random_weights)
+
+    empty, full = request.without_weights().state_dict(), request.load().module.state_dict()
+
+    assert {value.device.type for value in empty.values()} == {"meta"}
+    shapes = [{name: (value.shape, value.dtype) for name, value in values.items()} for values in (empty, full)]
+    assert shapes[0] == shapes[1]
+
+
+def test_nothing_is_downloaded_and_no_code_of_a_checkpoint_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(loader.AutoConfig, "from_pretrained", lambda _, **options: seen.append(options))
+
+    loader._read(loader.AutoConfig, SPEC, "owner/name")
+
+    assert seen == [{"revision": "main", "trust_remote_code": False, "local_files_only": True}]
+
+
 @pytest.mark.parametrize(("device_map", "where"), [("", "cpu"), ("auto", "all GPUs together")])
 def test_running_out_of_memory_is_one_clear_line(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch, device_map: str, where: str

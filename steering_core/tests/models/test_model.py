@@ -39,6 +39,11 @@ def test_the_model_is_in_eval_mode_without_gradients(loaded: LoadedModel) -> Non
         assert not torch.is_grad_enabled()
 
 
+def test_decoding_states_nothing_that_greedy_decoding_ignores(loaded: LoadedModel) -> None:
+    """transformers warns about settings of sampling that are not at their defaults."""
+    loaded.decoding(3).validate(strict=True)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_dtype_is_the_requested_one(checkpoint: Path, dtype: str) -> None:
     model = replace(request_of(checkpoint, SPEC), dtype=dtype).load()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from steering_core.models.random_mark import is_marked_random
+from steering_core.models.random_mark import is_marked_random, random_mark
 
 MARK = {"weights_origin": "random", "weights_seed": "0"}
 
@@ -34,6 +34,11 @@ def test_the_mark_is_found_in_the_config_or_in_any_part(
     tmp_path: Path, config: str, metadata: list[dict[str, str]]
 ) -> None:
     assert is_marked_random(checkpoint(tmp_path, config, *metadata))
+
+
+def test_the_mark_that_is_written_is_the_one_that_is_found(tmp_path: Path) -> None:
+    assert random_mark() == MARK
+    assert is_marked_random(checkpoint(tmp_path, "{}", random_mark()))
 
 
 ODD: list[Any] = [None, "", "Random", "random\n", "trained", 1, True, ["random"], {"random": "random"}, "r" * 100_000]

@@ -57,6 +57,11 @@ def test_a_row_is_a_model(tmp_path: Path) -> None:
     assert ModelSpec(**asdict(spec)) == spec, "what a fresh process rebuilds"
 
 
+def test_the_price_of_a_gpu_hour_is_that_of_the_row_or_the_usual_one(tmp_path: Path) -> None:
+    assert small(tmp_path).gpu_hour_usd == 1.10
+    assert small(tmp_path, "layer = 4\ngpu_hour_usd = 3.73").gpu_hour_usd == 3.73
+
+
 @pytest.mark.parametrize(("depth", "block"), [(0.6, 6), (0.69, 6), (0.05, 0), (0.99, 9)])
 def test_depth_is_rounded_down_to_a_block(tmp_path: Path, depth: float, block: int) -> None:
     assert small(tmp_path, f"depth = {depth}").layer == block
@@ -67,7 +72,7 @@ def test_depth_is_rounded_down_to_a_block(tmp_path: Path, depth: float, block: i
     [
         ("layer = 10", "layer 10 is out of range for small.*blocks are 0 to 9"),
         ("depth = 1.0", "out of range"),
-        ("", "out of range"),
+        ("", "layer -1 is out of range"),
         ("layer = 4\nlayers_deep = 3", "unknown field 'layers_deep'.*known: .*layer"),
         ('layer = "4"', r"\[small\]"),
         ("layer = 4\n[other]\nsource = 'x'", r"\[other\].*missing"),

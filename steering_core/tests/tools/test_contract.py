@@ -93,6 +93,7 @@ def test_a_wrong_container_is_said_and_read_all_the_same(model: LoadedModel, nam
 EMPTY = {
     **{"none": lambda: None, "number": lambda: 3, "text": lambda: "text", "class": lambda: object, "dict": dict},
     **{"generator": forever, "hostile": Hostile, "quits": Quits, "list": list, "nones": lambda: [None, None]},
+    **{"object": object},
 }
 
 
@@ -201,6 +202,16 @@ def test_wrong_ids_are_one_sentence(model: LoadedModel, name: str) -> None:
         assert kept.shape[0] == 3
         assert kept.shape[1] <= LIMIT
         assert int(kept.min()) >= 0
+
+
+def test_the_first_row_with_tokens_after_its_end_is_named(model: LoadedModel) -> None:
+    ids = IDS.clone()
+    ids[2, 3] = 11
+
+    kept, breaches = generated(model, ids)
+
+    sentence = "generate() returned tokens after the end token of row 2; the padding id 0 is needed"
+    assert (breaches, kept is not None and kept.equal(IDS)) == ([sentence], True)
 
 
 def test_right_ids_breach_nothing(model: LoadedModel) -> None:

@@ -1,12 +1,15 @@
 """Known deviations: which cells, versions and classes a row is about."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from steering_core.errors import UsageProblem
 from steering_core.records.record import Cell
-from steering_core.tools.deviations import Deviation, read_deviations
+from steering_core.tools.deviations import Deviation, known_deviation, read_deviations
+from steering_core.tools.tool import ToolVersion
 
 ROW = Deviation(clause="B1", versions=">=1,<2", reason="r", arm="native", tool_class="Mine")
 CELL = Cell(clause="B1", model="m", tool="t", arm="native", repeat=1)
@@ -35,6 +38,29 @@ def test_a_row_without_arm_and_class_is_about_all_of_them() -> None:
     row = Deviation(clause="B1", versions=">=1", reason="r")
 
     assert row.covers(CELL, "1.5", "Anything")
+
+
+class Mine:
+    """A tool that brings its rows along, as one in another process does."""
+
+    def __init__(self, *rows: Deviation, version: str = "1.5") -> None:
+        self.deviations, self._version = rows, version
+
+    def version(self) -> ToolVersion:
+        """The given one."""
+        return ToolVersion("mine", self._version, "somewhere")
+
+
+def test_the_known_deviation_of_a_cell_is_the_first_row_about_it() -> None:
+    other, later = replace(ROW, clause="B2"), replace(ROW, reason="a later row")
+    tool: Any = Mine(other, ROW, later)
+
+    assert known_deviation([tool], CELL) is ROW
+    assert known_deviation([tool], CELL.model_copy(update={"clause": "B2"})) is other
+    assert known_deviation([tool], CELL.model_copy(update={"clause": "B3"})) is None
+    assert known_deviation([cast("Any", Mine(other)), tool], CELL) is ROW, "every tool's rows count"
+    assert known_deviation([cast("Any", Mine(ROW, version="2.0"))], CELL) is None
+    assert known_deviation([], CELL) is None
 
 
 def test_rows_are_read_from_the_file_beside_the_tool(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Steered generation: each adapter against an edit of what the next module receives, made by the test itself."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from steering_core.errors import ToolUnsupported, UsageProblem
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
-from steering_core.models.tokens import TokenBatch
+from steering_core.models.tokens import TokenBatch, pad
 from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_model
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.spec import BUILT_IN, find_tool
@@ -139,6 +140,29 @@ def test_rows_that_end_early_are_padded_on_the_right(tool: Any, case: str, ends:
 
     assert ids.tolist() == plain(pristine, batch, edits).tolist()
     assert (ids == 0).any() or ids.shape[1] < NEW, "no row ended early"
+
+
+@pytest.mark.parametrize(("chunk", "ends"), [(4, ()), (4, (2, 4, 6)), (5, (2, 4, 6)), (4, (1, 1, 1))])
+def test_a_prompt_in_chunks_is_steered_like_a_whole_one(tool: Any, chunk: int, ends: tuple[int, ...]) -> None:
+    """Nine tokens take three calls, or two. nnsight warns about a step that the model never takes."""
+    model, pristine, batch = random_model("qwen2"), random_model("qwen2"), prompts(3)
+    edits = edits_of("blocks", model)
+    stop = [row[end - 1] for row, end in zip(expected("qwen2", "blocks", 3), ends, strict=False)] or None
+    model.module.generation_config.eos_token_id = pristine.module.generation_config.eos_token_id = stop
+
+    ids = tool.generate(replace(model, prefill_chunk=chunk), batch, edits, NEW)
+
+    assert ids.tolist() == plain(pristine, batch, edits).tolist()
+    assert (ids.shape[1] < NEW) is bool(ends)
+
+
+def test_only_the_last_column_must_be_real_tokens(tool: Any) -> None:
+    model = random_model("qwen2")
+    rows = [[5], [6, 7]]
+
+    assert tool.generate(model, pad(rows, 0, "left"), [], 2).shape == (2, 2)
+    with pytest.raises(UsageProblem, match="would continue from padding"):
+        tool.generate(model, pad(rows, 0, "right"), [], 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
