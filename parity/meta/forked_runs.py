@@ -45,7 +45,7 @@ class ForkedRuns:
         # Not above: as a program, this file imports nothing of the suite, because a run may be one of a copy of it.
         from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer
 
-        self.server = ForkServer(["qwen2", "gemma2"], ["nnsight", "pyvene"])
+        self.server = ForkServer(["qwen2", "gemma2"], ["nnsight", "pyvene"], **SETTINGS)
         shared = dict.fromkeys((SERVER, FRESH_SERVER), self.server.address)
         environment = {**self.environment, **shared}
         self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env=environment, **pipes)

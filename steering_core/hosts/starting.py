@@ -59,8 +59,9 @@ class ForkServer:
     address: where it listens; every process that `client` is called in gets a connection of its own.
     """
 
-    def __init__(self, families: Sequence[str] = (), libraries: Sequence[str] = ()) -> None:
-        """families: of transformers; libraries: further modules that every process starts with."""
+    def __init__(self, families: Sequence[str] = (), libraries: Sequence[str] = (), **settings: str) -> None:
+        """families: of transformers; libraries: further modules that every process starts with; settings: further
+        environment variables, for those that are read when a library is loaded."""
         self.folder = tempfile.TemporaryDirectory(prefix="tools-")
         self.address = os.path.join(self.folder.name, "socket")
         modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families), *libraries]
@@ -69,7 +70,8 @@ class ForkServer:
             listener.listen(64)
             command = [sys.executable, "-m", "steering_core.hosts.fork_server", str(listener.fileno()), *modules]
             streams: Any = {"stdin": subprocess.DEVNULL, "start_new_session": True}  # Ctrl-C is for the judging process
-            self.process = subprocess.Popen(command, env=environment(), pass_fds=[listener.fileno()], **streams)
+            variables = {**environment(), **settings}
+            self.process = subprocess.Popen(command, env=variables, pass_fds=[listener.fileno()], **streams)
 
     def close(self) -> None:
         """End the server, and every process that was forked from it."""
