@@ -100,6 +100,11 @@ def test_what_a_tool_raises_is_an_error_of_that_tool(
         hosts.tool(f"{FILE}:{name}").read(model, batch, [SITE])
 
 
+def test_an_answer_that_is_no_reason_is_an_error_and_not_a_tool_that_offers_nothing(hosts: Hosts) -> None:
+    with pytest.raises(SuiteError, match="supports.. of AnswersFalse returned 'False' for read"):
+        hosts.tool(f"{FILE}:AnswersFalse").supports(SPEC, SITE, "read")
+
+
 @pytest.mark.parametrize("name", ["Floods", "ClosesStreams", "Forks", "Warns"])
 def test_a_noisy_tool_is_measured_all_the_same(hosts: Hosts, model: LoadedModel, batch: TokenBatch, name: str) -> None:
     tool, expected = hosts.tool(f"{FILE}:{name}"), hosts.tool("hooks").read(model, batch, [SITE])[SITE]

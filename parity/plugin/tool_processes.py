@@ -60,7 +60,6 @@ class ToolProcesses:
         self.running = [self.hosts]
         if self.matrix.repeats > 1 and self.config.stash[NEEDS_DIRECTIONS]:
             self.fresh = self.fresh or Hosts(default_starter(families(self.matrix), fresh=True), **settings)
-            self.fresh.release()
             self.fresh.end()
             self.running.append(self.fresh)
         for hosts in self.running:

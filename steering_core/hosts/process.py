@@ -71,14 +71,12 @@ class ToolProcess:
         self.send(request)
         return self.receive()
 
-    def close(self, patience: float = 0.0) -> None:
-        """End the process, and everything that it started; patience: seconds that it has to end by itself."""
+    def close(self) -> None:
+        """End the process, and everything that it started, at once."""
         if (started := self.started) is None:
             return
         self.started, self.asked = None, 0
         started.connection.close()
-        if patience:
-            final_status(self.starter, started.pid, patience)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(started.pid, signal.SIGKILL)
         os.close(started.output)

@@ -28,7 +28,7 @@ from steering_core.observe.model_state import process_baseline
 from steering_core.tools.actions import Action
 from steering_core.tools.contract import Storages
 from steering_core.tools.deviations import read_deviations
-from steering_core.tools.offers import offers_of
+from steering_core.tools.offers import answer_of, offers_of
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import ToolSpec
 from steering_core.tools.tool import Tool
@@ -49,14 +49,14 @@ class Session:
         self.kind: Any = None
         self.objects: dict[int, Tool] = {}
         self.stage: Stage | None = None
-        self.storages, self.breaches = Storages(), list[str]()
+        self.storages = Storages()
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """{"value": ...}, or what went wrong; nothing that a tool raises gets out."""
-        arguments, self.breaches = dict(request), []
+        arguments = dict(request)
         try:
             value = getattr(self, f"do_{arguments.pop('do')}")(**arguments)
-            return {"value": value, "peak": self._peak(), "breaches": self.breaches}
+            return {"value": value, "peak": self._peak()}
         except SuiteError as problem:
             words = {"code": problem.code, "sentence": problem.sentence, "hint": problem.hint}
             return {"problem": type(problem).__name__, **words}
@@ -99,10 +99,9 @@ class Session:
         self.object(0)  # what the import of a tool changes is not what a call changes
         self.stage.baseline = process_baseline(self.stage.untouched())
 
-    def do_supports(self, site: Site, action: Action) -> object:
-        """None, or why the tool does not do this at this site."""
-        answer = self.object(min(self.objects, default=0)).supports(self.opened.model.spec, site, action)
-        return answer if answer is None or type(answer) is str else f"{answer!r:.60}"
+    def do_supports(self, site: Site, action: Action) -> str | None:
+        """None, or why the tool does not do this at this site; SuiteError for an answer that is neither."""
+        return answer_of(self.object(min(self.objects, default=0)), self.opened.model.spec, site, action)
 
     def do_perform(
         self, operation: str, number: int, first: int, feeding: Mapping[str, Any], arguments: Mapping[str, Any]
@@ -112,7 +111,6 @@ class Session:
         moved = to_device(dict(arguments), stage.model.device)
         model = replace(stage.model, **feeding)
         tool = CheckedTool(self.object(number, first), self.storages)
-        self.breaches = tool.breaches
         return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline), tool, **moved)
 
     def do_release(self) -> None:

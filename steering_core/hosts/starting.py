@@ -56,7 +56,7 @@ class Starter(Protocol):
 class ForkServer:
     """A process of this interpreter that imports torch and transformers, to fork tools' processes from (Linux).
 
-    address: where it listens; every process that `client` is called in gets a connection of its own.
+    address: where it listens; it imports nothing before somebody connects.
     """
 
     def __init__(self, families: Sequence[str] = (), libraries: Sequence[str] = (), **settings: str) -> None:
@@ -181,9 +181,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def final_status(starter: Starter, pid: int, patience: float = PATIENCE) -> int | None:
-    """How a process ended whose connection is gone; None if it still runs after so many seconds."""
-    deadline = time.monotonic() + patience
+def final_status(starter: Starter, pid: int) -> int | None:
+    """How a process ended whose connection is gone; None if it still runs after some seconds."""
+    deadline = time.monotonic() + PATIENCE
     while (status := starter.status(pid)) is None and time.monotonic() < deadline:
         time.sleep(0.01)
     return status
