@@ -1,0 +1,117 @@
+"""PyTorch's operators in terms of four recipes, each of which computes a row of its result from that row alone.
+
+An operator keeps PyTorch's own kernel for dtypes other than float32, bfloat16 and float16: it is reached through the
+`out=` variant, which stays as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+class Recipes(Protocol):
+    """How one kind of device computes. Results are float32 unless stated; sums are taken in float32 or finer."""
+
+    def product(self, left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
+        """[rows, n] @ [n, columns] + [columns], in the dtype of `left`, rounded once; whatever the other rows."""
+
+    def batched_product(self, left: Tensor, right: Tensor) -> Tensor:
+        """[batch, rows, n] @ [batch, n, columns]; zeros before or after the other summands change nothing."""
+
+    def softmax(self, rows: Tensor, log: bool) -> Tensor:
+        """[rows, width] -> their (log-)softmax; masked entries before or after the others change nothing."""
+
+    def sums(self, rows: Tensor) -> Tensor:
+        """[rows, width] -> [rows]."""
+
+
+def operators(recipes: Recipes) -> dict[str, Callable[..., Tensor]]:
+    """{name of an operator: its implementation} for `torch.library`."""
+
+    @_exact(torch.mm)
+    def mm(left: Tensor, right: Tensor) -> Tensor:
+        return recipes.product(left, right, None)
+
+    def mv(left: Tensor, vector: Tensor) -> Tensor:
+        return mm(left, vector[:, None])[:, 0]
+
+    @_exact(torch.addmm)
+    def addmm(added: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+        if beta == alpha == 1 and added.dim() == 1 and added.dtype == left.dtype:
+            return recipes.product(left, right, added.expand(right.shape[1]))
+        return (beta * added.float() + alpha * recipes.product(left.float(), right.float(), None)).to(left.dtype)
+
+    @_exact(torch.bmm)
+    def bmm(left: Tensor, right: Tensor) -> Tensor:
+        return recipes.batched_product(left, right).to(left.dtype)
+
+    @_exact(torch.baddbmm)
+    def baddbmm(added: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+        product = alpha * recipes.batched_product(left, right)
+        return (product if beta == 0 else beta * added.float() + product).to(left.dtype)
+
+    return {"mm": mm, "mv": mv, "addmm": addmm, "bmm": bmm, "baddbmm": baddbmm, **_over_rows(recipes)}
+
+
+def _over_rows(recipes: Recipes) -> dict[str, Callable[..., Tensor]]:
+    """The operators that reduce some dimensions and leave the others alone."""
+
+    def normalized(log: bool) -> Callable[..., Tensor]:
+        native = torch.log_softmax if log else torch.softmax
+
+        def operator(values: Tensor, dim: int, half_to_float: bool) -> Tensor:
+            dtype = torch.float32 if half_to_float else values.dtype
+            if values.dtype not in DTYPES or not values.numel() or not values.dim():
+                return native(values, dim, out=torch.empty_like(values, dtype=dtype))
+            moved = values.movedim(dim, -1)
+            rows = recipes.softmax(moved.reshape(-1, moved.shape[-1]), log)
+            return rows.view(moved.shape).movedim(-1, dim).to(dtype).contiguous()
+
+        return operator
+
+    def reduced(native: Callable[..., Tensor], *, mean: bool) -> Callable[..., Tensor]:
+        def operator(
+            values: Tensor,
+            dim: Sequence[int] | None = None,
+            keepdim: bool = False,
+            *,
+            dtype: torch.dtype | None = None,
+        ) -> Tensor:
+            if values.dtype not in DTYPES or dtype not in (None, *DTYPES) or not values.numel():
+                result = dtype or (values.dtype if values.dtype.is_floating_point or mean else torch.int64)
+                return native(values, dim, keepdim, dtype=dtype, out=values.new_empty(0, dtype=result))
+            dims = sorted({axis % max(values.dim(), 1) for axis in dim or range(values.dim())})
+            last = values.movedim(dims, tuple(range(-len(dims), 0))) if dims else values
+            kept = values.dim() - len(dims)
+            rows = last.reshape(-1, last.shape[kept:].numel())
+            total = recipes.sums(rows) / (rows.shape[1] if mean else 1)
+            shape = [1 if axis in dims else size for axis, size in enumerate(values.shape)]
+            return total.view(shape if keepdim else last.shape[:kept]).to(dtype or values.dtype)
+
+        return operator
+
+    return {
+        **{"_softmax": normalized(log=False), "_log_softmax": normalized(log=True)},
+        **{"mean.dim": reduced(torch.mean, mean=True), "sum.dim_IntList": reduced(torch.sum, mean=False)},
+    }
+
+
+def _exact(native: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+    """Leave what is empty, mixed or of other dtypes to PyTorch's own kernel."""
+
+    def decorate(operator: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        @wraps(operator)
+        def chosen(*tensors: Tensor, **options: Any) -> Tensor:
+            left, right = tensors[-2:]
+            if left.dtype not in DTYPES or left.dtype != right.dtype or not left.numel() or not right.numel():
+                return native(*tensors, **options, out=left.new_empty(0))
+            return operator(*tensors, **options)
+
+        return chosen
+
+    return decorate
