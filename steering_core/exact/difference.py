@@ -10,17 +10,16 @@ from torch import Tensor, nn
 
 from steering_core.compare import compare
 from steering_core.errors import LoadProblem
+from steering_core.exact.arrangements import arrangements
 from steering_core.models.model import LoadedModel
-from steering_core.models.tokens import TokenBatch, pad, pad_id
-
-EXTRA_PADDING = 8
+from steering_core.models.tokens import TokenBatch
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first tensor that differs for a prompt alone and in another batch, in the order of computation.
+    """The first tensor, in the order of computation, that a prompt does not get alone.
 
-    module: the one whose own arithmetic made it. tensor: what differed. change: what the other batch was.
+    module: the one whose own arithmetic made it. tensor: what differed. change: how the prompt was batched.
     """
 
     module: str
@@ -44,20 +43,14 @@ def require_exact(model: LoadedModel, rows: Sequence[Sequence[int]]) -> None:
 
 
 def first_difference(model: LoadedModel, rows: Sequence[Sequence[int]]) -> Difference | None:
-    """None when every prompt (token ids) gives the same bits alone, in a batch, with more padding, and reversed."""
-    padding = pad_id(model.tokenizer)
-    alone = [_events(model, pad([row], padding))[0] for row in rows]
-    wide = [*rows, [padding] * (max(map(len, rows)) + EXTRA_PADDING)]
-    batches = {
-        "in a batch": (pad(rows, padding), range(len(rows))),
-        "padded on the left": (pad(wide, padding), range(len(rows))),
-        "padded on the right": (pad(wide, padding, "right"), range(len(rows))),
-        "in a reversed batch": (pad(rows[::-1], padding), range(len(rows))[::-1]),
-    }
-    for change, (batch, order) in batches.items():
-        together = _events(model, batch)
-        for row, index in enumerate(order):
-            if index < len(rows) and (difference := _compared(alone[index], together[row], change)):
+    """None when every prompt (token ids) gives the same bits alone and in every other arrangement of the prompts."""
+    alone: list[list[Event]] = []
+    for arrangement in arrangements(model, rows):
+        events = [prompt for batch in arrangement.batches for prompt in _events(model, batch)]
+        if not alone:
+            alone = events
+        for index, together in zip(arrangement.order, events, strict=True):
+            if difference := _compared(alone[index], together, arrangement.name):
                 return difference
     return None
 
