@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -57,6 +58,8 @@ def _implementations(kind: str) -> dict[str, Callable[..., Tensor]]:
 
 
 def _register(library: Any, chosen: dict[str, Callable[..., Tensor]], key: str) -> None:
-    with warnings.catch_warnings(action="ignore"):  # PyTorch warns that its own kernels are overridden
+    # PyTorch's own kernels are overridden, of which it warns; some of them are Python, and older releases refuse those.
+    allowed = {"allow_override": True} if "allow_override" in signature(library.impl).parameters else {}
+    with warnings.catch_warnings(action="ignore"):
         for name, operator in chosen.items():
-            library.impl(name, operator, key)
+            library.impl(name, operator, key, **allowed)

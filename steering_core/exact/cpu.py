@@ -73,6 +73,8 @@ def _whole(native: Callable[..., Any]) -> Callable[..., Tensor]:
             return torch.as_tensor(native(values, **options, out=torch.empty(values.shape)))
         filled = values.new_zeros(-(-values.numel() // LANES) * LANES)
         filled[: values.numel()] = values.flatten()
-        return torch.as_tensor(native(filled, **options, out=torch.empty_like(filled))[: values.numel()]).view(values.shape)
+        return torch.as_tensor(native(filled, **options, out=torch.empty_like(filled))[: values.numel()]).view(
+            values.shape
+        )
 
     return operator

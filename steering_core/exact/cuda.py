@@ -1,7 +1,9 @@
 """The recipes on a GPU: Triton kernels whose tiles depend on the weights' shape and dtype, never on the number of rows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import torch
 import triton
@@ -42,15 +44,36 @@ def tile_for(columns: int, dtype: torch.dtype) -> Tile:
     return FLOAT32 if dtype is torch.float32 else next(tile for least, tile in BY_COLUMNS if columns >= least)
 
 
+Method = TypeVar("Method", bound=Callable[..., Tensor])
+
+
+def _on_its_device(method: Method) -> Method:
+    """Launch on the GPU that holds the first tensor, which a device map may have put on another one."""
+
+    @wraps(method)
+    def launched(recipes: Any, first: Tensor, *others: Any) -> Tensor:
+        with torch.cuda.device(first.device):
+            return method(recipes, first, *others)
+
+    return cast("Method", launched)
+
+
+def _aligned(values: Tensor) -> Tensor:
+    """The rows where a batch of its own would have them: one after the other, at an address of 16 bytes."""
+    values = values.contiguous()
+    return values if values.data_ptr() % 16 == 0 else values.clone()
+
+
 class CudaRecipes:
     """See `Recipes`. tile: the same for every product, to be tried out; None is `tile_for`."""
 
     def __init__(self, tile: Tile | None = None) -> None:
         self.tile = tile
 
+    @_on_its_device
     def product(self, left: Tensor, right: Tensor, bias: Tensor | None) -> Tensor:
         """Tiles of fixed size, each with one chain of tensor-core instructions over the depth."""
-        left = left.contiguous()
+        left = _aligned(left)
         (rows, depth), columns = left.shape, right.shape[1]
         tile = self.tile or tile_for(columns, left.dtype)
         result = left.new_empty(rows, columns)
@@ -58,7 +81,7 @@ class CudaRecipes:
         shape = {"tile_rows": tile.rows, "tile_columns": tile.columns, "tile_depth": tile.depth}
         kernels.product_kernel[grid](
             *(left, right, result if bias is None else bias.contiguous(), result),
-            *(rows, columns, depth, depth, *right.stride()),
+            *(rows, columns, depth, *right.stride()),
             has_bias=bias is not None,
             whole_depth=depth % tile.depth == 0,
             **shape,
@@ -67,6 +90,7 @@ class CudaRecipes:
         )
         return result
 
+    @_on_its_device
     def batched_product(self, left: Tensor, right: Tensor) -> Tensor:
         """One summand after the other."""
         (batch, rows, depth), columns = left.shape, right.shape[2]
@@ -77,6 +101,7 @@ class CudaRecipes:
         kernels.batched_kernel[grid](left, right, result, rows, columns, depth, *strides, *tile)
         return result
 
+    @_on_its_device
     def softmax(self, rows: Tensor, log: bool) -> Tensor:
         """One program per row; the denominator is an exact sum."""
         rows = rows.contiguous()
@@ -85,6 +110,7 @@ class CudaRecipes:
         kernels.softmax_kernel[(count,)](rows, result, width, width, STEPS, log, SOFTMAX_BLOCK)
         return result
 
+    @_on_its_device
     def sums(self, rows: Tensor) -> Tensor:
         """One program per row."""
         rows = rows.contiguous()

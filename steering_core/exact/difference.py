@@ -81,7 +81,9 @@ def _recording(module: nn.Module, shape: tuple[int, ...]) -> Iterator[list[Event
 
     def note(owner: str, tensor: str, values: Any) -> None:
         parts = values if isinstance(values, tuple) else (values,)
-        events.extend((owner or "the model", tensor, part.detach().clone()) for part in parts if _per_token(part, shape))
+        events.extend(
+            (owner or "the model", tensor, part.detach().clone()) for part in parts if _per_token(part, shape)
+        )
 
     def attach(name: str, part: nn.Module) -> list[Any]:
         def before(_: nn.Module, inputs: Any) -> None:

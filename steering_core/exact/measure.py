@@ -1,4 +1,4 @@
-"""`python -m steering_core.exact.measure`: what exact arithmetic gives and costs on this machine, as lines of JSON.
+"""`python -m steering_core.exact.measure FILE`: what exact arithmetic gives and costs here, as lines of JSON in a file.
 
 Real architectures and shapes with random weights: `--model qwen7b gemma9b --dtype bfloat16 float16`. Per model and dtype,
 with plain and with exact arithmetic: prompts of 30 that are bit-equal to themselves alone, in every arrangement; tokens
@@ -9,9 +9,10 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,11 +20,9 @@ from torch import Tensor
 
 from steering_core.exact import exact_arithmetic, first_difference
 from steering_core.exact.arrangements import arrangements
-from steering_core.exact.kernel_errors import kernel_errors, tile_speeds
-from steering_core.localize.capture import read_sites
+from steering_core.exact.kernel_errors import kernel_errors
 from steering_core.models.load import load
 from steering_core.models.model import LoadedModel
-from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch, pad
 
 PROMPTS, SHORTEST, LONGEST, NEW_TOKENS, REPEATS = 30, 10, 32, 16, 10
@@ -32,6 +31,7 @@ PROMPTS, SHORTEST, LONGEST, NEW_TOKENS, REPEATS = 30, 10, 32, 16, 10
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="where the lines are appended")
     parser.add_argument("--model", nargs="+", default=["qwen7b", "gemma9b"], help="keys of the registry")
     parser.add_argument("--dtype", nargs="+", default=["bfloat16", "float16"])
     parser.add_argument("--device", default="cuda:0")
@@ -40,12 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for key in options.model:
         for dtype in options.dtype:
             model = load(key, dtype=dtype, device=options.device, random_weights=True)
-            print(json.dumps({"model": key, "dtype": dtype, **measured(model)}), flush=True)
-            if options.tiles:
-                for line in tile_speeds(model):
-                    print(json.dumps({"model": key, "dtype": dtype, **line}), flush=True)
+            for line in lines(model, tiles=options.tiles):
+                with options.file.open("a") as stream:
+                    stream.write(json.dumps({"model": key, "dtype": dtype, **line}) + "\n")
             del model
             torch.cuda.empty_cache()
+
+
+def lines(model: LoadedModel, *, tiles: bool) -> Iterator[dict[str, Any]]:
+    """What is measured on one model."""
+    if tiles:
+        from steering_core.exact.tile_speeds import tile_speeds
+
+        yield from tile_speeds(model)
+    yield measured(model)
 
 
 def measured(model: LoadedModel) -> dict[str, Any]:
@@ -87,9 +95,14 @@ def batch(model: LoadedModel, rows: Sequence[Sequence[int]]) -> TokenBatch:
 
 def final(model: LoadedModel, tokens: TokenBatch) -> list[Tensor]:
     """Per prompt, the final norm's output at its real tokens."""
-    site = Site("final_norm", model.spec.layers - 1)
-    hidden = read_sites(model, tokens.to(model.device), [site])[site]
-    return [row[mask.to(row.device)].cpu() for row, mask in zip(hidden, tokens.mask.bool(), strict=True)]
+    outputs: list[Tensor] = []
+    norm = model.module_at(model.architecture.final_norm)
+    handle = norm.register_forward_hook(lambda module, inputs, output: outputs.append(output.detach()))
+    try:
+        model.forward(tokens.to(model.device).inputs())
+    finally:
+        handle.remove()
+    return [row[mask.to(row.device)].cpu() for row, mask in zip(outputs[0], tokens.mask.bool(), strict=True)]
 
 
 def equal_rows(model: LoadedModel, rows: Sequence[Sequence[int]]) -> dict[str, int]:

@@ -5,7 +5,7 @@ An operator keeps PyTorch's own kernel for dtypes other than float32, bfloat16 a
 """
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Protocol
 
 import torch
@@ -60,45 +60,45 @@ def operators(recipes: Recipes) -> dict[str, Callable[..., Tensor]]:
 
 def _over_rows(recipes: Recipes) -> dict[str, Callable[..., Tensor]]:
     """The operators that reduce some dimensions and leave the others alone."""
-
-    def normalized(log: bool) -> Callable[..., Tensor]:
-        native = torch.log_softmax if log else torch.softmax
-
-        def operator(values: Tensor, dim: int, half_to_float: bool) -> Tensor:
-            dtype = torch.float32 if half_to_float else values.dtype
-            if values.dtype not in DTYPES or not values.numel() or not values.dim():
-                return native(values, dim, out=torch.empty_like(values, dtype=dtype))
-            moved = values.movedim(dim, -1)
-            rows = recipes.softmax(moved.reshape(-1, moved.shape[-1]), log)
-            return rows.view(moved.shape).movedim(-1, dim).to(dtype).contiguous()
-
-        return operator
-
-    def reduced(native: Callable[..., Tensor], *, mean: bool) -> Callable[..., Tensor]:
-        def operator(
-            values: Tensor,
-            dim: Sequence[int] | None = None,
-            keepdim: bool = False,
-            *,
-            dtype: torch.dtype | None = None,
-        ) -> Tensor:
-            if values.dtype not in DTYPES or dtype not in (None, *DTYPES) or not values.numel():
-                result = dtype or (values.dtype if values.dtype.is_floating_point or mean else torch.int64)
-                return native(values, dim, keepdim, dtype=dtype, out=values.new_empty(0, dtype=result))
-            dims = sorted({axis % max(values.dim(), 1) for axis in dim or range(values.dim())})
-            last = values.movedim(dims, tuple(range(-len(dims), 0))) if dims else values
-            kept = values.dim() - len(dims)
-            rows = last.reshape(-1, last.shape[kept:].numel())
-            total = recipes.sums(rows) / (rows.shape[1] if mean else 1)
-            shape = [1 if axis in dims else size for axis, size in enumerate(values.shape)]
-            return total.view(shape if keepdim else last.shape[:kept]).to(dtype or values.dtype)
-
-        return operator
-
     return {
-        **{"_softmax": normalized(log=False), "_log_softmax": normalized(log=True)},
-        **{"mean.dim": reduced(torch.mean, mean=True), "sum.dim_IntList": reduced(torch.sum, mean=False)},
+        "_softmax": partial(_normalized, recipes, torch.softmax, False),
+        "_log_softmax": partial(_normalized, recipes, torch.log_softmax, True),
+        "mean.dim": partial(_reduced, recipes, torch.mean, True),
+        "sum.dim_IntList": partial(_reduced, recipes, torch.sum, False),
     }
+
+
+def _normalized(
+    recipes: Recipes, native: Callable[..., Tensor], log: bool, values: Tensor, dim: int, half_to_float: bool
+) -> Tensor:
+    dtype = torch.float32 if half_to_float else values.dtype
+    if values.dtype not in DTYPES or not values.numel() or not values.dim():
+        return native(values, dim, out=torch.empty_like(values, dtype=dtype))
+    moved = values.movedim(dim, -1)
+    rows = recipes.softmax(moved.reshape(-1, moved.shape[-1]), log)
+    return rows.view(moved.shape).movedim(-1, dim).to(dtype).contiguous()
+
+
+def _reduced(
+    recipes: Recipes,
+    native: Callable[..., Tensor],
+    mean: bool,
+    values: Tensor,
+    dim: Sequence[int] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    if values.dtype not in DTYPES or dtype not in (None, *DTYPES) or not values.numel() or not values.dim():
+        result = dtype or (values.dtype if values.is_floating_point() or values.is_complex() else torch.int64)
+        return native(values, dim, keepdim, dtype=dtype, out=values.new_empty(0, dtype=result))
+    dims = sorted({axis % values.dim() for axis in dim or range(values.dim())})
+    kept = values.dim() - len(dims)
+    moved = values.movedim(dims, tuple(range(kept, values.dim())))
+    rows = moved.reshape(-1, moved.shape[kept:].numel())
+    total = recipes.sums(rows) / (rows.shape[1] if mean else 1)
+    shape = [1 if axis in dims else size for axis, size in enumerate(values.shape)]
+    return total.view(shape if keepdim else moved.shape[:kept]).to(dtype or values.dtype)
 
 
 def _exact(native: Callable[..., Tensor]) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:

@@ -1,37 +1,34 @@
 """Triton kernels of the exact recipes. None of them looks at the number of rows: tile sizes are fixed by the caller, and
 arguments that vary with the batch are not specialized on, so that every batch runs the same compiled code."""
 
-from typing import Any
-
 import triton
 import triton.language as tl
 
 
 @triton.jit(do_not_specialize=["rows"])
 def product_kernel(
-    left: Any,
-    right: Any,
-    bias: Any,
-    result: Any,
-    rows: Any,
-    columns: Any,
-    depth: Any,
-    left_stride: Any,
-    right_depth_stride: Any,
-    right_column_stride: Any,
+    left: tl.tensor,
+    right: tl.tensor,
+    bias: tl.tensor,
+    result: tl.tensor,
+    rows: tl.tensor,
+    columns: tl.tensor,
+    depth: tl.tensor,
+    right_depth_stride: tl.tensor,
+    right_column_stride: tl.tensor,
     has_bias: tl.constexpr,
     whole_depth: tl.constexpr,
     tile_rows: tl.constexpr,
     tile_columns: tl.constexpr,
     tile_depth: tl.constexpr,
 ) -> None:
-    """One tile of [rows, depth] @ [depth, columns] + [columns]; the tiles of one column share its weights in cache."""
+    """One tile of [rows, depth] @ [depth, columns] + [columns]; programs that share weights run side by side."""
     row_tiles = tl.cdiv(rows, tile_rows)
     row = (tl.program_id(0) % row_tiles) * tile_rows + tl.arange(0, tile_rows)
     column = (tl.program_id(0) // row_tiles) * tile_columns + tl.arange(0, tile_columns)
     step = tl.arange(0, tile_depth)
     in_rows, in_columns = row < rows, column < columns
-    left_at = left + row.to(tl.int64)[:, None] * left_stride + step[None, :]
+    left_at = left + row.to(tl.int64)[:, None] * depth + step[None, :]
     right_at = right + step[:, None] * right_depth_stride + column.to(tl.int64)[None, :] * right_column_stride
     total = tl.zeros((tile_rows, tile_columns), tl.float32)
     for start in range(0, depth, tile_depth):
@@ -53,18 +50,18 @@ def product_kernel(
 
 @triton.jit(do_not_specialize=["rows", "columns", "depth"])
 def batched_kernel(
-    left: Any,
-    right: Any,
-    result: Any,
-    rows: Any,
-    columns: Any,
-    depth: Any,
-    left_batch: Any,
-    left_row: Any,
-    left_depth: Any,
-    right_batch: Any,
-    right_depth: Any,
-    right_column: Any,
+    left: tl.tensor,
+    right: tl.tensor,
+    result: tl.tensor,
+    rows: tl.tensor,
+    columns: tl.tensor,
+    depth: tl.tensor,
+    left_batch: tl.tensor,
+    left_row: tl.tensor,
+    left_depth: tl.tensor,
+    right_batch: tl.tensor,
+    right_depth: tl.tensor,
+    right_column: tl.tensor,
     tile_rows: tl.constexpr,
     tile_columns: tl.constexpr,
 ) -> None:
@@ -88,7 +85,13 @@ def batched_kernel(
 
 @triton.jit(do_not_specialize=["width", "stride"])
 def softmax_kernel(
-    values: Any, result: Any, width: Any, stride: Any, steps: tl.constexpr, log: tl.constexpr, block: tl.constexpr
+    values: tl.tensor,
+    result: tl.tensor,
+    width: tl.tensor,
+    stride: tl.tensor,
+    steps: tl.constexpr,
+    log: tl.constexpr,
+    block: tl.constexpr,
 ) -> None:
     """One row. Exponentials are summed as whole multiples of 1 / steps: exactly, so in any order."""
     values += tl.program_id(0).to(tl.int64) * stride
@@ -107,15 +110,12 @@ def softmax_kernel(
     for start in range(0, width, block):
         inside = start + place < width
         part = tl.load(values + start + place, mask=inside, other=float("-inf")).to(tl.float32)
-        if log:
-            normalized = part - top - tl.log(denominator)
-        else:
-            normalized = tl.exp(part - top) / denominator
+        normalized = part - top - tl.log(denominator) if log else tl.exp(part - top) / denominator
         tl.store(result + start + place, normalized, mask=inside)
 
 
 @triton.jit(do_not_specialize=["stride"])
-def sums_kernel(values: Any, result: Any, width: Any, stride: Any, block: tl.constexpr) -> None:
+def sums_kernel(values: tl.tensor, result: tl.tensor, width: tl.tensor, stride: tl.tensor, block: tl.constexpr) -> None:
     """The sum of one row: blocks onto each other, then the block."""
     values += tl.program_id(0).to(tl.int64) * stride
     place = tl.arange(0, block)
