@@ -30,7 +30,7 @@ def exact_arithmetic(model: LoadedModel) -> Iterator[None]:
     if kind in ACTIVE:
         yield
         return
-    chosen, threads = _implementations(kind), torch.get_num_threads()
+    chosen, threads = implementations(kind), torch.get_num_threads()
     library = torch.library.Library("aten", "IMPL")
     try:
         ACTIVE.add(kind)
@@ -45,7 +45,7 @@ def exact_arithmetic(model: LoadedModel) -> Iterator[None]:
         ACTIVE.discard(kind)
 
 
-def _implementations(kind: str) -> dict[str, Callable[..., Tensor]]:
+def implementations(kind: str) -> dict[str, Callable[..., Tensor]]:
     """{name of an operator: its implementation} on a kind of device."""
     if kind == "cpu":
         return {**operators(CpuRecipes()), **elementwise()}
