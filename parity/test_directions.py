@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 import pytest
 
 from parity.plugin.arguments import Draft, Experiment, SteeringMeasurements, Tool
-from parity.plugin.assertions import assert_holds
+from parity.plugin.assertions import assert_bit_equal, assert_holds
 from parity.plugin.recomputed import METHOD, difference_of_means
 from steering_core.compare import largest_components, one_minus_cosine
 from steering_core.records.thresholds import (
@@ -23,7 +23,8 @@ from steering_core.records.thresholds import (
 @pytest.mark.clause("D1")
 @pytest.mark.needs("direction")
 def test_within_tool(experiment: Experiment, tool: Tool, record: Draft, repeats: int) -> None:
-    """D1: the worst pair of the repeats is the same direction; the last repeat ran in a fresh process."""
+    """D1: the worst pair of the repeats is the same direction, with --exact bit for bit; the last repeat ran in a fresh
+    process."""
     directions = [experiment.direction(tool, repeat) for repeat in range(repeats)]
     pairs = {f"{a}-{b}": one_minus_cosine(directions[a], directions[b]) for a, b in combinations(range(repeats), 2)}
     worst, value = max(pairs.items(), key=lambda pair: pair[1], default=("0-0", 0.0))
@@ -34,18 +35,23 @@ def test_within_tool(experiment: Experiment, tool: Tool, record: Draft, repeats:
     sentence = f"worst of {len(pairs)} pairs of repeats: 1 - cos = {value:.3g}"
     otherwise = f"repeats {worst} of {tool.name}: 1 - cos = {value:.3g}, allowed < {STABLE:g}"
     assert_holds(record, is_stable(value), sentence, otherwise)
+    if experiment.demands_equality(tool):
+        assert_bit_equal(record, f"repeats of {tool.name}", directions)
 
 
 @pytest.mark.clause("D2")
 @pytest.mark.needs("direction")
 def test_cross_tool(experiment: Experiment, tools: tuple[Tool, Tool], record: Draft, repeat: int) -> None:
-    """D2: cosine of the directions of two tools: agrees, diverges, or is between thresholds, which is a finding too."""
+    """D2: cosine of the directions of two tools: agrees, diverges, or is between thresholds, which is a finding too; with
+    --exact they are equal bit for bit."""
     first, second = (experiment.direction(tool, repeat) for tool in tools)
     gap = one_minus_cosine(first, second)
     value, band = 1 - gap, band_of_cosine(gap)
     record.note(cosine=value, one_minus_cosine=gap, band=band)
     names = " and ".join(tool.name for tool in tools)
     assert_holds(record, band == "agrees", f"directions of {names}: 1 - cos = {gap:.3g} (cos {value:.6f}, {band})")
+    if experiment.demands_equality(*tools):
+        assert_bit_equal(record, f"directions of {names}", [first, second])
 
 
 @pytest.mark.clause("D3")

@@ -1,6 +1,6 @@
 """Assertions that write to the record: what was observed and expected, the tolerance, and where they differ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from parity.plugin.arguments import Draft, Halves
@@ -100,6 +100,16 @@ def assert_holds(record: Draft, holds: bool, sentence: str, otherwise: str = "")
     if not holds:
         differ(record, otherwise or sentence)
     record.agree(sentence)
+
+
+def assert_bit_equal(record: Draft, what: str, values: "Sequence[Tensor]") -> None:
+    """Every value is the first one, bit for bit; the record keeps its sentence if they are."""
+    __tracebackhide__ = True
+    gaps = [compare(values[0], value) for value in values[1:]]
+    record.note(bit_equal=all(gap.bit_equal for gap in gaps))
+    if not all(gap.bit_equal for gap in gaps):
+        most = max(gap.max_abs for gap in gaps)
+        differ(record, f"{what}: not bit-equal under exact arithmetic, max|d| = {most:.3g}")
 
 
 def state_half(record: Draft, halves: Halves) -> None:

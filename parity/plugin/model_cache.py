@@ -1,5 +1,6 @@
 """The one loaded model of a process, and how the command line asks for it to be loaded."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from parity.plugin.session_state import MATRIX
 from parity.plugin.tool_processes import ToolProcesses
 
 
+CHECKED_PROMPTS = 4
+"""Extraction prompts on which a model must show, when it is opened, that exact arithmetic holds for it."""
+
+
 class ModelCache:
     """Keeps one model loaded: checks are ordered by model, so each model is loaded once per process."""
 
@@ -20,12 +25,14 @@ class ModelCache:
         self.key = ""
         self.loaded: Measurements | Exception | None = None
         self.processes = ToolProcesses(config, self.matrix)
+        self.arithmetic = ExitStack()
 
     def measurements(self, key: str) -> Measurements:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""
         if key != self.key:
             self.loaded, self.key = None, key
             self.processes.release()
+            self.arithmetic.close()
             try:
                 self.loaded = self._open(key)
             except Exception as problem:
@@ -39,10 +46,12 @@ class ModelCache:
         """Release the loaded model and end the tools' processes."""
         self.loaded = None
         self.processes.close()
+        self.arithmetic.close()
 
     def _open(self, key: str) -> Measurements:
         import torch
 
+        from steering_core.exact import exact_arithmetic, require_exact
         from steering_core.measure.experiment import Experiment
         from steering_core.measure.store import Store
 
@@ -53,6 +62,9 @@ class ModelCache:
         settings, prompts = self.matrix.settings[key], self.matrix.prompts
         batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
         model, weights, fresh = request.load(), request.digest(), self.processes.fresh_repeat()
+        if model.exact:
+            self.arithmetic.enter_context(exact_arithmetic(model))
+            require_exact(model, [model.chat_ids(prompt) for prompt in prompts.extraction[:CHECKED_PROMPTS]])
         experiment = Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
         return Measurements(experiment, self.processes.loaded(request, model))
 
@@ -75,7 +87,7 @@ def load_request(config: pytest.Config, matrix: RunMatrix, key: str) -> Any:
         device=gpu_name() if option("gpu") else "cpu",
         inherit_defaults=matrix.settings[key].inherit_generation_defaults,
         random_weights=random,
-        **{name: option(name) for name in ("attention", "device_map", "quantize")},
+        **{name: option(name) for name in ("attention", "device_map", "quantize", "exact")},
     )
 
 

@@ -5,6 +5,7 @@ import platform
 import traceback
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from inspect import getfile
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from steering_core.errors import SuiteError
+from steering_core.exact import exact_arithmetic
 from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import to_device
 from steering_core.hosts.operations import OPERATIONS
@@ -50,6 +52,7 @@ class Session:
         self.objects: dict[int, Tool] = {}
         self.stage: Stage | None = None
         self.storages = Storages()
+        self.arithmetic = ExitStack()
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """{"value": ...}, or what went wrong; nothing that a tool raises gets out."""
@@ -94,7 +97,10 @@ class Session:
     def do_open(self, model: LoadRequest, weights: Any = None) -> None:
         """Load the model that the next requests are about; the earlier one is let go."""
         self.close()
-        self.stage = Stage(adopt(model, weights) if weights else model.load())
+        loaded = adopt(model, weights) if weights else model.load()
+        if loaded.exact:
+            self.arithmetic.enter_context(exact_arithmetic(loaded))
+        self.stage = Stage(loaded)
         make_traceable(self.stage.model)
         self.object(0)  # what the import of a tool changes is not what a call changes
         self.stage.baseline = process_baseline(self.stage.untouched())
@@ -120,6 +126,7 @@ class Session:
     def close(self) -> None:
         """Let the model go, and with it the other process's memory."""
         self.objects, self.stage = {}, None
+        self.arithmetic.close()
         if torch.cuda.is_initialized():
             gc.collect()
             torch.cuda.empty_cache()

@@ -138,14 +138,20 @@ class Experiment:
     def floor(self, batch: TokenBatch, sites: Sequence[Site], *tools: Tool) -> float:
         """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
         the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes by
-        itself. Measured once per prompts and site."""
+        itself. Measured once per prompts and site; nothing may be moved under exact arithmetic."""
         rows = [ids[mask.bool()].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)]
         prompts = tuple(map(tuple, rows))
         if new := [site for site in sites if (prompts, site) not in self._floors]:
-            measured = token_floors(self.model, rows, new)
+            measured = dict.fromkeys(new, 0.0) if self.model.exact else token_floors(self.model, rows, new)
             self._floors |= {(prompts, site): floor for site, floor in measured.items()}
         elsewhere = [self._difference_of_stacks(tool, batch, sites) for tool in tools if is_elsewhere(tool)]
         return FLOOR_MARGIN * (sum(self._floors[prompts, site] for site in sites) + max(elsewhere, default=0.0))
+
+    def demands_equality(self, *tools: Tool) -> bool:
+        """Whether directions must be equal bit for bit: under exact arithmetic, but for a tool in another interpreter,
+        whose kernels may be others, or with a direction method of its own."""
+        own = any(is_elsewhere(tool) or callable(getattr(tool, "direction", None)) for tool in tools)
+        return self.model.exact and not own
 
     def _difference_of_stacks(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site]) -> float:
         """How far the suite's own captures in the interpreter of a tool are from those in this one, summed over sites."""

@@ -19,6 +19,7 @@ def model_key(model: LoadedModel, weights: str) -> dict[str, Any]:
     return {
         **{"model": model.spec.key, "weights": weights, "dtype": str(model.dtype), "quantize": model.quantize},
         **{"device": model.device.type, "attention": model.module.config._attn_implementation},
+        **{"arithmetic": "exact" if model.exact else "plain"},
         **machine,
         "suite": source_digest(),
     }

@@ -41,7 +41,7 @@ class LoadedModel:
     quantized weights. origin: the directory or hub id it came from, or "random weights", also for a checkpoint that is
     marked so. inherit_defaults: keep the checkpoint's generation defaults (only the `as_run` preset does). use_cache,
     prefill_chunk: how generation feeds the model; steering must not depend on either. tokenizer_origin: where the
-    tokenizer comes from, if not from there too.
+    tokenizer comes from, if not from there too. exact: it is measured under exact arithmetic (`steering_core.exact`).
     """
 
     module: Any
@@ -55,6 +55,7 @@ class LoadedModel:
     prefill_chunk: int | None = None
     quantize: str = ""
     tokenizer_origin: str = ""
+    exact: bool = False
 
     @property
     def revision(self) -> str:
@@ -139,7 +140,8 @@ class LoadRequest:
     """How to load one model; passed to fresh processes as plain data.
 
     source: directory or hub id. random_weights: build the registry row's architecture and shape with seeded random
-    weights. tokenizer: where the tokenizer comes from, if not from `source`. device_map, quantize: see `Placement`.
+    weights. tokenizer: where the tokenizer comes from, if not from `source`. device_map, quantize: see `Placement`. exact:
+    who loads it measures it under exact arithmetic.
     """
 
     spec: ModelSpec
@@ -152,6 +154,7 @@ class LoadRequest:
     tokenizer: str = ""
     device_map: str = ""
     quantize: str = ""
+    exact: bool = False
 
     def load(self) -> LoadedModel:
         """The model, in eval mode, on its device; LoadProblem says what is wrong with the checkpoint."""
@@ -183,6 +186,7 @@ class LoadRequest:
             self.inherit_defaults,
             quantize=self.quantize,
             tokenizer_origin=tokenizer_origin,
+            exact=self.exact,
         )
 
     @property

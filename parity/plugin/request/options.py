@@ -51,6 +51,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--attention", ATTENTION, "attention implementation (default: the family's)"),
     ("--quantize", QUANTIZATION, "quantize the weights with bitsandbytes; activations keep the dtype"),
     ("--device-map", {"default": "", "choices": ("auto",)}, "spread each model over all GPUs, with accelerate"),
+    ("--exact", SWITCH, "batch-invariant arithmetic: no noise floor, tools must be equal bit for bit (slower)"),
     ("--no-gate", SWITCH, "continue after a failed preflight; the verdict names the failed clause as its likely cause"),
     ("--force-snapshot", SWITCH, "with --snapshot-update: lock from source that is not a clean commit"),
 )

@@ -45,7 +45,9 @@ def test_a_product_that_depends_on_the_batch_is_caught(monkeypatch: pytest.Monke
 
 def test_a_softmax_that_depends_on_the_padding_names_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     def shifted(recipes: CpuRecipes, scores: Tensor, log: bool) -> Tensor:
-        return scores.exp() / scores.exp().sum(-1, keepdim=True, dtype=torch.float64).float() * (1 + scores.shape[1] / 1e3)
+        return (
+            scores.exp() / scores.exp().sum(-1, keepdim=True, dtype=torch.float64).float() * (1 + scores.shape[1] / 1e3)
+        )
 
     monkeypatch.setattr(CpuRecipes, "softmax", shifted)
     difference = difference_of(random_model("llama"))

@@ -101,7 +101,9 @@ def test_a_cache_and_a_batch_change_no_logit(family: str, dtype: torch.dtype) ->
     ids, positions, steps = batch.ids, batch.position_ids, []
     with exact_arithmetic(model), torch.no_grad():
         for step in range(4):
-            output = model.module(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
+            output = model.module(
+                ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+            )
             steps.append(output.logits[:, -1])
             cache, ids, positions = output.past_key_values, tail[:, step : step + 1], position + step
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
