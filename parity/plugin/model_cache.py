@@ -12,7 +12,6 @@ from parity.plugin.request.weights import RANDOM_TOKENIZER, source_of, tokenizer
 from parity.plugin.session_state import MATRIX
 from parity.plugin.tool_processes import ToolProcesses
 
-
 CHECKED_PROMPTS = 4
 """Extraction prompts on which a model must show, when it is opened, that exact arithmetic holds for it."""
 
