@@ -1,6 +1,7 @@
 """`--exact`: every process of a run computes exactly, the noise floor is zero, and what rounding excused is a difference."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +10,33 @@ import pytest
 from fixtures.correct.registry import HERE
 from parity.meta.command_line import options
 from parity.meta.forked_runs import ForkedRuns
+from parity.plugin.harness import LoadedCheckpoint, run_checks
 from parity.plugin.request import machine
 from steering_core.errors import UsageProblem
 from steering_core.models.model import LoadRequest
 from steering_core.models.registry import read_registry
 from steering_core.places import REGISTRY, ROOT
+from steering_core.records.record import Outcome
 
 CHECKS = "test_agreement or test_batch or test_within_tool or test_cross_tool or test_cache or test_native_generation"
 BATCHED = ("OneByOne", "SortedByLength", "PadsOnTheRight")
 """Correct tools that feed the prompts in batches of their own."""
 NOISY = """
-import torch
+from pathlib import Path
 from steering_core.tools.adapters.hooks import Hooks
+
+PROCESSES = Path(__file__).with_name("processes")
+with PROCESSES.open("a") as stream:
+    stream.write("one more\\n")
+NUMBER = len(PROCESSES.read_text().splitlines())
 
 class Noisy(Hooks):
     name = "noisy"
 
     def read(self, model, batch, sites):
-        noise = torch.randint(2, (1,), generator=torch.Generator().manual_seed(id(self))).item()
-        return {site: hidden * (1 + (1 + noise) * 2.0**-22) for site, hidden in super().read(model, batch, sites).items()}
+        return {site: hidden * (1 + NUMBER * 2.0**-22) for site, hidden in super().read(model, batch, sites).items()}
 """
-"""A tool that is off by 2.4e-7 or 4.8e-7 of the value: as rounding is, and other than the other tools."""
+"""A tool that is off by 2.4e-7 of the value in its first process, by twice as much in the next: as rounding is."""
 
 
 def run(runs: ForkedRuns, folder: Path, *arguments: str, checks: str = CHECKS) -> list[dict[str, Any]]:
@@ -81,10 +88,25 @@ def test_what_rounding_excuses_is_a_difference_under_exact_arithmetic(
 ) -> None:
     (tmp_path / "noisy.py").write_text(NOISY)
     noisy = ("--tool", f"{tmp_path / 'noisy.py'}:Noisy")
-    checks = "test_agreement or test_cross_tool"
+    checks = "test_agreement or test_cross_tool or test_within_tool"
     records = run(runs, tmp_path / "run", *noisy, *(["--exact"] if exact else []), checks=checks)
 
-    assert outcomes(records) == {("P6", "differs" if exact else "agrees"), ("D2", "differs" if exact else "agrees")}
+    expected = "differs" if exact else "agrees"
+    of_noisy = [record for record in records if "noisy" in (record["cell"]["tool"], record["cell"]["other"])]
+    assert outcomes(of_noisy) == {("P6", expected), ("D1", expected), ("D2", expected)}
+
+
+def test_no_floor_excuses_a_difference_under_exact_arithmetic(tmp_path: Path) -> None:
+    """A model that claims to be exact, and is not: its measured floor would excuse what rounding does."""
+    checkpoint = LoadedCheckpoint("tiny_qwen2", tmp_path)
+    results = {}
+    for exact in (False, True):
+        experiment = checkpoint.experiment(replace(checkpoint.model, exact=exact))
+        wanted = {"P6", "P10"}
+        records = run_checks(experiment, f"{HERE / 'batches.py'}:SortedByLength", lambda check: check.clause in wanted)
+        results[exact] = {record.cell.clause: record.outcome for record in records}
+    assert results[False] == {"P6": Outcome.AGREES, "P10": Outcome.AGREES}
+    assert results[True] == {"P6": Outcome.DIFFERS, "P10": Outcome.DIFFERS}
 
 
 def test_a_request_says_that_the_model_is_measured_exactly() -> None:
