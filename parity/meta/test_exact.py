@@ -92,7 +92,7 @@ def test_what_rounding_excuses_is_a_difference_under_exact_arithmetic(
     records = run(runs, tmp_path / "run", *noisy, *(["--exact"] if exact else []), checks=checks)
 
     expected = "differs" if exact else "agrees"
-    of_noisy = [record for record in records if "noisy" in (record["cell"]["tool"], record["cell"]["other"])]
+    of_noisy = [record for record in records if "Noisy" in (record["cell"]["tool"], record["cell"]["other"])]
     assert outcomes(of_noisy) == {("P6", expected), ("D1", expected), ("D2", expected)}
 
 
@@ -102,8 +102,8 @@ def test_no_floor_excuses_a_difference_under_exact_arithmetic(tmp_path: Path) ->
     results = {}
     for exact in (False, True):
         experiment = checkpoint.experiment(replace(checkpoint.model, exact=exact))
-        wanted = {"P6", "P10"}
-        records = run_checks(experiment, f"{HERE / 'batches.py'}:SortedByLength", lambda check: check.clause in wanted)
+        tool = f"{HERE / 'batches.py'}:SortedByLength"
+        records = run_checks(experiment, tool, lambda check: check.clause in {"P6", "P10"})
         results[exact] = {record.cell.clause: record.outcome for record in records}
     assert results[False] == {"P6": Outcome.AGREES, "P10": Outcome.AGREES}
     assert results[True] == {"P6": Outcome.DIFFERS, "P10": Outcome.DIFFERS}
