@@ -54,7 +54,8 @@ class ModelCache:
         batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
         model, weights, fresh = request.load(), request.digest(), self.processes.fresh_repeat()
         experiment = Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
-        return Measurements(experiment, self.processes.loaded(request, model))
+        programs = {**self.matrix.programs, "folder": Path(self.config.getoption("run_dir")) / "programs"}
+        return Measurements(experiment, self.processes.loaded(request, model), programs)
 
     def seeds(self, key: str) -> tuple[int, ...]:
         """The preset's seeds."""

@@ -1,10 +1,13 @@
 """Programs run on a tool, call by call, each judged by what is true of it; the first failing one is shrunk and explained."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from steering_core.compare import compare
@@ -21,12 +24,15 @@ from steering_core.programs.drawing import draw, reading_programs, shrink, steer
 from steering_core.programs.offered import Offered, offered_by
 from steering_core.programs.program import Generate, Program, Read
 from steering_core.programs.words import count_calls, describe_program
+from steering_core.records.thresholds import REFERENCE_ULPS
 from steering_core.tools.edits import Edit
 from steering_core.tools.offers import offers_of
 from steering_core.tools.tool import Tool
 
 TRIES = 150
 """Programs that are run at most to shrink a failing one."""
+SHORT = {"reading": 12, "steering": 8}
+"""How many are drawn where nothing else is asked for."""
 STRATEGIES = {"reading": reading_programs, "steering": steering_programs}
 
 
@@ -59,12 +65,14 @@ class Survey:
 
 @dataclass(eq=False)
 class ProgramRuns:
-    """The programs of one model. number: how many are drawn per tool. seed: Hypothesis's. corpus: run before them."""
+    """The programs of one model. numbers: kind -> how many are drawn. seed: Hypothesis's. corpus: run before them.
+    folder: where a failing program is kept."""
 
     experiment: Experiment
-    number: int = 100
+    numbers: Mapping[str, int] = field(default_factory=lambda: dict(SHORT))
     seed: int = 0
     corpus: Mapping[str, Program] = field(default_factory=dict)
+    folder: Path | None = None
     _drawn: dict[tuple[str, Offered], list[Program]] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -76,7 +84,7 @@ class ProgramRuns:
         """Run the corpus, then programs drawn for what the tool offers, up to the first failing one. kind: "reading" or
         "steering"."""
         offered = offered_by(tool, self.experiment.model.spec, chunks=chunked_prefill_problem() is None)
-        kept = [one for one in self.corpus.values() if one.steers == (kind == "steering") and offered.allows(one)]
+        kept = [one for one in self.corpus.values() if one.kind == kind and offered.allows(one)]
         programs = [*kept, *self.drawn(kind, offered)]
         if not programs:
             raise EmptyMeasurement("no-programs", f"no {kind} program was run", "ask for at least one with --programs")
@@ -88,28 +96,34 @@ class ProgramRuns:
                 return Survey(programs[: number + 1], self._explained(tool, failure))
         return Survey(programs)
 
+    def keep(self, program: Program, name: str) -> str:
+        """Write a failing program to the folder: where it is, "" without a folder."""
+        if self.folder is None:
+            return ""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / (re.sub(r"[^\w.-]+", "-", name) + ".json")
+        path.write_text(program.to_json(), encoding="utf-8")
+        return str(path)
+
     def drawn(self, kind: str, offered: Offered) -> list[Program]:
         """The same programs for every tool that offers the same."""
         if (kind, offered) not in self._drawn:
-            self._drawn[kind, offered] = draw(STRATEGIES[kind](offered), self.number, self.seed)
+            self._drawn[kind, offered] = draw(STRATEGIES[kind](offered), self.numbers.get(kind, 0), self.seed)
         return self._drawn[kind, offered]
 
     def run(self, tool: Tool, program: Program) -> str | None:
-        """None, or what was wrong in the first wrong call; the tool's objects are new."""
+        """None, or what was wrong in the first wrong call of the program's kind; the tool's objects are new."""
         objects = new_objects(tool)
         for number, call in enumerate(program.calls):
-            judge: Callable[[Tool, Any], str | None] = self._read if isinstance(call, Read) else self._generate
             try:
-                problem = judge(objects[call.object], call)
+                problem = self._judged(objects[call.object], call, program.kind)
             except (RaisedByTool, ToolUnsupported, EmptyMeasurement) as error:
                 problem = first_line(error)
             if problem:
                 return f"in call {number + 1}, {problem}" if len(program.calls) > 1 else problem
         return None
 
-    def _shrunk(
-        self, tool: Tool, kind: str, offered: Offered, failure: Failure, passed: Sequence[Program]
-    ) -> Failure:
+    def _shrunk(self, tool: Tool, kind: str, offered: Offered, failure: Failure, passed: Sequence[Program]) -> Failure:
         """The smallest failing program that Hypothesis finds."""
         sentences: dict[Program, str | None] = {failure.program: failure.sentence, **dict.fromkeys(passed)}
 
@@ -118,8 +132,22 @@ class ProgramRuns:
                 sentences[program] = self.run(tool, program)
             return sentences[program] is not None
 
-        smallest = shrink(STRATEGIES[kind](offered), self.number, self.seed, fails, TRIES) or failure.program
+        smallest = shrink(STRATEGIES[kind](offered), self.numbers[kind], self.seed, fails, TRIES) or failure.program
         return Failure(smallest, str(sentences[smallest]))
+
+    def _judged(self, tool: Tool, call: Read | Generate, kind: str) -> str | None:
+        """None, or what was wrong in a call. Calls of the other kind are only made: another clause judges them."""
+        if isinstance(call, Read):
+            return self._read(tool, call) if kind == "reading" else self._made(tool, call)
+        return self._generate(tool, call) if kind == "steering" else self._made(tool, call)
+
+    def _made(self, tool: Tool, call: Read | Generate) -> None:
+        model, batch = self.experiment.model, self.oracle.batch(call.prompts)
+        if isinstance(call, Read):
+            tool.read(model, batch, build_sites(call))
+        else:
+            fed = replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
+            tool.generate(fed, batch, build_edits(model, call.steps), call.new_tokens)
 
     def _read(self, tool: Tool, call: Read) -> str | None:
         batch, sites = self.oracle.batch(call.prompts), build_sites(call)
@@ -141,7 +169,8 @@ class ProgramRuns:
         found = self.experiment.localized(batch, site, returned.to(self.experiment.model.device))
         if not found.as_requested:
             return found.sentence
-        floor = self.experiment.floor(batch, [site], tool)
+        spacing = torch.finfo(captured.dtype).eps * float(captured[real].double().norm(dim=-1).max())
+        floor = max(self.experiment.floor(batch, [site], tool), REFERENCE_ULPS * spacing)
         off = f"{site} is off by up to {gap.max_abs:.3g}, more than rounding ({floor:.3g})"
         return None if gap.within(floor) else f"{off}; {found.sentence}"
 
@@ -208,7 +237,7 @@ class ProgramRuns:
         assert isinstance(last, Generate)
         try:
             for call in first:
-                (self._read if isinstance(call, Read) else self._generate)(objects[call.object], call)  # type: ignore[arg-type]
+                self._made(objects[call.object], call)
             observed: ObservedGeneration = self._observed(objects[last.object], last, other)["value"]
         except (RaisedByTool, ToolUnsupported, EmptyMeasurement):
             return False
@@ -220,5 +249,3 @@ def new_objects(tool: Tool) -> tuple[Tool, Tool]:
     if isinstance(tool, HostedTool):
         return tool.another(), tool.another()
     return type(tool)(), type(tool)()
-
-

@@ -40,9 +40,7 @@ def _in_phase(phase: Phase) -> Reading:
 
 def _scaled(scale: Callable[[float], float]) -> Reading:
     def read(edits: Edits) -> Edits:
-        return [
-            replace(edit, coefficient=scale(edit.coefficient)) if isinstance(edit, Add) else edit for edit in edits
-        ]
+        return [replace(edit, coefficient=scale(edit.coefficient)) if isinstance(edit, Add) else edit for edit in edits]
 
     return read
 
@@ -57,9 +55,7 @@ def _moved(by: int) -> Reading:
 
 def _only(keep: Callable[[Edits], Edits]) -> Reading:
     """One rule for the edits of each block."""
-    return lambda edits: [
-        edit for edit in edits if edit in keep([other for other in edits if other.site == edit.site])
-    ]
+    return lambda edits: [edit for edit in edits if edit in keep([other for other in edits if other.site == edit.site])]
 
 
 def _swapped(edits: Edits) -> Edits:

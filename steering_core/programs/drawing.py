@@ -32,13 +32,10 @@ SITES, STEPS = (1, 2, 4, 6), (1, 2, 3, 0, 4, 6)
 """How many sites a read has, and how many edits a generation."""
 
 
-
 def prompts() -> SearchStrategy[Prompts]:
     """Batches of one to many prompts, padded on either side."""
     sides = st.sampled_from(("left", "right"))
-    return st.builds(
-        Prompts, count=_of(COUNTS), longest=_of(LONGEST), pattern=_of(PATTERNS), side=sides, seed=SEEDS
-    )
+    return st.builds(Prompts, count=_of(COUNTS), longest=_of(LONGEST), pattern=_of(PATTERNS), side=sides, seed=SEEDS)
 
 
 def reads(offered: Offered) -> SearchStrategy[Read]:
@@ -96,6 +93,8 @@ def steering_programs(offered: Offered) -> SearchStrategy[Program]:
 def draw(strategy: SearchStrategy[Program], number: int, first: int) -> list[Program]:
     """`number` different programs, at most; first: the seed."""
     drawn: dict[Program, None] = {}
+    if not number:
+        return []
     _drive(strategy, number, first, [Phase.generate], lambda program: drawn.setdefault(program))
     return list(drawn)
 

@@ -62,6 +62,4 @@ def _sites(tool: Tool, spec: ModelSpec, action: Action, streams: Sequence[str]) 
     last = spec.layers - 1
     every = (Site(stream, layer) for layer, stream in product(range(spec.layers), streams))
     exist = (site for site in every if (site.stream != "final_norm" or site.layer == last))
-    return [
-        site for site in exist if not site_problem(spec, site, action) and not answer_of(tool, spec, site, action)
-    ]
+    return [site for site in exist if not site_problem(spec, site, action) and not answer_of(tool, spec, site, action)]

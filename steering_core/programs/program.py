@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steering_core.errors import UsageProblem
-from steering_core.models.tokens import Side
-from steering_core.tools.edits import Phase
 
 Pattern = Literal["equal", "uneven", "repeated", "special", "chat"]
 """How the prompts of a batch are made: equally long; of very uneven lengths; uneven, each twice; uneven, with special
 tokens inside; or questions to a chat model."""
+Side = Literal["left", "right"]
+Phase = Literal["both", "prefill", "decode"]
 DType = Literal["float32", "bfloat16", "float16"]
+KINDS = {"reading": "P13", "steering": "S9"}
+"""Kind of a program -> the clause that it belongs to."""
 Number = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=256)]
 
@@ -87,9 +89,9 @@ class Program(Part):
         return self.model_dump_json(indent=1) + "\n"
 
     @property
-    def steers(self) -> bool:
-        """Whether any call is a generation."""
-        return any(isinstance(call, Generate) for call in self.calls)
+    def kind(self) -> str:
+        """One of `KINDS`, by its last call, which is the one that all others lead up to."""
+        return "reading" if isinstance(self.calls[-1], Read) else "steering"
 
 
 def from_json(text: str | bytes, name: str = "the program") -> Program:
