@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from steering_core.records.draft import Draft
+from steering_core.records.record import Arm
+
 if TYPE_CHECKING:
     from steering_core.hosts.hosted_tool import HostedTool as Tool
     from steering_core.hosts.stage import Feeding
@@ -17,6 +20,14 @@ Halves = tuple[str, ...]
 """What a tool offers at the sites of a run: "read", "generate" (steering), or both."""
 
 __all__ = [
-    *("Arm", "Draft", "Experiment", "Feeding", "Halves", "ProgramRuns"),
-    *("Side", "SideEffects", "SteeringMeasurements", "Tool"),
+    "Arm",
+    "Draft",
+    "Experiment",
+    "Feeding",
+    "Halves",
+    "ProgramRuns",
+    "Side",
+    "SideEffects",
+    "SteeringMeasurements",
+    "Tool",
 ]

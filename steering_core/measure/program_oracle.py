@@ -1,5 +1,7 @@
 """What is true about a program's calls on one model, computed without any tool, and kept for all of them."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,8 +17,8 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.row_matching import known_rows
 from steering_core.observe.shifts import end_tokens
-from steering_core.programs.building import build_batch, build_edits, build_sites, defaults_of
-from steering_core.programs.program import Generate, Prompts, Read
+from steering_core.programs.building import SAMPLING, build_batch, build_edits, build_sites, last_generation
+from steering_core.programs.program import Generate, Program, Prompts, Read
 from steering_core.records.thresholds import FLOOR_MARGIN
 
 
@@ -26,8 +28,7 @@ class ProgramOracle:
 
     experiment: Experiment
     _batches: dict[Prompts, TokenBatch] = field(default_factory=dict, init=False)
-    _ends: dict[Generate, list[int]] = field(default_factory=dict, init=False)
-    _answers: dict[Generate, Tensor] = field(default_factory=dict, init=False)
+    _answers: dict[tuple[Generate, str], Tensor] = field(default_factory=dict, init=False)
     _captures: dict[tuple[Prompts, Site], Tensor] = field(default_factory=dict, init=False)
 
     def batch(self, prompts: Prompts) -> TokenBatch:
@@ -45,21 +46,28 @@ class ProgramOracle:
             self._captures |= {(call.prompts, site): value.cpu() for site, value in read.items()}
         return {site: self._captures[call.prompts, site] for site in sites}
 
-    def defaults(self, call: Generate) -> dict[str, Any]:
-        """What the checkpoint's generation config says during the call."""
-        return defaults_of(call, self._early_ends(call) if call.defaults == "early ends" else [])
+    def defaults(self, program: Program) -> dict[str, Any]:
+        """What the checkpoint's generation config says during the program: end tokens are its own, and the second token of
+        the first answer to the last call."""
+        call = last_generation(program)
+        if program.defaults == "sampling":
+            return dict(SAMPLING)
+        if program.defaults == "plain" or call is None:
+            return {}
+        first = self.answers(call, {})[0]
+        return {"eos_token_id": [*end_tokens(self.model(call)), int(first[min(1, len(first) - 1)])]}
 
-    def answers(self, call: Generate) -> Tensor:
+    def answers(self, call: Generate, defaults: Mapping[str, Any]) -> Tensor:
         """The reference's answers: int64 [batch, <= new_tokens], on the CPU."""
-        call = call.model_copy(update={"object": 0, "chunk": 0})
-        if call not in self._answers:
-            with generation_defaults([self.experiment.pristine], self.defaults(call)):
-                self._answers[call] = self._generate(call)
-        return self._answers[call]
+        key = call.model_copy(update={"object": 0, "chunk": 0}), json.dumps(defaults)
+        if key not in self._answers:
+            with generation_defaults([self.experiment.pristine], defaults):
+                self._answers[key] = self._generate(call)
+        return self._answers[key]
 
-    def rows(self, call: Generate, ids: Tensor) -> list[list[int]]:
+    def rows(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> list[list[int]]:
         """Each row's answer, up to and including its end token."""
-        with generation_defaults([self.experiment.pristine], self.defaults(call)):
+        with generation_defaults([self.experiment.pristine], defaults):
             rows = known_rows(self.batch(call.prompts), ids, end_tokens(self.model(call)))
         return [list(row.tokens[row.prompt :]) for row in rows]
 
@@ -83,14 +91,6 @@ class ProgramOracle:
         model = replace(self.model(call), prefill_chunk=None)
         edits = build_edits(model, call.steps)
         return reference.generate(model, self.batch(call.prompts), edits, call.new_tokens).cpu()
-
-    def _early_ends(self, call: Generate) -> list[int]:
-        """The model's end tokens, and the second token of the first row's answer."""
-        plain = call.model_copy(update={"defaults": "plain", "chunk": 0, "object": 0})
-        if plain not in self._ends:
-            first = self.answers(plain)[0]
-            self._ends[plain] = [*end_tokens(self.model(plain)), int(first[min(1, len(first) - 1)])]
-        return self._ends[plain]
 
     def _logits(self, call: Generate, batch: TokenBatch, answers: list[list[int]]) -> Tensor:
         """The reference's logits after these answers: float64 [batch, vocabulary]."""

@@ -1,32 +1,24 @@
 """Programs run on a tool, call by call, each judged by what is true of it; the first failing one is shrunk and explained."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from steering_core.compare import compare
 from steering_core.errors import EmptyMeasurement, RaisedByTool, ToolUnsupported, first_line
 from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.measure.experiment import Experiment
-from steering_core.measure.program_oracle import ProgramOracle
+from steering_core.measure.program_judge import ProgramJudge
 from steering_core.models.compatibility import chunked_prefill_problem
-from steering_core.models.sites import Site
 from steering_core.observe.observed_generation import ObservedGeneration
-from steering_core.programs.building import build_edits, build_sites
+from steering_core.programs.building import build_edits
 from steering_core.programs.causes import readings
 from steering_core.programs.drawing import draw, reading_programs, shrink, steering_programs
 from steering_core.programs.offered import Offered, offered_by
-from steering_core.programs.program import Generate, Program, Read
+from steering_core.programs.program import Generate, Program
 from steering_core.programs.words import count_calls, describe_program
-from steering_core.records.thresholds import REFERENCE_ULPS
 from steering_core.tools.edits import Edit
-from steering_core.tools.offers import offers_of
 from steering_core.tools.tool import Tool
 
 TRIES = 150
@@ -76,9 +68,9 @@ class ProgramRuns:
     _drawn: dict[tuple[str, Offered], list[Program]] = field(default_factory=dict, init=False)
 
     @cached_property
-    def oracle(self) -> ProgramOracle:
-        """What is true of the calls."""
-        return ProgramOracle(self.experiment)
+    def judge(self) -> ProgramJudge:
+        """Judges single calls."""
+        return ProgramJudge(self.experiment)
 
     def survey(self, tool: Tool, kind: str) -> Survey:
         """Run the corpus, then programs drawn for what the tool offers, up to the first failing one. kind: "reading" or
@@ -93,7 +85,9 @@ class ProgramRuns:
                 failure = Failure(program, sentence)
                 if number >= len(kept):
                     failure = self._shrunk(tool, kind, offered, failure, programs[len(kept) : number])
-                return Survey(programs[: number + 1], self._explained(tool, failure))
+                return Survey(
+                    programs[: number + 1], replace(failure, cause=self._cause(tool, failure.program, program))
+                )
         return Survey(programs)
 
     def keep(self, program: Program, name: str) -> str:
@@ -116,7 +110,7 @@ class ProgramRuns:
         objects = new_objects(tool)
         for number, call in enumerate(program.calls):
             try:
-                problem = self._judged(objects[call.object], call, program.kind)
+                problem = self.judge.judged(objects[call.object], call, program)
             except (RaisedByTool, ToolUnsupported, EmptyMeasurement) as error:
                 problem = first_line(error)
             if problem:
@@ -133,102 +127,24 @@ class ProgramRuns:
             return sentences[program] is not None
 
         smallest = shrink(STRATEGIES[kind](offered), self.numbers[kind], self.seed, fails, TRIES) or failure.program
+        smallest = next(filter(fails, parts_of(smallest)), smallest)
         return Failure(smallest, str(sentences[smallest]))
 
-    def _judged(self, tool: Tool, call: Read | Generate, kind: str) -> str | None:
-        """None, or what was wrong in a call. Calls of the other kind are only made: another clause judges them."""
-        if isinstance(call, Read):
-            return self._read(tool, call) if kind == "reading" else self._made(tool, call)
-        return self._generate(tool, call) if kind == "steering" else self._made(tool, call)
+    def _cause(self, tool: Tool, smallest: Program, first: Program) -> str:
+        """The other reading of the edits that the tool followed, "" if none explains what was observed: of several for
+        the smallest program, one that explains the first failing one too, which leaves fewer open."""
+        causes = [name for name, edits in self._readings(smallest) if self._follows(tool, smallest, edits)]
+        others = self._readings(first) if len(causes) > 1 and first != smallest else []
+        both = (name for name, edits in others if name in causes and self._follows(tool, first, edits))
+        return next(both, causes[0] if causes else "")
 
-    def _made(self, tool: Tool, call: Read | Generate) -> None:
-        model, batch = self.experiment.model, self.oracle.batch(call.prompts)
-        if isinstance(call, Read):
-            tool.read(model, batch, build_sites(call))
-        else:
-            fed = replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
-            tool.generate(fed, batch, build_edits(model, call.steps), call.new_tokens)
-
-    def _read(self, tool: Tool, call: Read) -> str | None:
-        batch, sites = self.oracle.batch(call.prompts), build_sites(call)
-        arguments = {"batch": batch, "sites": sites}
-        answer = self.experiment.perform(tool, "in_program", defaults={}, inner="read", arguments=arguments)
-        if answer["breaches"]:
-            return str(answer["breaches"][0])
-        captured = self.oracle.captured(call)
-        problems = (self._wrong(tool, call, site, answer["value"][site], captured[site]) for site in captured)
-        return next(filter(None, problems), None)
-
-    def _wrong(self, tool: Tool, call: Read, site: Site, returned: Tensor, captured: Tensor) -> str | None:
-        """None, or which other tensor a tool returned for a site, or how far its values are off."""
-        batch = self.oracle.batch(call.prompts)
-        real, returned = batch.mask.bool().cpu(), returned.cpu()
-        gap = compare(returned[real], captured[real])
-        if gap.bit_equal:
-            return None
-        found = self.experiment.localized(batch, site, returned.to(self.experiment.model.device))
-        if not found.as_requested:
-            return found.sentence
-        spacing = torch.finfo(captured.dtype).eps * float(captured[real].double().norm(dim=-1).max())
-        floor = max(self.experiment.floor(batch, [site], tool), REFERENCE_ULPS * spacing)
-        off = f"{site} is off by up to {gap.max_abs:.3g}, more than rounding ({floor:.3g})"
-        return None if gap.within(floor) else f"{off}; {found.sentence}"
-
-    def _generate(self, tool: Tool, call: Generate) -> str | None:
-        answer = self._observed(tool, call)
-        observed: ObservedGeneration = answer["value"]
-        if answer["breaches"]:
-            return str(answer["breaches"][0])
-        if observed.missing:
-            return f"{observed.name(*observed.missing[0])} was never computed under observation"
-        if observed.wrong:
-            still = not observed.moved_tokens and bool(observed.requested.any())
-            return observed.describe_still() if still else f"the stream differs {observed.describe()}"
-        if observed.padding and offers_of(tool).padding_untouched:
-            return observed.describe_padding()
-        return self._wrong_tokens(call, observed.ids)
-
-    def _observed(self, tool: Tool, call: Generate, expected: Sequence[Edit] | None = None) -> dict[str, Any]:
-        """A call of the tool, judged by its own edits or by other ones."""
-        model = self.experiment.model
-        arguments: dict[str, Any] = {"batch": self.oracle.batch(call.prompts), "max_new_tokens": call.new_tokens}
-        arguments |= {"edits": build_edits(model, call.steps)} | ({} if expected is None else {"expected": [*expected]})
-        fed = replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
-        surroundings: dict[str, Any] = {"defaults": self.oracle.defaults(call), "inner": "observe"}
-        answer: dict[str, Any] = self.experiment.perform(tool, "in_program", fed, **surroundings, arguments=arguments)
-        return answer
-
-    def _wrong_tokens(self, call: Generate, ids: Tensor) -> str | None:
-        """None, or where an answer first differs from the reference's, other than by rounding."""
-        if len(ids) != len(self.oracle.batch(call.prompts).ids):
-            return f"{len(ids)} answers came back for {call.prompts.count} prompts"
-        rows = zip(self.oracle.rows(call, ids), self.oracle.rows(call, self.oracle.answers(call)), strict=True)
-        for row, (own, expected) in enumerate(rows):
-            if own != expected and (problem := self._first_difference(call, row, own, expected)):
-                return problem
-        return None
-
-    def _first_difference(self, call: Generate, row: int, own: list[int], expected: list[int]) -> str | None:
-        step = next((n for n, (a, b) in enumerate(zip(own, expected, strict=False)) if a != b), None)
-        if step is None:
-            return f"the answer to row {row} has {len(own)} tokens, the reference's {len(expected)}"
-        if self.oracle.is_tie(call, row, own[:step], (own[step], expected[step])):
-            return None
-        return f"generated token {step} of row {row} is {own[step]}, the reference's {expected[step]}"
-
-    def _explained(self, tool: Tool, failure: Failure) -> Failure:
-        """With the other reading of the edits that the tool followed, if one explains what was observed."""
-        calls = failure.program.calls
-        wrong = calls[-1]
-        if not isinstance(wrong, Generate) or not wrong.steps:
-            return failure
-        model = self.experiment.model
-        before = [build_edits(model, call.steps) for call in calls[:-1] if isinstance(call, Generate)]
-        edits = build_edits(model, wrong.steps)
-        for cause, other in readings(edits, before[-1] if before else [], model.spec.layers):
-            if self._follows(tool, failure.program, other):
-                return replace(failure, cause=cause)
-        return failure
+    def _readings(self, program: Program) -> Iterator[tuple[str, Sequence[Edit]]]:
+        """The other readings of the last call's edits."""
+        *calls, last = program.calls
+        if isinstance(last, Generate) and last.steps:
+            model = self.experiment.model
+            before = [build_edits(model, call.steps) for call in calls if isinstance(call, Generate)]
+            yield from readings(build_edits(model, last.steps), before[-1] if before else [], model.spec.layers)
 
     def _follows(self, tool: Tool, program: Program, other: Sequence[Edit]) -> bool:
         """Whether the last call of a program steers as these edits say, wherever it can be told."""
@@ -237,11 +153,19 @@ class ProgramRuns:
         assert isinstance(last, Generate)
         try:
             for call in first:
-                self._made(objects[call.object], call)
-            observed: ObservedGeneration = self._observed(objects[last.object], last, other)["value"]
+                self.judge.made(objects[call.object], call)
+            defaults = self.judge.oracle.defaults(program)
+            observed: ObservedGeneration = self.judge.observed(objects[last.object], last, defaults, other)["value"]
         except (RaisedByTool, ToolUnsupported, EmptyMeasurement):
             return False
         return not observed.wrong and not observed.missing
+
+
+def parts_of(program: Program) -> Iterator[Program]:
+    """The program with one of its calls alone, then with the calls up to one of them."""
+    calls = program.calls
+    for part in (*((call,) for call in calls), *(calls[:end] for end in range(2, len(calls)))):
+        yield program.model_copy(update={"calls": part})
 
 
 def new_objects(tool: Tool) -> tuple[Tool, Tool]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch, chat_ids, pad, pad_id
-from steering_core.programs.program import Generate, Prompts, Read, Step, Vector
+from steering_core.programs.program import Generate, Program, Prompts, Read, Step, Vector
 from steering_core.tools.edits import Ablate, Add, Edit
 
 QUESTION = 12
@@ -90,9 +90,6 @@ def build_vector(vector: Vector, hidden: int) -> Tensor:
     return (drawn * vector.norm / drawn.norm()).to(getattr(torch, vector.dtype))
 
 
-def defaults_of(call: Generate, ends: Sequence[int]) -> dict[str, Any]:
-    """What the checkpoint's generation config says during the call. ends: its end tokens, and those that make rows end
-    early."""
-    if call.defaults == "early ends":
-        return {"eos_token_id": list(ends)}
-    return dict(SAMPLING) if call.defaults == "sampling" else {}
+def last_generation(program: Program) -> Generate | None:
+    """The program's last generation."""
+    return next((call for call in reversed(program.calls) if isinstance(call, Generate)), None)

@@ -4,6 +4,7 @@ Every choice is made from a short list, simplest first, which is also the order 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -68,7 +69,6 @@ def generations(offered: Offered) -> SearchStrategy[Generate]:
         prompts=batches,
         steps=st.one_of(lists, crowded) if same else lists,
         new_tokens=_of(NEW_TOKENS),
-        defaults=_of(DEFAULTS),
         object=_of((0, 1)),
         **feeding,
     )
@@ -80,14 +80,30 @@ def reading_programs(offered: Offered) -> SearchStrategy[Program]:
     """Reads, with a generation in between where the tool steers too."""
     calls = [reads(offered), reads(offered), *([generations(offered)] if offered.steers else [])]
     last = st.tuples(st.lists(st.one_of(calls), max_size=CALLS - 1), reads(offered))
-    return last.map(lambda parts: Program(calls=(*parts[0], parts[1])))
+    calls_of = st.one_of(last.map(lambda parts: (*parts[0], parts[1])), reads(offered).map(again))
+    return st.builds(Program, calls=calls_of)
 
 
 def steering_programs(offered: Offered) -> SearchStrategy[Program]:
     """Generations, with a read in between where the tool reads too."""
     others = [generations(offered), *([reads(offered)] if offered.sites else [])]
     last = st.tuples(st.lists(st.one_of(others), max_size=CALLS - 2), generations(offered))
-    return last.map(lambda parts: Program(calls=(*parts[0], parts[1])))
+    random = last.map(lambda parts: (*parts[0], parts[1]))
+    calls = st.one_of(random, random, generations(offered).map(again))
+    return st.builds(Program, calls=calls, defaults=_of(DEFAULTS))
+
+
+def again(call: Read | Generate) -> tuple[Read | Generate, ...]:
+    """The same call twice on one object, the second time with other prompts of the same shape and other vectors: what a
+    tool keeps from the first must not show."""
+    second: dict[str, Any] = {"prompts": call.prompts.model_copy(update={"seed": call.prompts.seed + 1})}
+    if isinstance(call, Generate):
+        second["steps"] = tuple(step.model_copy(update={"vector": _next(step.vector)}) for step in call.steps)
+    return call, call.model_copy(update=second)
+
+
+def _next(vector: Vector) -> Vector:
+    return vector.model_copy(update={"seed": vector.seed + 1})
 
 
 def draw(strategy: SearchStrategy[Program], number: int, first: int) -> list[Program]:
@@ -116,10 +132,8 @@ def shrink(
             smallest.append(program)
             raise Failing
 
-    try:
+    with suppress(Failing):
         _drive(strategy, number, first, [Phase.generate, Phase.shrink], check)
-    except Failing:
-        pass
     return smallest[-1] if smallest else None
 
 

@@ -63,8 +63,7 @@ class Read(Part):
 
 
 class Generate(Part):
-    """A steered generation. chunk: tokens per chunk of the prompt, 0 for the whole. defaults: the checkpoint's generation
-    config, for the time of the call: plain; with sampling and penalties; or with more end tokens, so that rows end early."""
+    """A steered generation. chunk: tokens per chunk of the prompt, 0 for the whole."""
 
     call: Literal["generate"] = "generate"
     prompts: Prompts = Prompts()
@@ -72,7 +71,6 @@ class Generate(Part):
     new_tokens: Count = 1
     cache: bool = True
     chunk: Annotated[int, Field(ge=0, le=256)] = 0
-    defaults: Literal["plain", "sampling", "early ends"] = "plain"
     object: Literal[0, 1] = 0
 
 
@@ -80,9 +78,11 @@ Call = Annotated[Read | Generate, Field(discriminator="call")]
 
 
 class Program(Part):
-    """Calls in their order; the tool's objects are new at the start."""
+    """Calls in their order; the tool's objects are new at the start. defaults: the checkpoint's generation config: its own;
+    with sampling and penalties; or with one more end token, so that rows end early."""
 
     calls: Annotated[tuple[Call, ...], Field(min_length=1, max_length=32)]
+    defaults: Literal["plain", "sampling", "early ends"] = "plain"
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""

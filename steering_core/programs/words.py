@@ -12,11 +12,18 @@ PATTERNS = {
     "chat": " to a chat model",
 }
 
+DEFAULTS = {
+    "plain": "",
+    "sampling": "; the checkpoint's generation config has sampling and penalties",
+    "early ends": "; rows end early",
+}
+
 
 def describe_program(program: Program) -> str:
     """`read resid_post@3 of 1 prompt of 2 tokens; then generate ...`."""
     several = len({call.object for call in program.calls}) > 1
-    return "; then ".join(describe_call(call, several=several) for call in program.calls)
+    calls = "; then ".join(describe_call(call, several=several) for call in program.calls)
+    return calls + DEFAULTS[program.defaults]
 
 
 def describe_call(call: Call, *, several: bool = False) -> str:
@@ -26,9 +33,6 @@ def describe_call(call: Call, *, several: bool = False) -> str:
         return f"read {', '.join(call.sites)} of {describe_prompts(call.prompts)}{who}"
     fed = "" if call.cache else ", without cache"
     fed += f", prompt in chunks of {call.chunk}" if call.chunk else ""
-    fed += {"plain": "", "sampling": ", sampling in the checkpoint's generation config"}.get(
-        call.defaults, ", rows end early"
-    )
     tokens = f"{call.new_tokens} {'token' if call.new_tokens == 1 else 'tokens'}"
     return f"generate {tokens} from {describe_prompts(call.prompts)} with {describe_steps(call.steps)}{fed}{who}"
 
