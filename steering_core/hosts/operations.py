@@ -16,7 +16,6 @@ from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.lending import PLANNED, Loan, lent, raised_by
 from steering_core.hosts.stage import Stage
 from steering_core.localize.capture import read_sites
-from steering_core.models.generation_defaults import generation_defaults
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.arrival import Arrival, observe_arrival
@@ -89,10 +88,9 @@ def planted(
 def in_program(
     stage: Stage, tool: CheckedTool, defaults: Mapping[str, Any], inner: str, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Another operation's `value`, while the checkpoint's generation config has other settings; and the `breaches` of the
+    """Another operation's `value` on a checkpoint whose generation config has other settings; and the `breaches` of the
     contract in it."""
-    with generation_defaults([stage.model.module, stage.pristine], defaults):
-        value = OPERATIONS[inner](stage, tool, **arguments)
+    value = OPERATIONS[inner](stage.with_defaults(defaults), tool, **arguments)
     return {"value": value, "breaches": tool.breaches}
 
 
