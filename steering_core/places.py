@@ -7,6 +7,7 @@ FIXTURES = ROOT / "fixtures"
 REGISTRY = FIXTURES / "models.toml"
 PRESETS = FIXTURES / "presets.toml"
 PROMPTS = FIXTURES / "prompts" / "default.json"
+PROGRAMS = FIXTURES / "programs"
 SNAPSHOTS = ROOT / "snapshots"
 RUNS = ROOT / "reports" / "runs"
 

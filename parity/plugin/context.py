@@ -1,12 +1,12 @@
 """What checks are given. The pytest fixtures and the harness hand out the same objects, from here."""
 
 import resource
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from parity.plugin.arguments import Draft, Experiment, Halves, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.arguments import Draft, Experiment, Halves, ProgramRuns, SideEffects, SteeringMeasurements, Tool
 from parity.plugin.needs import reason_not_offered
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class Measurements:
 
     experiment: Experiment
     hosts: "Hosts | LocalHosts"
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """Which random programs are run: see `asked_programs`; and the `folder` for failing ones."""
 
     @cached_property
     def side_effects(self) -> SideEffects:
@@ -34,6 +36,18 @@ class Measurements:
         from steering_core.measure.steering import SteeringMeasurements
 
         return SteeringMeasurements(self.experiment)
+
+    @cached_property
+    def programs(self) -> ProgramRuns:
+        """Random programs; the corpus of past failures comes first, unless one program is run alone."""
+        from steering_core.measure.program_runs import ProgramRuns
+        from steering_core.places import PROGRAMS
+        from steering_core.programs.program import read_programs
+
+        settings = dict(self.asked)
+        if only := settings.pop("only", None):
+            return ProgramRuns(self.experiment, **{**settings, "numbers": {}}, corpus={"the program": only})
+        return ProgramRuns(self.experiment, **settings, corpus=read_programs(PROGRAMS))
 
 
 @dataclass(eq=False)
@@ -74,6 +88,11 @@ class CheckContext:
     def steering(self) -> SteeringMeasurements:
         """Steering under independent observation."""
         return self.measurements.steering
+
+    @property
+    def programs(self) -> ProgramRuns:
+        """Random programs of reads and steered generations."""
+        return self.measurements.programs
 
     @cached_property
     def tool(self) -> Tool:

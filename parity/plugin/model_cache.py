@@ -65,7 +65,8 @@ class ModelCache:
             self.arithmetic.enter_context(exact_arithmetic(model))
             require_exact(model, [model.chat_ids(prompt) for prompt in prompts.extraction[:CHECKED_PROMPTS]])
         experiment = Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
-        return Measurements(experiment, self.processes.loaded(request, model))
+        programs = {**self.matrix.programs, "folder": Path(self.config.getoption("run_dir")) / "programs"}
+        return Measurements(experiment, self.processes.loaded(request, model), programs)
 
     def seeds(self, key: str) -> tuple[int, ...]:
         """The preset's seeds."""

@@ -14,6 +14,7 @@ from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import MATRIX, NEEDS_DIRECTIONS, REQUIRED
 from steering_core.directions import DEFAULT_METHOD
 from steering_core.places import snapshot_path
+from steering_core.programs.program import KINDS
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.journal import PLAN, REQUEST, finished, read_journal
 from steering_core.records.record import Cell, Plan
@@ -86,6 +87,8 @@ def _is_requested(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -
     if cell is None:
         return item.get_closest_marker("clause") is None
     if cell.model not in matrix.selected:
+        return False
+    if (only := matrix.programs["only"]) and cell.clause != KINDS[only.kind]:
         return False
     random_weights, spec = config.getoption("random_weights"), matrix.registry[cell.model]
     if CLAUSES[cell.clause].stage is Stage.BEHAVIOR and (random_weights or not spec.tuned):

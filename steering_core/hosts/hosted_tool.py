@@ -28,12 +28,17 @@ class HostedTool:
     generation is fed: the tool works on its own copy of the modules. elsewhere: it lives in another interpreter."""
 
     def __init__(
-        self, label: str, ask: Callable[[Mapping[str, Any]], Any], numbers: "count[int]", first: int | None = None
+        self,
+        label: str,
+        ask: Callable[[Mapping[str, Any]], Any],
+        numbers: "count[int]",
+        first: int | None = None,
+        description: dict[str, Any] | None = None,
     ) -> None:
         self.name, self.ask, self.numbers = label, ask, numbers
         self.number, self.elsewhere = next(numbers), False
         self.first = self.number if first is None else first
-        self.description: dict[str, Any] = ask({"do": "describe"})
+        self.description: dict[str, Any] = description or ask({"do": "describe"})
         self.offers = Offers(**self.description["offers"])
         methods = self.description["methods"]
         if "direction" in methods:
@@ -58,7 +63,7 @@ class HostedTool:
 
     def another(self) -> "HostedTool":
         """A new object of the same class, in the same process."""
-        second = HostedTool(self.name, self.ask, self.numbers, self.first)
+        second = HostedTool(self.name, self.ask, self.numbers, self.first, self.description)
         second.elsewhere = self.elsewhere
         return second
 

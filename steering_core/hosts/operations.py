@@ -47,11 +47,18 @@ def direction(stage: Stage, tool: Any, harmful: TokenBatch, harmless: TokenBatch
 
 
 def observe(
-    stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int, floor: float | None = None
+    stage: Stage,
+    tool: Tool,
+    batch: TokenBatch,
+    edits: Sequence[Edit],
+    max_new_tokens: int,
+    floor: float | None = None,
+    expected: Sequence[Edit] | None = None,
 ) -> ObservedGeneration:
-    """A steered generation, and where it moved the residual stream. floor: see `observe_generation`."""
+    """A steered generation, and where it moved the residual stream. floor, expected: see `observe_generation`."""
     untouched = replace(stage.model, module=stage.pristine)
-    return observe_generation(tool, stage.model, batch, edits, max_new_tokens, untouched=untouched, floor=floor)
+    options: dict[str, Any] = {"untouched": untouched, "floor": floor, "expected": expected}
+    return observe_generation(tool, stage.model, batch, edits, max_new_tokens, **options)
 
 
 def arrival(stage: Stage, tool: Tool, batch: TokenBatch, edit: Edit) -> Arrival:
@@ -76,6 +83,15 @@ def planted(
     """Another operation, while a block adds a vector ([hidden]) in every row that holds one of the prompts."""
     with planted_at(stage.model, block, vector, prompts):
         return OPERATIONS[inner](stage, tool, **arguments)
+
+
+def in_program(
+    stage: Stage, tool: CheckedTool, defaults: Mapping[str, Any], inner: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Another operation's `value` on a checkpoint whose generation config has other settings; and the `breaches` of the
+    contract in it."""
+    value = OPERATIONS[inner](stage.with_defaults(defaults), tool, **arguments)
+    return {"value": value, "breaches": tool.breaches}
 
 
 def library_calls(
@@ -165,7 +181,7 @@ def after_failure(
 OPERATIONS: dict[str, Callable[..., Any]] = {
     operation.__name__: operation
     for operation in (
-        *(read, generate, direction, observe, arrival, planted, contract, truth),
+        *(read, generate, direction, observe, arrival, planted, contract, truth, in_program),
         *(library_calls, ownership, left_changed, after_failure),
     )
 }

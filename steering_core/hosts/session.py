@@ -117,7 +117,7 @@ class Session:
         moved = to_device(dict(arguments), stage.model.device)
         model = replace(stage.model, **feeding)
         tool = CheckedTool(self.object(number, first), self.storages)
-        return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline), tool, **moved)
+        return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline, stage.variants), tool, **moved)
 
     def do_release(self) -> None:
         """Let the model go."""

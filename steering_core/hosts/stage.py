@@ -1,14 +1,19 @@
 """What an operation on a tool works with: the tool's copy of the model, and modules that no tool has touched."""
 
+import json
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import sharing_copy
+from steering_core.observe.forward_trace import make_traceable
 
 Feeding = Literal["cache", "no-cache", "chunked"]
 """How generation gets the prompt: with a KV cache, without, or with a cache and in chunks."""
+VARIANTS = 2
+"""Models with other generation configs that are kept."""
 CHUNK = 7
 """Tokens per chunk of a chunked prompt: fewer than a prompt has, and not a divisor of a usual length."""
 
@@ -28,10 +33,29 @@ class Stage:
     model: LoadedModel
     pristine: Any = field(default=None)
     baseline: Mapping[str, Any] = field(default_factory=dict)
+    variants: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.pristine is None:
             self.pristine = sharing_copy(self.model.module)
+
+    def with_defaults(self, settings: Mapping[str, Any]) -> "Stage":
+        """The same weights as another model, whose generation config has other settings: the same model for the same
+        settings, as long as it is one of the latest."""
+        if not settings:
+            return self
+        key = json.dumps(settings)
+        if key not in self.variants:
+            modules = tuple(sharing_copy(self.pristine) for _ in range(2))
+            for module in modules:
+                module.generation_config = deepcopy(module.generation_config)
+                module.generation_config.update(**settings)
+            make_traceable(replace(self.model, module=modules[0]))
+            for old in [*self.variants][: 1 - VARIANTS]:
+                del self.variants[old]
+            self.variants[key] = (modules[0], modules[1])
+        module, pristine = self.variants[key]
+        return Stage(replace(self.model, module=module), pristine, self.baseline)
 
     def untouched(self) -> LoadedModel:
         """The model in new modules around the same weights."""

@@ -163,7 +163,7 @@ def _name(tokens: Tensor, first: Tensor, last: Tensor, mask: Tensor) -> str:
     from_last, from_first = set((last - tokens).tolist()), set((tokens - first).tolist())
     names = [(n, f"{n} before the last" if n else "last") for n in from_last if len(from_last) == 1]
     names += [(n, f"token {n}" if n else "first") for n in from_first if len(from_first) == 1]
-    return min(names)[1] if names else f"column {int(tokens[0])}"
+    return min(names, key=lambda each: each[0])[1] if names else f"column {int(tokens[0])}"
 
 
 def _only_real(tokens: Tensor, mask: Tensor) -> Tensor:

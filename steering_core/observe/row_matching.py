@@ -79,8 +79,8 @@ class RowMatcher:
 
     def __init__(self, rows: Sequence[KnownRow]) -> None:
         self.rows = list(rows)
-        self.segments: list[Segment] = []
-        """Of all calls so far, those of unknown rows too."""
+        self.segments: dict[int, list[Segment]] = {}
+        """Of all calls so far, by the position after their last token; those of unknown rows too."""
 
     def match(self, call: ModelCall, ids: Tensor | None) -> list[Segment]:
         """The segments of the call that belong to a row. ids: int64 [batch, width], the call's tokens; None if they are
@@ -90,7 +90,7 @@ class RowMatcher:
         readings = [self._assigned(segments_of(call, ids, positions)) for positions in call.readings()]
         best = max(readings, key=_matched_tokens)
         for segment, earlier in best:
-            self.segments.append(segment)
+            self.segments.setdefault(segment.end, []).append(segment)
             if earlier:
                 earlier.continued = True
         return [segment for segment, _ in best if segment.rows]
@@ -120,7 +120,7 @@ class RowMatcher:
 
     def _continuable(self, segment: Segment, rows: frozenset[int]) -> list[Segment]:
         """Earlier segments that end where this one starts: of its rows, or of none of the batch."""
-        before = [one for one in self.segments if segment.start and one.end == segment.start]
+        before = self.segments.get(segment.start, []) if segment.start else []
         return [one for one in before if one.rows & rows or not one.rows]
 
     def is_used(self, segment: Segment) -> bool:

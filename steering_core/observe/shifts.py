@@ -3,6 +3,7 @@ batch, absolute position and block, however the tool batches the rows and feeds 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -51,15 +52,17 @@ def observe_generation(
     *,
     untouched: LoadedModel | None = None,
     floor: float | None = None,
+    expected: Sequence[Edit] | None = None,
 ) -> ObservedGeneration:
     """Steer with the tool's own generation under a trace; EmptyMeasurement if the trace saw nothing, ToolUnsupported for
     an edit of anything but `resid_post`.
 
     untouched: the same weights in modules that no tool has changed, for the reference; by default a copy of the model
     before the tool runs. floor: largest |difference| of activations that harmless changes make; by default a few units
-    in the last place at the norm of the stream.
+    in the last place at the norm of the stream. expected: judge by these edits instead of those that the tool was given.
     """
-    run = trace_generation(tool, model, batch, edits, new_tokens, untouched=untouched, floor=floor)
+    options: dict[str, Any] = {"untouched": untouched, "floor": floor, "expected": expected}
+    run = trace_generation(tool, model, batch, edits, new_tokens, **options)
     rows = known_rows(batch, run.ids, end_tokens(model))
     observed = at_places(run.judgment, run.seen, rows, run.ids, len(run.trace.calls))
     if observed.moved_tokens or not observed.wrong:
@@ -76,6 +79,7 @@ def trace_generation(
     *,
     untouched: LoadedModel | None = None,
     floor: float | None = None,
+    expected: Sequence[Edit] | None = None,
 ) -> TracedGeneration:
     """The same, with the tensors."""
     check_editable(edits)
@@ -86,6 +90,7 @@ def trace_generation(
         sentence = f"{tool.name} generated without running the model's blocks"
         raise EmptyMeasurement("unobserved", sentence, "run the model that was given")
     seen = find_tokens(untouched, trace.calls, known_rows(batch, ids, end_tokens(model)))
+    edits = edits if expected is None else expected
     judgment = judge_exactly(model, trace, seen, edits)
     run = TracedGeneration(untouched, batch, edits, ids, trace, seen, judgment, floor)
     if seen.tokens and bool((judgment.verdicts != Verdict.EXACT).any()):

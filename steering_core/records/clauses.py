@@ -49,6 +49,7 @@ _ROWS = {
         ("P10", "batch", "row i belongs to prompt i; batching moves it by no more than the noise floor"),
         ("P11", "failure", "an exception inside the forward pass reaches the caller and leaves the model unmodified"),
         ("P12", "history", "the same call gives the same answer, whatever was called before"),
+        ("P13", "reading programs", "random sequences of reads return the truth; the smallest failing one is shown"),
     ),
     Stage.DIRECTIONS: (
         ("D1", "within-tool cosine", f"worst pair of repeats: cosine > {1 - STABLE:g}; the last is a fresh process"),
@@ -67,6 +68,7 @@ _ROWS = {
         ("S6", "position map", "the edited positions are the declared ones: with a cache, without, prompt in chunks"),
         ("S7", "ablation", "directional ablation meets the same checks as addition"),
         ("S8", "arithmetic", "the addition runs in the declared dtype; the realized shift is reported"),
+        ("S9", "steering programs", "random lists of edits move the stream exactly, and give the reference's tokens"),
     ),
     Stage.BEHAVIOR: (
         ("B1", "rates", "coherent / garbled / normal rates, with Wilson 95 % intervals"),

@@ -52,6 +52,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--quantize", QUANTIZATION, "quantize the weights with bitsandbytes; activations keep the dtype"),
     ("--device-map", {"default": "", "choices": ("auto",)}, "spread each model over all GPUs, with accelerate"),
     ("--exact", SWITCH, "batch-invariant arithmetic: no noise floor, tools must be equal bit for bit (slower)"),
+    (
+        "--programs",
+        {"type": int, "default": 200, "metavar": "N"},
+        "random programs per tool and model, 3 of 5 reading, the others steering (default: 200)",
+    ),
+    (
+        "--program-seed",
+        {"type": int, "default": 0, "metavar": "S"},
+        "seed that random programs are drawn from (default: 0)",
+    ),
+    ("--program", {"metavar": "FILE"}, "run this program alone: one that a failed P13 or S9 has written"),
     ("--no-gate", SWITCH, "continue after a failed preflight; the verdict names the failed clause as its likely cause"),
     ("--force-snapshot", SWITCH, "with --snapshot-update: lock from source that is not a clean commit"),
 )

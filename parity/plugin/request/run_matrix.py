@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from parity.plugin.request.programs import asked_programs
 from parity.plugin.request.selection import selects
 from parity.plugin.request.tools import tool_names, tool_pythons
 from parity.plugin.request.unregistered import unregistered_models
@@ -21,6 +22,7 @@ class RunMatrix:
     """registry: every known model. selected: keys that this run measures. sources: weights given by --model-path.
 
     pythons: label of a tool -> the interpreter that it lives in, for those that live in another one.
+    programs: which random programs are run, see `asked_programs`.
     """
 
     registry: dict[str, ModelSpec]
@@ -35,6 +37,7 @@ class RunMatrix:
     prompts_file: Path
     sources: dict[str, str]
     pythons: dict[str, str]
+    programs: Mapping[str, Any]
 
 
 def build_run_matrix(options: Any) -> RunMatrix:
@@ -72,6 +75,7 @@ def build_run_matrix(options: Any) -> RunMatrix:
         prompts_file=prompts_file,
         sources=sources,
         pythons=tool_pythons(options),
+        programs=asked_programs(options),
     )
 
 

@@ -1,0 +1,37 @@
+"""Which random programs the command line asks for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from steering_core.errors import UsageProblem
+from steering_core.programs.program import KINDS, from_json
+
+READING_SHARE = 0.6
+"""Of the programs of a tool and model: reading is cheaper, and every later result rests on it."""
+
+
+def asked_programs(options: Any) -> Mapping[str, Any]:
+    """numbers: kind -> how many are drawn. seed: what they are drawn from. only: the one program to run, or None.
+
+    UsageProblem for a number below 2, a negative seed, or a file that holds no program.
+    """
+    total = int(options.programs)
+    if total < len(KINDS):
+        raise UsageProblem("programs", f"--programs {total} is too small", "2 or more: one that reads, one that steers")
+    if options.program_seed < 0:
+        raise UsageProblem("program-seed", f"--program-seed {options.program_seed} is negative", "0 or more")
+    reading = max(1, int(total * READING_SHARE))
+    numbers = {"reading": reading, "steering": total - reading}
+    return {"numbers": numbers, "seed": options.program_seed, "only": _only(options.program)}
+
+
+def _only(path: str | None) -> Any:
+    if not path:
+        return None
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        reason = f"--program {path} cannot be read: {error.strerror}"
+        raise UsageProblem("program", reason, "a file that a failed check has written") from None
+    return from_json(text, f"--program {path}")

@@ -1,0 +1,103 @@
+"""What is true about a program's calls on one model, computed without any tool, and kept for all of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steering_core.localize.capture import read_sites
+from steering_core.measure import reference
+from steering_core.measure.experiment import Experiment
+from steering_core.models.generation_defaults import generation_defaults
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.observe.row_matching import known_rows
+from steering_core.observe.shifts import end_tokens
+from steering_core.programs.building import SAMPLING, build_batch, build_edits, build_sites, last_generation
+from steering_core.programs.program import Generate, Program, Prompts, Read
+from steering_core.records.thresholds import FLOOR_MARGIN
+
+
+@dataclass(eq=False)
+class ProgramOracle:
+    """The batches, captured tensors and reference answers of one model's programs."""
+
+    experiment: Experiment
+    _batches: dict[Prompts, TokenBatch] = field(default_factory=dict, init=False)
+    _answers: dict[tuple[Generate, str], Tensor] = field(default_factory=dict, init=False)
+    _captures: dict[tuple[Prompts, Site], Tensor] = field(default_factory=dict, init=False)
+
+    def batch(self, prompts: Prompts) -> TokenBatch:
+        """The token ids that every tool gets."""
+        if prompts not in self._batches:
+            self._batches[prompts] = build_batch(self.experiment.model, prompts)
+        return self._batches[prompts]
+
+    def captured(self, call: Read) -> dict[Site, Tensor]:
+        """{site: [batch, seq, width]} by the independent capture."""
+        sites = build_sites(call)
+        if missing := [site for site in dict.fromkeys(sites) if (call.prompts, site) not in self._captures]:
+            model = replace(self.experiment.model, module=self.experiment.pristine)
+            read = read_sites(model, self.batch(call.prompts), missing)
+            self._captures |= {(call.prompts, site): value.cpu() for site, value in read.items()}
+        return {site: self._captures[call.prompts, site] for site in sites}
+
+    def defaults(self, program: Program) -> dict[str, Any]:
+        """What the checkpoint's generation config says during the program: end tokens are its own, and the second token of
+        the first answer to the last call."""
+        call = last_generation(program)
+        if program.defaults == "sampling":
+            return dict(SAMPLING)
+        if program.defaults == "plain" or call is None:
+            return {}
+        first = self.answers(call, {})[0]
+        return {"eos_token_id": [*end_tokens(self.model(call)), int(first[min(1, len(first) - 1)])]}
+
+    def answers(self, call: Generate, defaults: Mapping[str, Any]) -> Tensor:
+        """The reference's answers: int64 [batch, <= new_tokens], on the CPU."""
+        key = call.model_copy(update={"object": 0, "chunk": 0}), json.dumps(defaults)
+        if key not in self._answers:
+            with generation_defaults([self.experiment.pristine], defaults):
+                self._answers[key] = self._generate(call)
+        return self._answers[key]
+
+    def rows(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> list[list[int]]:
+        """Each row's answer, up to and including its end token."""
+        with generation_defaults([self.experiment.pristine], defaults):
+            rows = known_rows(self.batch(call.prompts), ids, end_tokens(self.model(call)))
+        return [list(row.tokens[row.prompt :]) for row in rows]
+
+    def model(self, call: Generate) -> LoadedModel:
+        """The untouched model, fed as the call says."""
+        model = replace(self.experiment.model, module=self.experiment.pristine)
+        return replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
+
+    def is_tie(self, call: Generate, row: int, answer: list[int], tokens: tuple[int, int]) -> bool:
+        """Whether the reference, after the first tokens of an answer, is as near to one token as to another, up to what
+        batching changes by itself."""
+        batch = self.batch(call.prompts)
+        together = self._logits(call, batch, [answer] * len(batch.ids))[row]
+        alone = batch.ids[row : row + 1, batch.mask[row].bool()]
+        one = TokenBatch(alone, torch.ones_like(alone), torch.tensor([alone.shape[1] - 1]), batch.side)
+        floor = float((together - self._logits(call, one, [answer])[0]).abs().max())
+        first, second = tokens
+        return abs(float(together[first] - together[second])) <= FLOOR_MARGIN * floor
+
+    def _generate(self, call: Generate) -> Tensor:
+        model = replace(self.model(call), prefill_chunk=None)
+        edits = build_edits(model, call.steps)
+        return reference.generate(model, self.batch(call.prompts), edits, call.new_tokens).cpu()
+
+    def _logits(self, call: Generate, batch: TokenBatch, answers: list[list[int]]) -> Tensor:
+        """The reference's logits after these answers: float64 [batch, vocabulary]."""
+        model = replace(self.model(call), use_cache=False)
+        added = torch.tensor(answers, dtype=torch.long, device=batch.ids.device).reshape(len(answers), -1)
+        ids, mask = torch.cat([batch.ids, added], -1), torch.cat([batch.mask, torch.ones_like(added)], -1)
+        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+        with model.inference(), reference.steered(model, build_edits(model, call.steps), batch.mask):
+            logits: Tensor = model.module(**inputs, use_cache=False).logits
+        return logits[:, -1].double().cpu()

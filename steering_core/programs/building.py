@@ -1,0 +1,95 @@
+"""From a program's data to what a tool is given: token batches, edits and sites of one model."""
+
+import random
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch, chat_ids, pad, pad_id
+from steering_core.programs.program import Generate, Program, Prompts, Read, Step, Vector
+from steering_core.tools.edits import Ablate, Add, Edit
+
+QUESTION = 12
+"""Tokens of a question to a chat model, at most."""
+SAMPLING: dict[str, Any] = {
+    **{"do_sample": True, "temperature": 1.5, "top_k": 5, "top_p": 0.8, "repetition_penalty": 1.7},
+    **{"no_repeat_ngram_size": 2, "min_new_tokens": 2},
+}
+"""What a checkpoint's generation config may say, and greedy decoding must not follow."""
+
+
+def build_batch(model: LoadedModel, prompts: Prompts) -> TokenBatch:
+    """The batch of token ids, on the model's device; the same for every tool."""
+    rows = list(_rows(model.tokenizer, prompts))
+    return pad(rows, pad_id(model.tokenizer), prompts.side).to(model.device)
+
+
+def _rows(tokenizer: Any, prompts: Prompts) -> Iterator[list[int]]:
+    drawn = random.Random(prompts.seed)
+    ordinary, special = vocabulary(tokenizer)
+    own: list[int] = []
+    for number, length in enumerate(_lengths(prompts, drawn)):
+        if prompts.pattern == "repeated" and number % 2:
+            yield own
+            continue
+        own = drawn.choices(ordinary, k=length)
+        if prompts.pattern == "chat":
+            own = chat_ids(tokenizer, tokenizer.decode(own[:QUESTION]))
+        elif prompts.pattern == "special" and special:
+            for place in range(1, length, 2):
+                own[place] = drawn.choice(special)
+        yield own
+
+
+def _lengths(prompts: Prompts, drawn: random.Random) -> list[int]:
+    if prompts.pattern == "equal":
+        return [prompts.longest] * prompts.count
+    shorter = [drawn.randint(1, prompts.longest) for _ in range(prompts.count - 1)]
+    lengths = [prompts.longest, *shorter]
+    return drawn.sample(lengths, len(lengths))
+
+
+@lru_cache(maxsize=8)
+def vocabulary(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """(ordinary, special) token ids."""
+    special = sorted({int(number) for number in tokenizer.all_special_ids})
+    return [number for number in range(len(tokenizer)) if number not in special], special
+
+
+def build_sites(call: Read) -> list[Site]:
+    """In the order of the call; SuiteError for a text that is no site."""
+    return [parse_site(text) for text in call.sites]
+
+
+def parse_site(text: str) -> Site:
+    """`resid_post@3`."""
+    stream, _, layer = text.partition("@")
+    return Site(stream, int(layer) if layer.isdecimal() else -1)
+
+
+def build_edits(model: LoadedModel, steps: Sequence[Step]) -> list[Edit]:
+    """The edits of a call, in its order; vectors on the model's device."""
+    return [_edit(model, step) for step in steps]
+
+
+def _edit(model: LoadedModel, step: Step) -> Edit:
+    site, vector = Site("resid_post", step.block), build_vector(step.vector, model.spec.hidden).to(model.device)
+    if step.action == "ablate":
+        return Ablate(site, vector, step.phase)
+    return Add(site, vector, step.coefficient, step.phase)
+
+
+def build_vector(vector: Vector, hidden: int) -> Tensor:
+    """[hidden], of the vector's dtype, on the CPU."""
+    drawn = torch.randn(hidden, generator=torch.Generator().manual_seed(vector.seed), dtype=torch.float64)
+    return (drawn * vector.norm / drawn.norm()).to(getattr(torch, vector.dtype))
+
+
+def last_generation(program: Program) -> Generate | None:
+    """The program's last generation."""
+    return next((call for call in reversed(program.calls) if isinstance(call, Generate)), None)

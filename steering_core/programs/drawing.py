@@ -1,0 +1,158 @@
+"""Draws programs with Hypothesis, from a seed: the same seed and the same offers give the same programs.
+
+Every choice is made from a short list, simplest first, which is also the order in which a failing program is shrunk.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
+from hypothesis.strategies import SearchStrategy
+
+from steering_core.programs.offered import Offered
+from steering_core.programs.program import Generate, Program, Prompts, Read, Step, Vector
+
+COUNTS = (1, 2, 3, 2, 3, 17, 33)
+LONGEST = (2, 1, 3, 5, 9, 24, 40)
+PATTERNS = ("equal", "uneven", "repeated", "special", "chat")
+NORMS = (1.0, 0.25, 3.0, 12.5, 60.0)
+DTYPES = ("float32", "bfloat16", "float16")
+COEFFICIENTS = (1.0, 2.0, -1.0, 0.5, -3.0, 7.25, 0.0, -0.001, 30.0)
+NEW_TOKENS = (2, 1, 3, 2, 3, 4, 2, 3, 1, 2, 3, 4, 2, 6, 2, 3, 1, 2, 4, 3, 9, 40)
+CHUNKS = (0, 0, 0, 3, 7, 16, 1)
+DEFAULTS = ("plain", "plain", "sampling", "early ends")
+SEEDS = st.integers(0, 99)
+CALLS = 3
+"""How many calls a program has at most."""
+SITES, STEPS = (1, 2, 4, 6), (1, 2, 3, 0, 4, 6)
+"""How many sites a read has, and how many edits a generation."""
+
+
+def prompts() -> SearchStrategy[Prompts]:
+    """Batches of one to many prompts, padded on either side."""
+    sides = st.sampled_from(("left", "right"))
+    return st.builds(Prompts, count=_of(COUNTS), longest=_of(LONGEST), pattern=_of(PATTERNS), side=sides, seed=SEEDS)
+
+
+def reads(offered: Offered) -> SearchStrategy[Read]:
+    """Reads of one to several offered sites in any order, some twice."""
+    sites = _of(SITES).flatmap(lambda number: st.tuples(*[_of(offered.sites)] * number))
+    return st.builds(Read, prompts=prompts(), sites=sites, object=_of((0, 1)))
+
+
+def steps(offered: Offered) -> SearchStrategy[Step]:
+    """One edit that the tool offers."""
+    vectors = st.builds(Vector, seed=SEEDS, norm=_of(NORMS), dtype=_of(DTYPES))
+    common: dict[str, Any] = {"vector": vectors, "phase": _of(offered.phases)}
+    adding = {"action": st.just("add"), "block": _of(offered.added), "coefficient": _of(COEFFICIENTS)}
+    ablating = {"action": st.just("ablate"), "block": _of(offered.ablated)}
+    kinds = [adding] * bool(offered.added) + [ablating] * bool(offered.ablated)
+    return st.one_of([st.builds(Step, **common, **kind) for kind in kinds])
+
+
+def generations(offered: Offered) -> SearchStrategy[Generate]:
+    """Generations under 0 to 6 edits; prompts are padded on the left, because the answers follow them."""
+    lists = _of(STEPS).flatmap(lambda number: st.tuples(*[steps(offered)] * number))
+    # Several edits of one block have an order: half of the lists stay at one.
+    crowded = lists.map(lambda edits: tuple(edit.model_copy(update={"block": edits[0].block}) for edit in edits))
+    same = bool(set(offered.added) == set(offered.ablated) or not offered.ablated or not offered.added)
+    feeding = {"cache": _of((True, True, False) if offered.no_cache else (True,))}
+    feeding["chunk"] = _of(CHUNKS if offered.chunks else (0,))
+    batches = prompts().map(lambda batch: batch.model_copy(update={"side": "left"}))
+    built = st.builds(
+        Generate,
+        prompts=batches,
+        steps=st.one_of(lists, crowded) if same else lists,
+        new_tokens=_of(NEW_TOKENS),
+        object=_of((0, 1)),
+        **feeding,
+    )
+    # Without a cache every call carries the whole prompt.
+    return built.map(lambda call: call if call.cache else call.model_copy(update={"chunk": 0}))
+
+
+def reading_programs(offered: Offered) -> SearchStrategy[Program]:
+    """Reads, with a generation in between where the tool steers too."""
+    calls = [reads(offered), reads(offered), *([generations(offered)] if offered.steers else [])]
+    last = st.tuples(st.lists(st.one_of(calls), max_size=CALLS - 1), reads(offered))
+    calls_of = st.one_of(last.map(lambda parts: (*parts[0], parts[1])), reads(offered).map(again))
+    return st.builds(Program, calls=calls_of)
+
+
+def steering_programs(offered: Offered) -> SearchStrategy[Program]:
+    """Generations, with a read in between where the tool reads too."""
+    others = [generations(offered), *([reads(offered)] if offered.sites else [])]
+    last = st.tuples(st.lists(st.one_of(others), max_size=CALLS - 2), generations(offered))
+    random = last.map(lambda parts: (*parts[0], parts[1]))
+    calls = st.one_of(random, random, generations(offered).map(again))
+    return st.builds(Program, calls=calls, defaults=_of(DEFAULTS))
+
+
+def again(call: Read | Generate) -> tuple[Read | Generate, ...]:
+    """The same call twice on one object, the second time with other prompts of the same shape and other vectors: what a
+    tool keeps from the first must not show."""
+    second: dict[str, Any] = {"prompts": call.prompts.model_copy(update={"seed": call.prompts.seed + 1})}
+    if isinstance(call, Generate):
+        second["steps"] = tuple(step.model_copy(update={"vector": _next(step.vector)}) for step in call.steps)
+    return call, call.model_copy(update=second)
+
+
+def _next(vector: Vector) -> Vector:
+    return vector.model_copy(update={"seed": vector.seed + 1})
+
+
+def draw(strategy: SearchStrategy[Program], number: int, first: int) -> list[Program]:
+    """`number` different programs, at most; first: the seed."""
+    drawn: dict[Program, None] = {}
+    if not number:
+        return []
+    _drive(strategy, number, first, [Phase.generate], lambda program: drawn.setdefault(program))
+    return list(drawn)
+
+
+def shrink(
+    strategy: SearchStrategy[Program], number: int, first: int, fails: Callable[[Program], bool], tries: int
+) -> Program | None:
+    """The smallest program that Hypothesis finds from the first failing one of `draw`; None if none fails.
+
+    fails: asked once per program, at most `tries` times for programs that it fails or that are smaller than one that does.
+    """
+    known: dict[Program, bool] = {}
+    smallest: list[Program] = []
+
+    def check(program: Program) -> None:
+        if program not in known:
+            known[program] = (not smallest or len(known) - len(smallest) < number + tries) and fails(program)
+        if known[program]:
+            smallest.append(program)
+            raise Failing
+
+    with suppress(Failing):
+        _drive(strategy, number, first, [Phase.generate, Phase.shrink], check)
+    return smallest[-1] if smallest else None
+
+
+class Failing(Exception):
+    """A program failed."""
+
+
+def _drive(
+    strategy: SearchStrategy[Program], number: int, first: int, phases: Sequence[Phase], body: Callable[[Program], Any]
+) -> None:
+    """Run Hypothesis; the same arguments draw the same programs, as long as the body does not fail."""
+    options = settings(
+        max_examples=number, phases=phases, database=None, deadline=None, suppress_health_check=[*HealthCheck]
+    )
+    run = seed(first)(options(given(strategy)(lambda program: body(program) and None)))
+    # Hypothesis also draws constants that it finds in whatever modules are loaded: not the same in every process.
+    with patch.object(HypothesisProvider, "_local_constants", Constants()):
+        run()
+
+
+def _of(values: Sequence[Any]) -> SearchStrategy[Any]:
+    return st.sampled_from(values)
