@@ -12,8 +12,10 @@ OWN_TOOL = ("--tool", "--tools")
 
 
 def repeat_command(plan: Plan, record: Record) -> str:
-    """The command that repeats one cell."""
-    return _join("pytest", record.nodeid, "-m", record.cell.model, *_options(plan, [record]))
+    """The command that repeats one cell; of random programs, the smallest failing one."""
+    own = str(record.measured.get("program_file") or "")
+    program = ["--program", own] if own and "--program" not in dict(plan.options) else []
+    return _join("pytest", record.nodeid, "-m", record.cell.model, *_options(plan, [record]), *program)
 
 
 def run_command(run: Run) -> str:

@@ -19,8 +19,10 @@ def readings(edits: Sequence[Edit], before: Sequence[Edit], blocks: int) -> Iter
     """(name, edits) of every reading that differs from what was requested. before: the edits of the call before, on the
     same model; blocks: how many the model has."""
     asked = list(edits)
-    others = [("the edits of the call before are applied", list(before))]
-    others += [(f"{name} are applied", [*before, *asked]) for name in ["the edits of the call before too"] if before]
+    others = [
+        ("the edits of the call before are applied", list(before)),
+        ("the edits of the call before are applied too", [*before, *asked]),
+    ] * bool(before)
     for name, other in [*((name, read(asked)) for name, read in READINGS.items()), *others]:
         if all(edit.site.layer in range(blocks) for edit in other) and _signature(other) != _signature(asked):
             yield name, other

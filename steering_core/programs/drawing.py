@@ -120,14 +120,17 @@ def shrink(
 ) -> Program | None:
     """The smallest program that Hypothesis finds from the first failing one of `draw`; None if none fails.
 
-    fails: asked once per program, at most `tries` times for programs that it fails or that are smaller than one that does.
+    fails: asked once per program, and at most `tries` times after the first failing one.
     """
     known: dict[Program, bool] = {}
     smallest: list[Program] = []
+    left = tries
 
     def check(program: Program) -> None:
+        nonlocal left
         if program not in known:
-            known[program] = (not smallest or len(known) - len(smallest) < number + tries) and fails(program)
+            left -= bool(smallest)
+            known[program] = left >= 0 and fails(program)
         if known[program]:
             smallest.append(program)
             raise Failing
