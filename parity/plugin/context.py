@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from parity.plugin.arguments import Draft, Experiment, Halves, ProgramRuns, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.arguments import (
+    Draft,
+    Experiment,
+    Halves,
+    Interference,
+    ProgramRuns,
+    SideEffects,
+    SteeringMeasurements,
+    Tool,
+)
 from parity.plugin.needs import reason_not_offered
 
 if TYPE_CHECKING:
@@ -88,6 +97,13 @@ class CheckContext:
     def steering(self) -> SteeringMeasurements:
         """Steering under independent observation."""
         return self.measurements.steering
+
+    @cached_property
+    def interference(self) -> Interference:
+        """Reading beside a user's hook, and beside a second model."""
+        from steering_core.measure.interference import Interference
+
+        return Interference(self.experiment)
 
     @property
     def programs(self) -> ProgramRuns:

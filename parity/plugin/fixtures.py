@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from parity.plugin.arguments import Draft, Experiment, Halves, ProgramRuns, SideEffects, SteeringMeasurements, Tool
+from parity.plugin.arguments import (
+    Draft,
+    Experiment,
+    Halves,
+    Interference,
+    ProgramRuns,
+    SideEffects,
+    SteeringMeasurements,
+    Tool,
+)
 from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
 from parity.plugin.context import CheckContext
@@ -58,6 +67,12 @@ def side_effects(context: CheckContext, experiment: Experiment) -> SideEffects:
 def steering(context: CheckContext, experiment: Experiment) -> SteeringMeasurements:
     """Steering under independent observation."""
     return context.steering
+
+
+@pytest.fixture
+def interference(context: CheckContext, experiment: Experiment) -> Interference:
+    """Reading beside a user's hook, and beside a second model."""
+    return context.interference
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement
 from steering_core.hosts.checked_tool import CheckedTool
+from steering_core.hosts.interference import beside_hook, beside_model
 from steering_core.hosts.lending import PLANNED, Loan, lent, raised_by
 from steering_core.hosts.stage import Stage
 from steering_core.localize.capture import read_sites
@@ -181,7 +182,7 @@ def after_failure(
 OPERATIONS: dict[str, Callable[..., Any]] = {
     operation.__name__: operation
     for operation in (
-        *(read, generate, direction, observe, arrival, planted, contract, truth, in_program),
+        *(read, generate, direction, observe, arrival, planted, contract, truth, in_program, beside_hook, beside_model),
         *(library_calls, ownership, left_changed, after_failure),
     )
 }
