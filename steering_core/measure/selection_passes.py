@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from steering_core.directions import find_selection
 from steering_core.directions.scoring.candidates import Candidate, LastTokens, PromptClass, Selection, make_candidates
 from steering_core.directions.scoring.interventions import Intervention, Stream
-from steering_core.directions.scoring.prompt_split import PromptSplit
+from steering_core.directions.scoring.prompt_split import PromptSplit, split_prompts, unsplit
+from steering_core.directions.scoring.variants import find_variant
 from steering_core.measure.interventions import intervened
 from steering_core.models.model import LoadedModel
 from steering_core.models.template import post_instruction_length
@@ -124,6 +125,15 @@ def _residual_stream(model: LoadedModel) -> Iterator[list[Tensor]]:
             hook = block.register_forward_hook(lambda module, args, output: stream.append(first_tensor(output)))
             hooks.callback(hook.remove)
         yield stream
+
+
+def divide_prompts(
+    method: str, harmful: Sequence[str], harmless: Sequence[str], prefixes: Sequence[str] = ("",)
+) -> dict[PromptClass, PromptSplit]:
+    """Training and validation prompts of each class; the same prompts for both if the method's variant does not split."""
+    variant = method.partition(":")[2]
+    divide = split_prompts if not variant or find_variant(variant).split else unsplit
+    return {"harmful": divide(harmful, prefixes=prefixes), "harmless": divide(harmless, prefixes=prefixes)}
 
 
 def select_direction(method: str, passes: ModelPasses, **options: Any) -> Selection:

@@ -43,9 +43,7 @@ def addition(vector: "Tensor", stream: Stream, layer: int) -> Intervention:
     return (Step("add", stream, (layer,), vector),)
 
 
-def affine(
-    vector: "Tensor", harmless: "Tensor", stream: Stream, layer: int, *, induce: bool = False
-) -> Intervention:
+def affine(vector: "Tensor", harmless: "Tensor", stream: Stream, layer: int, *, induce: bool = False) -> Intervention:
     """Affine concept editing at one site: h - proj_r(h) + proj_r(mean harmless) + c r, with c = 1 to induce, else 0.
 
     vector, harmless: [hidden]. As the COSMIC repository does under its default `--affine_steering true`.

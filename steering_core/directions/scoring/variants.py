@@ -43,7 +43,9 @@ VARIANTS = {
         Variant("paper", "resid_pre", "mean_then_cosine", "stream", unit=True),
         Variant("repo", "resid_pre", "mean_then_cosine", "every_write", **_REPO),  # type: ignore[arg-type]
         Variant("repo_affine", "resid_pre", "mean_then_cosine", "own_layer", affine=True, **_REPO),  # type: ignore[arg-type]
-        Variant("study", "resid_post", "pairwise", "own_layer", unit=True, split=False, first_layer=1, scored_share=0.8),
+        Variant(
+            "study", "resid_post", "pairwise", "own_layer", unit=True, split=False, first_layer=1, scored_share=0.8
+        ),
     )
 }
 """paper: as the study's audit quotes it. repo: its code, `--affine_steering false`; repo_affine: with its default, true.
