@@ -12,7 +12,7 @@ import torch
 from parity.verify.audit import function_exists, read_audit
 from steering_core.compare import cosine
 from steering_core.directions import extract_direction, find_selection
-from steering_core.directions.scoring.candidates import Candidate, LastTokens, PromptClass
+from steering_core.directions.scoring.candidates import Candidate, LastTokens, Place, PromptClass
 from steering_core.directions.scoring.interventions import Intervention, Stream
 from steering_core.directions.selection.arditi import ArditiScore, choose
 from steering_core.errors import EmptyMeasurement
@@ -77,9 +77,10 @@ def model() -> LoadedModel:
     return load(MODEL)
 
 
-def passes_of(method: str, harmful: Sequence[str], harmless: Sequence[str], **places: Sequence[int]) -> ModelPasses:
-    """Forward passes on the tiny checkpoint, with the prompts divided as the method does. places: of candidates."""
-    return ModelPasses(model(), divide_prompts(method, harmful, harmless), **places)
+def passes_of(method: str, harmful: Sequence[str], harmless: Sequence[str], only: Place | None = None) -> ModelPasses:
+    """Forward passes on the tiny checkpoint, with the prompts divided as the method does. only: the one candidate."""
+    positions, layers = ((only[0],), (only[1],)) if only else ((), ())
+    return ModelPasses(model(), divide_prompts(method, harmful, harmless), positions, layers)
 
 
 def every_function_exists() -> Result:
@@ -97,7 +98,7 @@ def one_candidate_is_dim() -> Result:
         batch = encode(model().tokenizer, half)
         rows.append(batch.at_last(read_sites(model(), batch, [site])[site]))
     dim = extract_direction("difference_of_means", *rows)
-    passes = passes_of("cosmic:study", prompts.harmful, prompts.harmless, positions=(-1,), layers=(layer,))
+    passes = passes_of("cosmic:study", prompts.harmful, prompts.harmless, (-1, layer))
     chosen = select_direction("cosmic:study", passes).candidate.direction.float()
     detail = f"max |difference| {float((dim - chosen).abs().max()):.3g} at {site}, position -1"
     return judged("one candidate is DIM", torch.equal(dim, chosen), detail)

@@ -167,3 +167,21 @@ def test_a_kl_limit_replaces_that_of_a_variant_that_has_one() -> None:
 
     assert noted["repo"]["kl_limit"] == 7.0
     assert noted["paper"]["kl_limit"] is None
+
+
+@pytest.mark.parametrize(
+    ("variant", "removal", "induction"),
+    [
+        ("paper", ["ablate resid_pre", "ablate resid_post"], ["add resid_pre"]),
+        ("repo", ["ablate resid_pre", "ablate attn_out", "ablate mlp_out"], ["add resid_pre"]),
+        ("repo_affine", ["ablate resid_pre", "add resid_pre"], ["ablate resid_pre", "add resid_pre"]),
+        ("study", ["ablate resid_post"], ["add resid_post"]),
+    ],
+)
+def test_each_variant_edits_where_its_source_does(variant: str, removal: list[str], induction: list[str]) -> None:
+    passes = MadePasses(axes={(position, 1): axis for (position, _), axis in AXES.items()}, depth=3)
+
+    find_selection(f"cosmic:{variant}")(passes)
+
+    edited = [(prompts, [f"{step.action} {step.stream}" for step in steps]) for prompts, steps in passes.calls if steps]
+    assert edited[:2] == [("harmful", removal), ("harmless", induction)]
