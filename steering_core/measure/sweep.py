@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -60,7 +61,7 @@ class Measured:
     def facts(self) -> dict[str, Any]:
         """For a record; low, high: 95 % interval of the coherent rate in percent, on distinct prompts."""
         low, high = wilson_interval(self.coherent, self.unique)
-        band = quality_band(*(_share(count, self.unique) for count in (self.coherent, self.garbled)))
+        band = quality_band(Fraction(self.coherent, self.unique), Fraction(self.garbled, self.unique))
         own = {name: value for name, value in asdict(self).items() if name != "extra"}
         return {**own, "samples": list(self.samples), **self.extra, "low": low, "high": high, "band": band}
 
@@ -147,14 +148,24 @@ class Sweep:
         extra |= {"prompt_repeats": self.experiment.settings.prompt_repeats}
         if method == "cosmic":
             extra |= self._selection[0]
-        counts = [count[quality] for quality in (Quality.COHERENT, Quality.GARBLED, Quality.NORMAL)]
         rows = zip(self.prompts, texts, classes, strict=True)
-        samples = [{"prompt": prompt, "text": text, "class": kind.value} for prompt, text, kind in rows]
-        return Measured(method, layer, strength, *counts, len(texts), tuple(samples[:SAMPLES]), extra)
+        samples = tuple({"prompt": prompt, "text": text, "class": kind.value} for prompt, text, kind in rows)
+        return Measured(
+            method,
+            layer,
+            strength,
+            coherent=count[Quality.COHERENT],
+            garbled=count[Quality.GARBLED],
+            normal=count[Quality.NORMAL],
+            unique=len(texts),
+            samples=samples[:SAMPLES],
+            extra=extra,
+        )
 
     def _experiment_at(self, layer: int, strength: float) -> Experiment:
         settings = self.experiment.settings
-        blocks = tuple(range(layer, self.layers)) if len(settings.blocks) > 1 or settings.layer < layer else (layer,)
+        onward = settings.blocks == tuple(range(settings.layer, self.layers))
+        blocks = tuple(range(layer, self.layers)) if onward else (layer,)
         settings = replace(settings, layer=layer, strength=strength, blocks=blocks)
         prompts = replace(self.experiment.prompts, evaluation=self.prompts)
         return replace(self.experiment, settings=settings, prompts=prompts)
@@ -165,9 +176,12 @@ class Sweep:
 
     def at_precision(self, quantize: str) -> "Sweep":
         """The same sweep on the model loaded in another precision, "int8" or "nf4"; "" is this one. One is kept."""
+        model = self.experiment.model
+        if model.quantize:
+            sentence = f"{model.spec.key} is loaded in {model.quantize} already"
+            raise UsageProblem("sweep-precision", sentence, "a sweep of precisions runs without --quantize")
         if quantize not in self._precisions:
             self._precisions = {"": self}
-            model = self.experiment.model
             request = LoadRequest(
                 model.spec,
                 model.spec.source if model.origin == RANDOM_ORIGIN else model.origin,
@@ -184,9 +198,3 @@ class Sweep:
         """Its direction beside that of the full precision."""
         similar = cosine(direction, full.dim[self.layer])
         return {"cosine_to_full": similar, "preserved": similar > PRESERVED, "own_norm": float(direction.norm())}
-
-
-def _share(count: int, total: int) -> Any:
-    from fractions import Fraction
-
-    return Fraction(count, total)
