@@ -48,9 +48,7 @@ def find_band(measure: Callable[[float], Counts], grid: Sequence[float], resolut
     measured: dict[float, Counts] = {}
 
     def works(strength: float) -> bool:
-        if strength not in measured:
-            measured[strength] = measure(strength)
-        coherent, _, total = measured[strength]
+        measured[strength] = coherent, _, total = measure(strength)
         return Fraction(coherent, total) >= WORKS
 
     points = [float(point) for point in sorted(grid)]
