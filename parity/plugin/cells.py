@@ -20,6 +20,7 @@ def register_markers(config: pytest.Config, matrix: RunMatrix) -> None:
     for name in sorted(set().union(*(marks_of(spec) for spec in matrix.registry.values()))):
         config.addinivalue_line("markers", f"{name}: checks of model or family {name}")
     config.addinivalue_line("markers", "clause(id): the protocol clause that a check belongs to")
+    config.addinivalue_line("markers", "sweep: conditions of the V3 plan; collected only when asked for")
     config.addinivalue_line("markers", "needs(names): what a check needs of a tool; see parity/plugin/needs.py")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from parity.plugin.xdist_scheduling import ModelScheduling
 
     return ModelScheduling(config, log, config.stash[MATRIX].registry)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Called per file and folder: sweeps are collected only when `-m sweep` or their path asks for them."""
+    asked = "sweep" in config.option.markexpr or any("sweeps" in argument for argument in config.args)
+    return True if collection_path.name == "sweeps" and not asked else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -91,7 +91,8 @@ def _is_requested(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -
     if (only := matrix.programs["only"]) and cell.clause != KINDS[only.kind]:
         return False
     random_weights, spec = config.getoption("random_weights"), matrix.registry[cell.model]
-    if CLAUSES[cell.clause].stage is Stage.BEHAVIOR and (random_weights or not spec.tuned):
+    stage = CLAUSES[cell.clause].stage
+    if (stage is Stage.BEHAVIOR and random_weights) or (stage in (Stage.BEHAVIOR, Stage.SWEEP) and not spec.tuned):
         return False
     return cell.clause != CANONICAL or _has_canonical(config, matrix, spec.key)
 

@@ -18,9 +18,9 @@ from steering_core.places import PRESETS, REGISTRY
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record
 
-SECONDS = {"S4": 30.0, "B1": 15.0, "B3": 30.0, "B4": 60.0}
+SECONDS = {"S4": 30.0, "B1": 15.0, "B3": 30.0, "B4": 60.0, "W1": 15.0, "W2": 60.0, "W3": 35.0, "W4": 210.0}
 """Of a cell that generates whole answers, for 7 billion parameters in bfloat16 on one H200: about 30 ms per decode step,
-two batches of prompts, three for B3."""
+two batches of prompts, three for B3. W2 and W4 generate about 4 and 14 times as often as W1; W3 loads the model again."""
 OTHERS = {Stage.STEERING: 2.0}
 OTHER = 1.0
 """Of any other cell, by stage."""

@@ -20,6 +20,7 @@ STAGES: dict[Stage, str] = {
     Stage.DIRECTIONS: "Directions: do the tools find the same direction, every time?",
     Stage.STEERING: "Steering: does each tool change exactly what it is told to?",
     Stage.BEHAVIOR: "Behavior: does the steered model answer the same?",
+    Stage.SWEEP: "Sweeps: at which depth, strength, size and precision does steering work?",
     Stage.EVIDENCE: "Evidence: is the record complete?",
 }
 """What each stage of the protocol asks."""

@@ -3,30 +3,69 @@
 harmful, harmless: float32 [prompts, hidden], the rows of each class; direction: [hidden], pointing toward harmful, its
 norm kept. The docstring of the file names the source: paper and section. A new file needs no other edit: its name can
 be given as `method` of a preset and as `--method`.
+
+Methods that choose among positions and layers, and run the model for it, lie in `selection/`, one file each too:
+`find_selection("cosmic:repo")`. They are not values of `--method`, which takes rows of one site.
 """
 
 import pkgutil
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from steering_core.directions import selection
 from steering_core.errors import EmptyMeasurement, UsageProblem
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from steering_core.directions.scoring.candidates import Selection
 
 DEFAULT_METHOD = "difference_of_means"
 
 
 def method_names() -> list[str]:
     """The names of all methods, from the names of their files: no method is imported. `_NAME.py` is not a method."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if _is_method(module))
+
+
+def _is_method(module: pkgutil.ModuleInfo) -> bool:
+    return not module.ispkg and not module.name.startswith("_")
 
 
 def check_method(name: str) -> None:
     """UsageProblem for an unknown name; imports neither the method nor torch."""
+    if name.partition(":")[0] in _selection_files():
+        sentence = f"{name} chooses its own layer, and runs the model for it"
+        raise UsageProblem("selecting-method", sentence, f"here a method takes rows: {', '.join(method_names())}")
     if name not in method_names():
         raise UsageProblem("unknown-method", f"unknown method {name!r}", f"known: {', '.join(method_names())}")
+
+
+def selection_names() -> list[str]:
+    """Every method that chooses among candidates, with its variants: `arditi`, `cosmic:paper`, ..."""
+    variants = {name: _variants(name) for name in _selection_files()}
+    return [f"{name}:{variant}" if variant else name for name in variants for variant in variants[name] or [""]]
+
+
+def find_selection(name: str) -> "Callable[..., Selection]":
+    """The function of a selection method: ForwardPasses, options -> Selection; `NAME:VARIANT` fixes its variant.
+    UsageProblem for an unknown name."""
+    if name not in selection_names():
+        sentence = f"unknown selection {name!r}"
+        raise UsageProblem("unknown-selection", sentence, f"known: {', '.join(selection_names())}")
+    base, _, variant = name.partition(":")
+    function: Callable[..., Selection] = getattr(import_module(f"{selection.__name__}.{base}"), base)
+    return partial(function, variant=variant) if variant else function
+
+
+def _selection_files() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(selection.__path__) if _is_method(module))
+
+
+def _variants(name: str) -> list[str]:
+    return list(getattr(import_module(f"{selection.__name__}.{name}"), "VARIANTS", {}))
 
 
 def find_method(name: str) -> "Callable[[Tensor, Tensor], Tensor]":

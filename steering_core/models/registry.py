@@ -63,7 +63,9 @@ class Preset:
     """One of the protocol's settings (PROTOCOL §6). None means: as in the model's registry row.
 
     blocks: "from_layer_on" steers every block from the tested one on, "single" the tested one only.
-    method: how directions are extracted, the name of a file of `steering_core/directions/`.
+    method: how directions are extracted, the name of a file of `steering_core/directions/`. unique_prompts: how many
+    distinct evaluation prompts a sweep asks; prompt_repeats: how often the plan asks each, which greedy decoding makes
+    no new evidence.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Preset:
     max_new_tokens: int | None = None
     inherit_generation_defaults: bool = False
     method: str = DEFAULT_METHOD
+    unique_prompts: int | None = None
+    prompt_repeats: int = 1
 
     def __post_init__(self) -> None:
         if self.blocks not in BLOCKS:
@@ -99,6 +103,8 @@ class Settings:
     max_new_tokens: int
     inherit_generation_defaults: bool
     method: str
+    unique_prompts: int | None = None
+    prompt_repeats: int = 1
 
 
 Row = TypeVar("Row", ModelSpec, Preset)
@@ -129,7 +135,8 @@ def resolve(
     check_method(method)
     blocks = tuple(range(layer, spec.layers)) if preset.blocks == "from_layer_on" else (layer,)
     new_tokens = preset.max_new_tokens or spec.max_new_tokens
-    return Settings(preset.name, layer, strength, blocks, new_tokens, preset.inherit_generation_defaults, method)
+    fixed = (preset.inherit_generation_defaults, method, preset.unique_prompts, preset.prompt_repeats)
+    return Settings(preset.name, layer, strength, blocks, new_tokens, *fixed)
 
 
 def _first_given(*values: Value | None) -> Value:

@@ -13,6 +13,7 @@ class Stage(StrEnum):
     DIRECTIONS = "directions"
     STEERING = "steering"
     BEHAVIOR = "behavior"
+    SWEEP = "sweep"
     EVIDENCE = "evidence"
 
 
@@ -75,6 +76,12 @@ _ROWS = {
         ("B2", "gap", "gap of coherent rate per pair of tools, in percentage points, with the discordant prompts"),
         ("B3", "premise", "unsteered, harmful premise prompts are refused, harmless and evaluation prompts are not"),
         ("B4", "control", "a random direction of equal norm does not produce coherent refusals"),
+    ),
+    Stage.SWEEP: (
+        ("W1", "layers", "rates of one method's direction, added from one depth on, at one multiplier"),
+        ("W2", "sizes", "rates at the best layer of the model's own validation, a point of the size curve"),
+        ("W3", "quantization", "direction and rates at one precision; cosine with the full precision's direction"),
+        ("W4", "strengths", "the band of multipliers that work, both ends by bisection"),
     ),
     Stage.EVIDENCE: (
         ("V1", "completeness", "every planned cell has a record"),

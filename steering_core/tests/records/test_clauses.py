@@ -9,6 +9,7 @@ def test_each_id_belongs_to_the_stage_of_its_letter() -> None:
         "D": Stage.DIRECTIONS,
         "S": Stage.STEERING,
         "B": Stage.BEHAVIOR,
+        "W": Stage.SWEEP,
         "V": Stage.EVIDENCE,
     }
 
@@ -17,4 +18,4 @@ def test_each_id_belongs_to_the_stage_of_its_letter() -> None:
 
 
 def test_stages_run_in_the_order_of_an_experiment() -> None:
-    assert [stage.value for stage in Stage] == ["preflight", "directions", "steering", "behavior", "evidence"]
+    assert [stage.value for stage in Stage] == ["preflight", "directions", "steering", "behavior", "sweep", "evidence"]

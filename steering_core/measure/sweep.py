@@ -1,0 +1,200 @@
+"""Conditions of a sweep on one model: a method's direction, added from one block on, at one strength.
+
+DIM directions of all layers come from one pass over the extraction prompts. COSMIC chooses one direction per model,
+kept in the store, and it is that one which is added from every swept block on.
+"""
+
+import json
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from steering_core.compare import cosine
+from steering_core.directions.scoring.candidates import PromptClass
+from steering_core.directions.scoring.prompt_split import PREFIXES, PromptSplit, unsplit
+from steering_core.errors import UsageProblem
+from steering_core.measure.experiment import Experiment
+from steering_core.measure.keys import model_key
+from steering_core.measure.selection_passes import ModelPasses, divide_prompts, select_direction
+from steering_core.models.model import LoadRequest
+from steering_core.prompts import normalized
+from steering_core.quality import DEFAULT_CLASSIFIER, Quality, classify
+from steering_core.records.provenance import RANDOM_ORIGIN
+from steering_core.records.thresholds import quality_band
+from steering_core.statistics import wilson_interval
+
+COSMIC = "cosmic:study"
+BASE_PROMPTS = 10
+"""COSMIC's prompts per class before prefixes: 10 x 5 = 50 (V3 plan, appendix A)."""
+PRESERVED = 0.90
+"""Quantization preserves a direction whose cosine with the full precision's is above this (V3 plan, section 3.4)."""
+SAMPLES = 10
+"""Answers that a condition's record quotes, for a reader (V3 plan, section 5.3)."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The answers of one condition: each distinct prompt counts once. extra: of the direction."""
+
+    method: str
+    layer: int
+    strength: float
+    coherent: int
+    garbled: int
+    normal: int
+    unique: int
+    samples: tuple[dict[str, str], ...]
+    extra: dict[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """For a record."""
+        rates = f"{self.coherent} coherent, {self.garbled} garbled, {self.normal} normal of {self.unique} prompts"
+        return f"{self.method} from block {self.layer} on, strength {self.strength:g}: {rates}"
+
+    def facts(self) -> dict[str, Any]:
+        """For a record; low, high: 95 % interval of the coherent rate in percent, on distinct prompts."""
+        low, high = wilson_interval(self.coherent, self.unique)
+        band = quality_band(Fraction(self.coherent, self.unique), Fraction(self.garbled, self.unique))
+        own = {name: value for name, value in asdict(self).items() if name != "extra"}
+        return {**own, "samples": list(self.samples), **self.extra, "low": low, "high": high, "band": band}
+
+
+class Sweep:
+    """Measures conditions; answers are kept in the experiment's store, so a repeated condition costs nothing."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.layers, self.layer = experiment.model.spec.layers, experiment.settings.layer
+        self.strength = experiment.settings.strength
+        self._precisions: dict[str, Sweep] = {"": self}
+
+    @cached_property
+    def prompts(self) -> tuple[str, ...]:
+        """Distinct evaluation prompts, as many as the preset takes."""
+        distinct = {normalized(prompt): prompt for prompt in reversed(self.experiment.prompts.evaluation)}
+        return tuple(reversed(distinct.values()))[: self.experiment.settings.unique_prompts]
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the model has."""
+        return sum(weight.numel() for weight in self.experiment.model.module.parameters())
+
+    @cached_property
+    def dim(self) -> dict[int, Tensor]:
+        """Layer -> raw difference of means at the block's output, last token: float32 [hidden]."""
+        return self._extract()
+
+    def _extract(self) -> dict[int, Tensor]:
+        prompts: dict[PromptClass, PromptSplit] = {
+            "harmful": unsplit(self.experiment.prompts.harmful),
+            "harmless": unsplit(self.experiment.prompts.harmless),
+        }
+        passes = ModelPasses(self.experiment.model, prompts, positions=(-1,))
+        return {each.layer: each.direction.float() for each in passes.candidates("resid_post")}
+
+    def timed_direction(self) -> tuple[Tensor, float]:
+        """The DIM direction at the model's own block, extracted anew, and the seconds that it took."""
+        began = time.perf_counter()
+        direction = self._extract()[self.layer]
+        return direction, time.perf_counter() - began
+
+    @cached_property
+    def _selection(self) -> tuple[dict[str, Any], Tensor]:
+        """(what was chosen and how, the direction), from the store if it is there."""
+        experiment = self.experiment
+        texts = [(*kind, *more)[:BASE_PROMPTS] for kind, more in self._base_prompts()]
+        key = {**model_key(experiment.model, experiment.weights), "what": "selection", "method": COSMIC, "texts": texts}
+        notes: dict[str, Any] = {}
+
+        def compute() -> Tensor:
+            prompts = divide_prompts(COSMIC, texts[0], texts[1], PREFIXES)
+            chosen = select_direction(COSMIC, ModelPasses(experiment.model, prompts))
+            best = max(score.total for score in chosen.scores)
+            notes.update(position=chosen.candidate.position, chosen_layer=chosen.candidate.layer, score=best)
+            notes.update({name: chosen.notes[name] for name in ("evaluated_layers", "forwards", "shared_prompts")})
+            text = torch.tensor(list(json.dumps(notes).encode()), dtype=torch.float64)
+            return torch.cat([torch.tensor([float(len(text))]).double(), text, chosen.candidate.direction])
+
+        stored = experiment.store.get(key, compute)
+        end = 1 + int(stored[0])
+        return json.loads(bytes(stored[1:end].byte().tolist())), stored[end:].float()
+
+    def _base_prompts(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        prompts = self.experiment.prompts
+        return (prompts.harmful, prompts.to_refuse()), (prompts.harmless, prompts.premise.harmless)
+
+    def direction(self, method: str, layer: int) -> Tensor:
+        """Raw direction: DIM's at this layer, or the one that COSMIC chose for the model."""
+        if method not in ("dim", "cosmic"):
+            raise UsageProblem("sweep-method", f"unknown method {method!r} of a sweep", "known: dim, cosmic")
+        return self.dim[layer] if method == "dim" else self._selection[1]
+
+    def condition(self, method: str, layer: int, strength: float, direction: Tensor | None = None) -> Measured:
+        """Answers to the distinct evaluation prompts, steered by the reference. direction: instead of the method's."""
+        direction = self.direction(method, layer) if direction is None else direction
+        here = self._experiment_at(layer, strength)
+        texts = self.experiment.model.text(here.reference_answers(direction, 0))
+        classes = [classify(text) for text in texts]
+        count = Counter(classes)
+        extra: dict[str, Any] = {"direction_norm": float(direction.norm()), "classifier": DEFAULT_CLASSIFIER}
+        extra |= {"cosine_to_dim": cosine(direction, self.dim[layer]), "unscored": count[Quality.UNSCORED]}
+        extra |= {"prompt_repeats": self.experiment.settings.prompt_repeats}
+        if method == "cosmic":
+            extra |= self._selection[0]
+        rows = zip(self.prompts, texts, classes, strict=True)
+        samples = tuple({"prompt": prompt, "text": text, "class": kind.value} for prompt, text, kind in rows)
+        return Measured(
+            method,
+            layer,
+            strength,
+            coherent=count[Quality.COHERENT],
+            garbled=count[Quality.GARBLED],
+            normal=count[Quality.NORMAL],
+            unique=len(texts),
+            samples=samples[:SAMPLES],
+            extra=extra,
+        )
+
+    def _experiment_at(self, layer: int, strength: float) -> Experiment:
+        settings = self.experiment.settings
+        onward = settings.blocks == tuple(range(settings.layer, self.layers))
+        blocks = tuple(range(layer, self.layers)) if onward else (layer,)
+        settings = replace(settings, layer=layer, strength=strength, blocks=blocks)
+        prompts = replace(self.experiment.prompts, evaluation=self.prompts)
+        return replace(self.experiment, settings=settings, prompts=prompts)
+
+    def provenance_at(self, measured: Measured) -> dict[str, Any]:
+        """Where a condition's numbers come from."""
+        return self._experiment_at(measured.layer, measured.strength).provenance()
+
+    def at_precision(self, quantize: str) -> "Sweep":
+        """The same sweep on the model loaded in another precision, "int8" or "nf4"; "" is this one. One is kept."""
+        model = self.experiment.model
+        if model.quantize:
+            sentence = f"{model.spec.key} is loaded in {model.quantize} already"
+            raise UsageProblem("sweep-precision", sentence, "a sweep of precisions runs without --quantize")
+        if quantize not in self._precisions:
+            self._precisions = {"": self}
+            request = LoadRequest(
+                model.spec,
+                model.spec.source if model.origin == RANDOM_ORIGIN else model.origin,
+                str(model.dtype).removeprefix("torch."),
+                str(model.device),
+                random_weights=model.origin == RANDOM_ORIGIN,
+                tokenizer=model.tokenizer_origin,
+                quantize=quantize,
+            )
+            self._precisions[quantize] = Sweep(replace(self.experiment, model=request.load()))
+        return self._precisions[quantize]
+
+    def compared(self, full: "Sweep", direction: Tensor) -> dict[str, Any]:
+        """Its direction beside that of the full precision."""
+        similar = cosine(direction, full.dim[self.layer])
+        return {"cosine_to_full": similar, "preserved": similar > PRESERVED, "own_norm": float(direction.norm())}
