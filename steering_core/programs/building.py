@@ -18,7 +18,7 @@ QUESTION = 12
 """Tokens of a question to a chat model, at most."""
 SAMPLING: dict[str, Any] = {
     **{"do_sample": True, "temperature": 1.5, "top_k": 5, "top_p": 0.8, "repetition_penalty": 1.7},
-    **{"no_repeat_ngram_size": 2, "min_new_tokens": 2},
+    **{"no_repeat_ngram_size": 2},
 }
 """What a checkpoint's generation config may say, and greedy decoding must not follow."""
 
