@@ -133,6 +133,9 @@ class ProgramRuns:
     def _cause(self, tool: Tool, smallest: Program, first: Program) -> str:
         """The other reading of the edits that the tool followed, "" if none explains what was observed: of several for
         the smallest program, one that explains the first failing one too, which leaves fewer open."""
+        last = smallest.calls[-1]
+        if isinstance(last, Read) or self._follows(tool, smallest, build_edits(self.experiment.model, last.steps)):
+            return ""  # the stream is as requested: something else is wrong
         causes = [name for name, edits in self._readings(smallest) if self._follows(tool, smallest, edits)]
         others = self._readings(first) if len(causes) > 1 and first != smallest else []
         both = (name for name, edits in others if name in causes and self._follows(tool, first, edits))
