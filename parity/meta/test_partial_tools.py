@@ -22,7 +22,7 @@ HALF = {"HiddenStates": READING, "AddsOnly": STEERING}
 REFUSED = {
     "HiddenStates": {"P0 generate", "P1 last", "P5", "P11 generate"},
     "AddsOnly": {
-        *("P0 read", "P1 last", "P1 tested", "P2 1", "P2 3", "P3", "P4 left", "P4 right"),
+        *("P0 read", "P1", "P1 last", "P1 tested", "P2 1", "P2 3", "P2 17", "P3", "P4 left", "P4 right"),
         *("P5", "P6", "P8", "P10", "P11 read"),
     },
 }
