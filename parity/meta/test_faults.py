@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures.faults import FAULTS, Fault, definitions
-from fixtures.faults.registry import HERE
+from fixtures.faults.registry import HERE, PROGRAMS
 from parity.meta.child_process import in_child
 from parity.meta.fault_matrix import blocks, mismatches, shown, signs
 from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
@@ -109,6 +109,7 @@ def test_every_file_of_faults_is_declared() -> None:
     assert len(FAULTS) >= 40
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     others = {"__init__", "base", "registry", "processes"}  # the last: test_tool_hosts.py
+    others |= {file for file, clause in PROGRAMS.items() if clause not in CLAUSES}
     assert {path.stem for path in HERE.glob("*.py")} - others == set(FILES)
 
 

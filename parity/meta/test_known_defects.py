@@ -78,8 +78,12 @@ CASES = (
 ELSEWHERE = {"NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CenteredInPlace", "RP1": "HiddenStates"}
 ELSEWHERE |= {"RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers"}
 ELSEWHERE |= {"IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore"}
+ELSEWHERE |= {"N6": "UnsteeredPrefix", "N8": "SortedRows", "N10": "SteersBeforeNorm", "N13": "UnscaledEmbeddings"}
+ELSEWHERE |= {"N14": "AllZeros", "N15": "NoMask", "N17": "TrainMode", "N23": "NormedMiddle", "N25": "NoWindow"}
+ELSEWHERE |= {"N28": "LastRowForLastToken", "N30": "AppliedTwice", "N33": "KeepsNorm", "N37": "AttentionBuffer"}
+ELSEWHERE |= {"N39": "FinalNormInput", "N42": "PhasesIgnored"}
 """Defects of libraries that are not installed here (nnterp, TransformerLens, repeng, steering-vectors, IBM's
-activation-steering) -> the faulty tool of this suite that has the same defect."""
+activation-steering, vLLM and what steers it) -> the faulty tool of this suite that has the same defect."""
 
 
 class DefectSettings:
