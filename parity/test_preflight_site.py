@@ -81,6 +81,7 @@ def assert_rounded(
         expected.where(real, 0),
         floor=lambda: experiment.floor(batch, [site], tool),
         localize=lambda: {"": localized_beside(experiment, tool, site, batch, returned, expected)},
+        own=True,
     )
 
 
@@ -152,6 +153,8 @@ def assert_sum(
     """parts: the tensors of `CONTRIBUTIONS` at one block, [batch, seq, hidden]; the last is the sum of the others.
     expected: the suite's own, of all blocks."""
     batch, (pre, attention, mlp, post) = experiment.some, parts.values()
+    for site, part in parts.items():
+        assert_equal(record, f"{site} shape", list(part.shape), [*batch.ids.shape, experiment.model.spec.hidden])
     real, total = batch.mask[..., None].bool(), (pre + attention) + mlp
 
     @cache

@@ -11,7 +11,7 @@ import pytest
 from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE, PROGRAMS
 from parity.meta.child_process import in_child
-from parity.meta.fault_matrix import blocks, mismatches, shown, signs
+from parity.meta.fault_matrix import blocks, mismatches, senseless, shown, signs
 from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
 from steering_core.records.audit import audit
 from steering_core.records.clauses import CLAUSES, Stage
@@ -62,6 +62,7 @@ def test_a_fault_is_caught_by_its_declared_clauses_only(
     record_property("fault_row", {"fault": fault.name, "signs": signs(records)})
 
     assert mismatches(fault, records) == []
+    assert senseless(records) == []
 
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
