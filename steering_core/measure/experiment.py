@@ -17,7 +17,7 @@ from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
 from steering_core.localize import Localization, localize_beside, localize_tensor
-from steering_core.localize.capture import read_sites
+from steering_core.localize.capture import observe_sites
 from steering_core.measure import reference
 from steering_core.measure.keys import identity, model_key
 from steering_core.measure.run_provenance import provenance_of
@@ -82,7 +82,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         make_traceable(self.model)
-        self._floors = TokenFloors(self.model, self._truth_elsewhere)
+        truth = partial(self.perform, operation="truth")
+        self._floors = TokenFloors(self.model, lambda tool, batch, sites: truth(tool, batch=batch, sites=sites))
         self.pristine = sharing_copy(self.model.module)
 
     @property
@@ -102,10 +103,10 @@ class Experiment:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
 
-    @cached_property
+    @property
     def some(self) -> TokenBatch:
         """The first prompts of the extraction: few enough to keep every site of every block for them."""
-        return self.batch(self.prompts.extraction[:SOME])
+        return self.extraction if len(self.extraction.ids) <= SOME else self.batch(self.prompts.extraction[:SOME])
 
     def read(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site] = ()) -> dict[Site, Tensor]:
         """The tool's captures of these sites, by default of the tested one alone, asked for together; read once per
@@ -131,18 +132,9 @@ class Experiment:
             self._received[batch.digest] = block_inputs(self.model, batch.inputs(), layers)
         return self._received[batch.digest]
 
-    def _truth_elsewhere(self, tool: Tool, batch: TokenBatch, sites: list[Site]) -> dict[Site, Tensor]:
-        there: dict[Site, Tensor] = self.perform(tool, "truth", batch=batch, sites=sites)
-        return there
-
     def captures(self, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
-        """{site: [batch, seq, width]}: of `resid_post` what the next module received, of the other streams the suite's
-        own capture; no tool is involved."""
-        outputs = [site for site in sites if site.stream == "resid_post"]
-        received = block_inputs(self.model, batch.inputs(), {site.layer + 1 for site in outputs}) if outputs else {}
-        others = [site for site in sites if site.stream != "resid_post"]
-        captured = read_sites(self.model, batch, others) if others else {}
-        return captured | {site: received[site.layer + 1] for site in outputs}
+        """{site: [batch, seq, width]}, observed independently of any tool."""
+        return observe_sites(self.model, batch, sites)
 
     def readable(self, tool: Tool) -> list[Site]:
         """Every site that a tool offers to read, asked once."""
@@ -169,8 +161,7 @@ class Experiment:
 
     def floor(self, batch: TokenBatch, sites: Sequence[Site], *tools: Tool) -> float:
         """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
-        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes by
-        itself. Measured once per prompts and site."""
+        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes."""
         elsewhere = [self._floors.between_stacks(tool, batch, sites) for tool in tools if is_elsewhere(tool)]
         return FLOOR_MARGIN * (self._floors.of(batch, sites) + max(elsewhere, default=0.0))
 

@@ -163,3 +163,27 @@ def test_rows_that_are_steered_between_blocks_are_right_beside_rows_that_are_ste
 
     assert (arrived.inside, arrived.declared) == (True, True)
     assert arrived.max_abs < 1e-4
+
+
+class SteersTheHead:
+    """Changes what the final norm returns: no block sees it."""
+
+    name = "steers the head"
+
+    def generate(self, model: Any, batch: Any, edits: Any, new: int) -> Any:
+        """Another answer whenever anything is to be edited."""
+        norm = model.module_at(model.architecture.final_norm)
+        handle = norm.register_forward_hook(lambda module, args, output: output - 9 * output.flip(-1) * bool(edits))
+        ids = model.module.generate(batch.ids, attention_mask=batch.mask, generation_config=model.decoding(new))
+        handle.remove()
+        return ids[:, batch.ids.shape[1] :]
+
+
+def test_answers_that_change_without_the_stream_are_said_to() -> None:
+    model = random_model("qwen2")
+    make_traceable(model)
+
+    generation = observe_generation(SteersTheHead(), model, rows(), edits_for(model), NEW)  # type: ignore[arg-type]
+
+    assert (generation.moved_tokens, generation.strayed, generation.answers_moved) == (0, [], True)
+    assert generation.describe_still() == "steering moved the stream at no block, and yet changed the answers"
