@@ -51,14 +51,19 @@ def test_liveness(side_effects: SideEffects, tool: Tool, record: Draft, halves: 
 @pytest.mark.clause("P8")
 @pytest.mark.needs("read")
 def test_ownership(experiment: Experiment, side_effects: SideEffects, tool: Tool, record: Draft) -> None:
-    """P8: the value is a copy: not memory that the model used, unchanged by a later forward pass, and nobody else's."""
-    real, values = experiment.extraction.mask.bool(), side_effects.ownership(tool)
-    aliased = "the returned tensor is the model's own memory: whatever writes there changes it"
-    assert_holds(record, not values["aliased"], "the returned tensor has memory of its own", aliased)
-    # Compared with the tool's own undisturbed value: whether that is the requested tensor is for P1 to say.
-    expected = values["undisturbed"][real]
-    assert_same(record, "after another forward pass", values["held"][real], expected)
-    assert_same(record, "after the caller wrote into it", values["again"][real], expected)
+    """P8: the values are copies: not memory that the model used, unchanged by later forward passes, and nobody else's."""
+    batch, values = experiment.some, side_effects.ownership(tool)
+    aliases = ", ".join(map(str, values["aliased"]))
+    aliased = f"what is returned for {aliases} is the model's own memory: whatever writes there changes it"
+    assert_holds(record, not aliases, "the returned tensors have memory of their own", aliased)
+    for site, undisturbed in values["undisturbed"].items():
+        # Compared with the tool's own undisturbed value: whether that is the requested tensor is for P1 to say.
+        expected, held, again = (
+            batch.at_real(each) for each in (undisturbed, values["held"][site], values["again"][site])
+        )
+        assert_same(record, f"{site} after other forward passes", held, expected)
+        assert_same(record, f"{site} after the caller wrote into it", again, expected)
+    record.note(sites=len(values["undisturbed"]))
 
 
 @pytest.mark.clause("P11")
@@ -105,7 +110,7 @@ def others(experiment: Experiment) -> "TokenBatch":
 
 def values(experiment: Experiment, reader: Tool, batch: "TokenBatch") -> "Tensor":
     """What a tool object reads at the tested site, at real tokens: [tokens, hidden]."""
-    return reader.read(experiment.model, batch, [experiment.site])[experiment.site][batch.mask.bool()]
+    return batch.at_real(reader.read(experiment.model, batch, [experiment.site])[experiment.site])
 
 
 def assert_reading_repeats(experiment: Experiment, tool: Tool, record: Draft) -> "Tensor":

@@ -39,6 +39,7 @@ def test_token_position(experiment: Experiment, tool: Tool, record: Draft, side:
         received[range(len(last)), last],
         floor=lambda: experiment.floor(batch, [experiment.site], tool),
         localize=localize,
+        own=True,
     )
 
 

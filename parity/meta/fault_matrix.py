@@ -1,5 +1,6 @@
 """Which clause caught which fault, compared with the declarations, and the same as a table."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from fixtures.faults import Fault
@@ -15,6 +16,19 @@ LEGEND = (
     "`x` caught as declared, `!` the same with a crash instead of a measured difference, `~` may fail as a consequence, "
     "`.` holds, blank: not run, because a failed preflight closed the gate"
 )
+
+
+SENSELESS = re.compile(
+    r"nothing is wrong|off by up to 0(?![.\d])|observed (.+), expected \1(;|$)|decode step"
+    r"|size of tensor|shape mismatch|shape of the mask"
+)
+"""Words that no failing check may use: they deny the failure, misname a place, or are torch's own."""
+
+
+def senseless(records: Iterable[Record]) -> list[str]:
+    """Sentences of failing checks that make no sense to their reader."""
+    failing = (record.sentence for record in records if record.outcome is not Outcome.AGREES)
+    return [sentence for sentence in failing if SENSELESS.search(sentence)]
 
 
 def signs(records: Iterable[Record]) -> dict[str, str]:

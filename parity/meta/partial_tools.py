@@ -1,4 +1,4 @@
-"""Two correct tools that each offer half of what a tool can do: one that only reads, and one that only steers."""
+"""Correct tools that offer a part of what a tool can do: two that only read, and one that only steers."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,6 +11,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.actions import Action
+from steering_core.tools.adapters.hooks import Hooks
 from steering_core.tools.edits import Edit
 from steering_core.tools.offers import Offers
 from steering_core.tools.positions import ScheduledEdits
@@ -40,6 +41,22 @@ class HiddenStates:
         with model.inference():
             output = model.module(**batch.inputs(), output_hidden_states=True)
         return {site: output.hidden_states[site.layer + (site.stream == "resid_post")].clone() for site in sites}
+
+
+class OneSite(Hooks):
+    """Reads the output of block 4, and nothing together with it."""
+
+    name = "OneSite"
+    generate = None  # type: ignore[assignment]
+
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
+        """One site."""
+        return None if site == Site("resid_post", 4) else "it reads the output of block 4"
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """One forward -> {the site: [batch, seq, hidden]}; the list must have one entry."""
+        (site,) = sites
+        return super().read(model, batch, [site])
 
 
 class AddsOnly:

@@ -33,7 +33,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     ),
     "reports": ("terminal", "page", "budget", "study", "run", "verdicts"),
     "parity": ("plugin",),
-    "fixtures": ("train", "correct", "faults"),
+    "fixtures": ("train", "faults", "correct"),
 }
 """Rooms from the top floor down: each imports only those after it, and the files beside the rooms."""
 GROUND = {

@@ -111,6 +111,11 @@ def test_plain_values_agree_when_equal_and_differ_otherwise(record: Draft) -> No
     assert record.outcome is Outcome.DIFFERS
 
 
+def test_values_that_print_alike_are_told_apart_by_their_types(record: Draft) -> None:
+    with pytest.raises(AssertionError, match=r"observed torch.float32 \(dtype\), expected torch.float32 \(str\)$"):
+        assert_equal(record, "dtype", torch.float32, "torch.float32")
+
+
 def test_statements_agree_when_true_and_differ_otherwise(record: Draft) -> None:
     assert_holds(record, True, "it holds", "it does not")
     assert (record.outcome, record.sentence) == (Outcome.AGREES, "it holds")
@@ -176,6 +181,31 @@ def test_another_tensor_differs_even_within_the_floor(record: Draft, wrong: Loca
 def test_values_that_are_not_finite_are_beyond_every_floor(record: Draft) -> None:
     with pytest.raises(AssertionError, match="inf > 1e"):
         against_floor(record, shifted(0, math.nan), 1e9, SCALED)
+
+
+def test_expected_values_that_are_not_finite_are_said_to_be(record: Draft) -> None:
+    """A half-precision model may overflow by itself: then no tool can be compared, and none is to be named."""
+    lost = shifted(0, math.inf)
+    with pytest.raises(AssertionError, match="stream: 1 of 6 values of the model itself are not finite$"):
+        assert_within_floor(record, "stream", lost.clone(), lost, floor=crash, localize=crash, own=True)  # type: ignore[arg-type]
+    assert record.outcome is Outcome.DIFFERS
+
+    with pytest.raises(AssertionError, match="inf > 1 at .*; scaled by 1.010$"):
+        assert_within_floor(record, "stream", BASE, lost, floor=lambda: 1.0, localize=lambda: {"": SCALED})
+
+
+def test_a_difference_to_the_suites_own_values_is_not_called_nothing(record: Draft) -> None:
+    same = Localization("returned x; requested x — nothing is wrong", matched=True, as_requested=True, bit_equal=True)
+    words = r"> 0.25 at \[2, 1\]; what was returned is bit-equal to the suite's own capture of it: the model's values are not"
+    with pytest.raises(AssertionError, match=words):
+        against_floor(record, shifted(2, 0.5), 0.25, same)
+
+
+def test_of_two_tools_the_one_that_returned_the_suites_own_values_is_not_named(record: Draft) -> None:
+    same = Localization("nothing is wrong", matched=True, as_requested=True, bit_equal=True)
+    changed = Localization("changed at 3 of 9 tokens", matched=True, as_requested=True)
+    with pytest.raises(AssertionError, match=r"> 0.25 at \[2, 1\]; tool1 changed at 3 of 9 tokens$"):
+        against_floor(record, shifted(2, 0.5), 0.25, same, changed)
 
 
 def test_the_shape_comes_before_the_floor(record: Draft) -> None:

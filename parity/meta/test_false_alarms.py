@@ -56,8 +56,8 @@ def test_correct_tools_fail_no_check(key: str, dtype: str, folder: Path) -> None
     failures = [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES]
 
     assert failures == []
-    per_batch = len(BUILT_IN) * 4 + 3
-    assert len(records) == len(SIDES) * len(SIZES) * per_batch + len(BUILT_IN) * 5
+    per_batch = len(BUILT_IN) * 5 + 3
+    assert len(records) == len(SIDES) * len(SIZES) * per_batch + len(BUILT_IN) * 6
     assert {record.provenance["dtype"] for record in records} == {f"torch.{dtype}"}
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fixtures.faults import FAULTS, Fault, definitions
-from fixtures.faults.registry import HERE
+from fixtures.faults.registry import HERE, PROGRAMS
 from parity.meta.child_process import in_child
-from parity.meta.fault_matrix import blocks, mismatches, shown, signs
+from parity.meta.fault_matrix import blocks, mismatches, senseless, shown, signs
 from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
 from steering_core.records.audit import audit
 from steering_core.records.clauses import CLAUSES, Stage
@@ -62,6 +62,7 @@ def test_a_fault_is_caught_by_its_declared_clauses_only(
     record_property("fault_row", {"fault": fault.name, "signs": signs(records)})
 
     assert mismatches(fault, records) == []
+    assert senseless(records) == []
 
 
 @pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
@@ -109,6 +110,7 @@ def test_every_file_of_faults_is_declared() -> None:
     assert len(FAULTS) >= 40
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     others = {"__init__", "base", "registry", "processes"}  # the last: test_tool_hosts.py
+    others |= {file for file, clause in PROGRAMS.items() if clause not in CLAUSES}
     assert {path.stem for path in HERE.glob("*.py")} - others == set(FILES)
 
 

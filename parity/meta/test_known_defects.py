@@ -51,9 +51,9 @@ CASES = (
     Case("HF1", "plain_hooks:HiddenStates", "P1", ("before the hooks on it",), "", "steered later"),
     Case("HF2", "plain_hooks:FirstElement", "P1 P2", ("row 0 only",)),
     Case("HF3", "plain_hooks:HiddenStates", "P1", ("after the final norm",), "P4"),
-    Case("HF4", "reading:ModuleForContribution", "P5", (), "P1", "tiny_gemma2"),
+    Case("HF4", "reading:ModuleForContribution", "P1 P5", ("another stream",), "P4", "tiny_gemma2"),
     Case("HF6", "plain_hooks:NoPositions", "P1 P4 P10", (), "P2 P3", "gpt2"),
-    Case("HF7", "plain_hooks:EmbeddingModule", "P5", (), "P1", "block 0"),
+    Case("HF7", "plain_hooks:EmbeddingModule", "P1 P5", ("the embedding output",), "P4", "block 0"),
     Case("HF10", "plain_hooks:Hooked", "P12", ("the same call again",), "P2", "dropout"),
     Case("HF11", "plain_steering:Beams", "S4", (), "P1"),
     Case("HF12", "plain_hooks:Checkpointed", "P9", ("flags: changed in", "gradient checkpointing of"), "P1"),
@@ -63,9 +63,9 @@ CASES = (
     Case("RH2", "plain_steering:LastOfCall", "S2 S6", (), "S5"),
     Case("RH3", "plain_steering:WhenSingle", "S3 S6"),
     Case("RH4", "plain_steering:WhenSeveral", "S2 S6"),
-    Case("RH7", "plain_hooks:CenteredInPlace", "P5", ("resid_post@7, asked together",), "P1"),
+    Case("RH7", "plain_hooks:CenteredInPlace", "P1 P5", ("resid_post@1 of 73 sites asked for together",), "P4"),
     Case("RH9", "plain_hooks:InputsInPlace", "P9", ("inputs: changed in 1 place, first the token ids",), "P1"),
-    Case("RH10", "plain_hooks:LateBinding", "P5", ("off by 3 blocks",)),
+    Case("RH10", "plain_hooks:LateBinding", "P1 P5", ("off by 7 blocks",)),
     Case("TK1", "plain_hooks:TokenizedAgain", "P1 P2 P4", (), "", "tiny_gemma2"),
     Case("TK2", "plain_hooks:CountedLast", "P4"),
     Case("TK2", "tokens:LastColumn", "P4"),
@@ -78,8 +78,12 @@ CASES = (
 ELSEWHERE = {"NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CenteredInPlace", "RP1": "HiddenStates"}
 ELSEWHERE |= {"RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers"}
 ELSEWHERE |= {"IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore"}
+ELSEWHERE |= {"N6": "UnsteeredPrefix", "N8": "SortedRows", "N10": "SteersBeforeNorm", "N13": "UnscaledEmbeddings"}
+ELSEWHERE |= {"N14": "AllZeros", "N15": "NoMask", "N17": "TrainMode", "N23": "NormedMiddle", "N25": "NoWindow"}
+ELSEWHERE |= {"N28": "LastRowForLastToken", "N30": "AppliedTwice", "N33": "KeepsNorm", "N37": "AttentionBuffer"}
+ELSEWHERE |= {"N39": "FinalNormInput", "N42": "PhasesIgnored"}
 """Defects of libraries that are not installed here (nnterp, TransformerLens, repeng, steering-vectors, IBM's
-activation-steering) -> the faulty tool of this suite that has the same defect."""
+activation-steering, vLLM and what steers it) -> the faulty tool of this suite that has the same defect."""
 
 
 class DefectSettings:

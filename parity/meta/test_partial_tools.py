@@ -22,7 +22,7 @@ HALF = {"HiddenStates": READING, "AddsOnly": STEERING}
 REFUSED = {
     "HiddenStates": {"P0 generate", "P1 last", "P5", "P11 generate"},
     "AddsOnly": {
-        *("P0 read", "P1 last", "P1 tested", "P2 1", "P2 3", "P3", "P4 left", "P4 right"),
+        *("P0 read", "P1", "P1 last", "P1 tested", "P2 1", "P2 3", "P2 17", "P3", "P4 left", "P4 right"),
         *("P5", "P6", "P8", "P10", "P11 read"),
     },
 }
@@ -70,6 +70,21 @@ def test_the_later_checks_of_half_a_tool_hold_or_are_not_offered(name: str, tmp_
     if name == "AddsOnly":
         assert {"S6 chunked", "S7", "D1", "D2", "D4", "D6"} <= refused
         assert "S6 no-cache" not in refused
+
+
+def test_a_tool_of_one_site_is_asked_for_that_site_alone(tmp_path: Path) -> None:
+    """It refuses a list of two; what needs several sites is not offered."""
+    experiment = LoadedCheckpoint("tiny_qwen2", tmp_path).experiment()
+    stages = {"P0", "P1", "P2", "P3", "P4", "P5", "P8", "P10", "P12"}
+
+    records = run_checks(experiment, f"{FILE}:OneSite", lambda check: check.clause in stages and check.judges_tools)
+
+    held = {label(record.cell.model_dump()) for record in records if record.outcome is Outcome.AGREES}
+    refused = {label(record.cell.model_dump()) for record in records if record.outcome is Outcome.NOT_OFFERED}
+    assert {"P1", "P1 tested", "P2 17", "P8", "P12"} <= held
+    assert refused == {"P0 generate", "P1 last", "P5"}
+    assert len(held) + len(refused) == len(records)
+    assert next(record for record in records if label(record.cell.model_dump()) == "P1").measured["sites"] == 1
 
 
 def test_every_need_of_a_check_is_known() -> None:

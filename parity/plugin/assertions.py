@@ -1,5 +1,6 @@
 """Assertions that write to the record: what was observed and expected, the tolerance, and where they differ."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -50,12 +51,16 @@ def assert_within_floor(
     floor: Callable[[], float],
     localize: Localize,
     atol: float = 0.0,
+    own: bool = False,
 ) -> None:
     """Two tensors [batch, ...] agree up to rounding: within the noise floor or `atol`, whichever is larger, and what was
-    returned is the requested tensor by name. The floor and the name are asked for only where values differ."""
+    returned is the requested tensor by name. The floor and the name are asked for only where values differ. own: the
+    expected values were observed in the model, by no tool."""
     __tracebackhide__ = True
     assert_equal(record, f"{what}: shape", list(observed.shape), list(expected.shape))
     gap = compare(observed, expected)
+    if own and math.isinf(gap.max_abs) and (lost := int((~expected.isfinite()).sum())):
+        differ(record, f"{what}: {lost} of {expected.numel()} values of the model itself are not finite")
     allowed = atol if gap.max_abs == 0 else max(atol, floor())
     relation = note_relation(record, gap, allowed)
     numbers = f"{what}: max|d| = {gap.max_abs:.3g}"
@@ -80,7 +85,12 @@ def note_relation(record: Draft, gap: "Difference", allowed: float) -> str:
 
 def _in_words(found: "dict[str, Localization]") -> str:
     """What is wrong with each tensor, or of each, if nothing is."""
-    wrong = {who: each for who, each in found.items() if not each.as_requested} or found
+    if all(each.as_requested and each.bit_equal for each in found.values()):
+        return (
+            "what was returned is bit-equal to the suite's own capture of it: the model's values are not the same twice"
+        )
+    wrong = {who: each for who, each in found.items() if not each.as_requested}
+    wrong = wrong or {who: each for who, each in found.items() if not each.bit_equal}
     return "; ".join(f"{who} {each.sentence}".strip() for who, each in wrong.items())
 
 
@@ -90,7 +100,10 @@ def assert_equal(
     """Two plain values are equal."""
     __tracebackhide__ = True
     if observed != expected:
-        differ(record, f"{what}: observed {observed}, expected {expected}", explain)
+        words = [str(observed), str(expected)]
+        if words[0] == words[1]:
+            words = [f"{value} ({type(value).__name__})" for value in (observed, expected)]
+        differ(record, f"{what}: observed {words[0]}, expected {words[1]}", explain)
     record.agree(f"{what}: {expected}")
 
 

@@ -21,7 +21,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.arrival import Arrival, observe_arrival
 from steering_core.observe.aspects import LeftChanged
-from steering_core.observe.fault_injection import memory_of_blocks, planted_at
+from steering_core.observe.fault_injection import memory_of_block, planted_at
 from steering_core.observe.kept_memory import growing_memory
 from steering_core.observe.liveness import count_library_calls
 from steering_core.observe.model_state import watching
@@ -124,20 +124,33 @@ def _attempted(operation: Callable[..., Any], stage: Stage, tool: CheckedTool, a
         return None
 
 
-def ownership(stage: Stage, tool: Tool, batch: TokenBatch, others: TokenBatch, site: Site) -> dict[str, Any]:
-    """aliased: whether the tool's value for a site is memory that the model itself used. The value, [batch, seq, hidden]:
-    undisturbed, held during another forward, and read again after the caller wrote into the held one."""
+def ownership(
+    stage: Stage, tool: Tool, batch: TokenBatch, others: Sequence[TokenBatch], sites: Sequence[Site]
+) -> dict[str, Any]:
+    """aliased: the sites of one block whose value is memory that the model itself used. The values, {site: [batch, seq,
+    width]}: undisturbed, held during forwards over other prompts, and read again after the caller wrote into the held
+    ones."""
     # The tool itself: the contract would give a value of its own memory to one that has none.
-    read = partial(_itself(tool).read, stage.model, sites=[site])
-    with memory_of_blocks(stage.model) as addresses:
-        held = read(batch=batch)[site]
-        aliased = held.untyped_storage().data_ptr() in addresses
-    undisturbed = held.clone()
-    read(batch=others)
-    kept = held.clone()
-    held.zero_()
-    again = read(batch=batch)[site]
-    return {"aliased": aliased, "undisturbed": undisturbed, "held": kept, "again": again}
+    read = partial(_itself(tool).read, stage.model, sites=list(sites))
+    with memory_of_block(stage.model, sites[0].layer) as addresses:
+        held = read(batch=batch)
+        given = [site for site in sites if site in held]  # whether any is lost is for P0 and P1 to say
+        if not given:
+            raise EmptyMeasurement("tool-contract", "read() returned no requested site", "see P0")
+        aliased = [site for site in given if held[site].untyped_storage().data_ptr() in addresses]
+    undisturbed = {site: held[site].clone() for site in given}
+    for other in others:
+        read(batch=other)
+    kept = {site: held[site].clone() for site in given}
+    for site in given:
+        held[site].zero_()
+    again = read(batch=batch)
+    return {
+        "aliased": aliased,
+        "undisturbed": undisturbed,
+        "held": kept,
+        "again": {site: again[site] for site in given},
+    }
 
 
 def _itself(tool: Tool) -> Tool:

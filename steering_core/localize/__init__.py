@@ -4,6 +4,8 @@
 module output inside the blocks, and the final norm of every block's output, at every position and batch row.
 """
 
+from typing import Any
+
 from torch import Tensor
 
 from steering_core.localize.capture import capture_forward
@@ -13,11 +15,26 @@ from steering_core.localize.final_norm import FinalNorm
 from steering_core.localize.layouts import layouts
 from steering_core.localize.localization import Localization, localization_of
 from steering_core.localize.search import Search
+from steering_core.localize.transforms import explain_values
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 
-__all__ = ["Localization", "localize_tensor"]
+__all__ = ["Localization", "localize_beside", "localize_tensor"]
+
+
+def localize_beside(
+    model: LoadedModel, batch: TokenBatch, requested: Site, returned: Tensor, expected: Tensor
+) -> Localization:
+    """As `localize_tensor`, for values close to the expected ones, [batch, seq, width]: the model is run and searched
+    only if more than rounding was done to them at real tokens."""
+    real = batch.mask.to(expected.device).bool()
+    match = explain_values(returned.to(expected.device)[real], expected[real].double(), expected.dtype)
+    if not match.rounded:
+        return localize_tensor(model, batch, requested, returned)
+    sentence = f"returned {requested}, {'bit-equal' if match.exact else 'equal up to rounding'}"
+    measured: dict[str, Any] = {"one_minus_cosine": match.gap, "bit_equal": match.exact}
+    return Localization(sentence, True, str(requested), requested, **measured, as_requested=True)
 
 
 def localize_tensor(model: LoadedModel, batch: TokenBatch, requested: Site, returned: Tensor) -> Localization:

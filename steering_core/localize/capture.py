@@ -13,7 +13,7 @@ from steering_core.localize.tensor_names import Label, TensorName, searched_modu
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.forward_trace import first_tensor
+from steering_core.observe.forward_trace import block_inputs, first_tensor
 
 TensorKind = tuple[int, torch.dtype]
 
@@ -63,6 +63,17 @@ def read_sites(model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> 
     spec = model.spec
     capture_forward(model, batch, {spec.hidden, spec.kv_heads * spec.head_dim}, keep)
     return {site: captured[name] for site, name in names.items()}
+
+
+def observe_sites(model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+    """The same, but of `resid_post` what the next module received; two forwards at most."""
+    outputs = [site for site in sites if site.stream == "resid_post"]
+    others = [site for site in sites if site.stream != "resid_post"]
+    received = (
+        block_inputs(model, batch.to(model.device).inputs(), {site.layer + 1 for site in outputs}) if outputs else {}
+    )
+    captured = read_sites(model, batch, others) if others else {}
+    return captured | {site: received[site.layer + 1] for site in outputs}
 
 
 def _only_one(model: LoadedModel, site: Site) -> Site:

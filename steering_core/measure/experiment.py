@@ -9,20 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from steering_core.compare import compare, unit
+from steering_core.compare import unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
 from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import HostedTool
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
-from steering_core.localize import Localization, localize_tensor
-from steering_core.localize.capture import read_sites
+from steering_core.localize import Localization, localize_beside, localize_tensor
+from steering_core.localize.capture import observe_sites
 from steering_core.measure import reference
 from steering_core.measure.keys import identity, model_key
-from steering_core.measure.noise_floor import token_floors
 from steering_core.measure.run_provenance import provenance_of
 from steering_core.measure.store import Store, digest
+from steering_core.measure.token_floors import TokenFloors
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import Settings
 from steering_core.models.shared_copy import sharing_copy
@@ -34,11 +34,12 @@ from steering_core.records.record import Arm
 from steering_core.records.thresholds import FLOOR_MARGIN
 from steering_core.tools.contract import Storages
 from steering_core.tools.edits import Edit, steering_edits
-from steering_core.tools.offers import Need, why_not
+from steering_core.tools.offers import Need, readable, why_not
 from steering_core.tools.tool import Tool
 
 Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
 """A tool's `generate`, or the reference's."""
+SOME = 10
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,12 @@ class Experiment:
     _batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict, init=False)
     _captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict, init=False)
     _received: dict[str, dict[int, Tensor]] = field(default_factory=dict, init=False)
-    _floors: dict[tuple[tuple[tuple[int, ...], ...], Site], float] = field(default_factory=dict, init=False)
+    _readable: dict[tuple[str, ...], list[Site]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         make_traceable(self.model)
+        truth = partial(self.perform, operation="truth")
+        self._floors = TokenFloors(self.model, lambda tool, batch, sites: truth(tool, batch=batch, sites=sites))
         self.pristine = sharing_copy(self.model.module)
 
     @property
@@ -99,6 +102,11 @@ class Experiment:
     def extraction(self) -> TokenBatch:
         """The harmful prompts, then the harmless ones."""
         return self.batch(self.prompts.extraction)
+
+    @property
+    def some(self) -> TokenBatch:
+        """The first prompts of the extraction: few enough to keep every site of every block for them."""
+        return self.extraction if len(self.extraction.ids) <= SOME else self.batch(self.prompts.extraction[:SOME])
 
     def read(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site] = ()) -> dict[Site, Tensor]:
         """The tool's captures of these sites, by default of the tested one alone, asked for together; read once per
@@ -124,6 +132,17 @@ class Experiment:
             self._received[batch.digest] = block_inputs(self.model, batch.inputs(), layers)
         return self._received[batch.digest]
 
+    def captures(self, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
+        """{site: [batch, seq, width]}, observed independently of any tool."""
+        return observe_sites(self.model, batch, sites)
+
+    def readable(self, tool: Tool) -> list[Site]:
+        """Every site that a tool offers to read, asked once."""
+        key = tuple(identity(tool).values())
+        if key not in self._readable:
+            self._readable[key] = readable(tool, self.model.spec)
+        return self._readable[key]
+
     def perform(self, tool: Tool, operation: str, model: LoadedModel | None = None, **arguments: Any) -> Any:
         """One of `hosts.operations`, where the tool lives: in a process of its own, or here. model: fed in another way."""
         model = model or self.model
@@ -131,33 +150,27 @@ class Experiment:
             return tool.perform(operation, model, **arguments)
         return OPERATIONS[operation](Stage(model, self.pristine), CheckedTool(tool, Storages()), **arguments)
 
-    def localized(self, batch: TokenBatch, requested: Site, returned: Tensor) -> Localization:
-        """Which tensor a tool returned for the requested one."""
+    def localized(
+        self, batch: TokenBatch, requested: Site, returned: Tensor, expected: Tensor | None = None
+    ) -> Localization:
+        """Which tensor a tool returned for the requested one. expected: the correct one, if the returned values are
+        within rounding of it; then the model is searched only if they differ by more than rounding."""
+        if expected is not None:
+            return localize_beside(self.model, batch, requested, returned, expected)
         return localize_tensor(self.model, batch, requested, returned)
 
     def floor(self, batch: TokenBatch, sites: Sequence[Site], *tools: Tool) -> float:
         """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
-        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes by
-        itself. Measured once per prompts and site; nothing may be moved under exact arithmetic."""
-        rows = [ids[mask.bool()].tolist() for ids, mask in zip(batch.ids, batch.mask, strict=True)]
-        prompts = tuple(map(tuple, rows))
-        if new := [site for site in sites if (prompts, site) not in self._floors]:
-            measured = dict.fromkeys(new, 0.0) if self.model.exact else token_floors(self.model, rows, new)
-            self._floors |= {(prompts, site): floor for site, floor in measured.items()}
-        elsewhere = [self._difference_of_stacks(tool, batch, sites) for tool in tools if is_elsewhere(tool)]
-        return FLOOR_MARGIN * (sum(self._floors[prompts, site] for site in sites) + max(elsewhere, default=0.0))
+        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes.
+        Nothing may be moved under exact arithmetic."""
+        elsewhere = [self._floors.between_stacks(tool, batch, sites) for tool in tools if is_elsewhere(tool)]
+        return FLOOR_MARGIN * (self._floors.of(batch, sites) + max(elsewhere, default=0.0))
 
     def demands_equality(self, *tools: Tool) -> bool:
         """Whether directions must be equal bit for bit: under exact arithmetic, but for a tool in another interpreter,
         whose kernels may be others, or with a direction method of its own."""
         own = any(is_elsewhere(tool) or callable(getattr(tool, "direction", None)) for tool in tools)
         return self.model.exact and not own
-
-    def _difference_of_stacks(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site]) -> float:
-        """How far the suite's own captures in the interpreter of a tool are from those in this one, summed over sites."""
-        there = self.perform(tool, "truth", batch=batch, sites=list(sites))
-        here, real = read_sites(self.model, batch, sites), batch.mask.bool()
-        return sum(compare(here[site][real], there[site][real]).max_abs for site in sites)
 
     def direction(self, tool: Tool, repeat: int) -> Tensor:
         """Raw direction of one repeat: float32 [hidden]; the last repeat comes from a fresh process."""

@@ -16,7 +16,7 @@ from steering_core.programs.building import build_edits
 from steering_core.programs.causes import readings
 from steering_core.programs.drawing import draw, reading_programs, shrink, steering_programs
 from steering_core.programs.offered import Offered, offered_by
-from steering_core.programs.program import Generate, Program
+from steering_core.programs.program import Generate, Program, Read
 from steering_core.programs.words import count_calls, describe_program
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steering_core.hosts.hosted_tool import HostedTool
-from steering_core.measure.experiment import Experiment
+from steering_core.measure.experiment import SOME, Experiment
 from steering_core.measure.keys import identity
 from steering_core.observe.aspects import ACTIONS, LeftChanged
 from steering_core.observe.liveness import library_files
@@ -32,13 +32,16 @@ class SideEffects:
         return " or ".join(library_files(tool))
 
     def ownership(self, tool: Tool) -> dict[str, Any]:
-        """Whether the tool's value for the tested site is its own; see `hosts.operations.ownership`."""
+        """Whether the tool's values for the streams of the tested block that it offers are its own, while other prompts
+        are read, of the same batch shape and of another; see `hosts.operations.ownership`."""
         experiment = self.experiment
+        same_shape = experiment.batch(experiment.prompts.extraction[:SOME][::-1])
         arguments: dict[str, Any] = {
-            "batch": experiment.extraction,
-            "others": experiment.batch(experiment.prompts.evaluation[:3]),
+            "batch": experiment.some,
+            "others": [same_shape, experiment.batch(experiment.prompts.evaluation[:3])],
+            "sites": [site for site in experiment.readable(tool) if site.layer == experiment.settings.layer],
         }
-        values: dict[str, Any] = experiment.perform(tool, "ownership", **arguments, site=experiment.site)
+        values: dict[str, Any] = experiment.perform(tool, "ownership", **arguments)
         return values
 
     def left_changed(self, tool: Tool, halves: Sequence[str] = ACTIONS) -> dict[str, LeftChanged]:

@@ -42,9 +42,22 @@ class TokenBatch:
         return {"input_ids": self.ids, "attention_mask": self.mask, "position_ids": self.position_ids}
 
     def at_last(self, hidden: Tensor) -> Tensor:
-        """hidden: [batch, seq, hidden] -> [batch, hidden] at the last real token of each row."""
+        """hidden: [batch, seq, hidden] -> [batch, hidden] at the last real token of each row; EmptyMeasurement for values
+        of another batch."""
+        self._check(hidden)
         rows = torch.arange(hidden.shape[0], device=hidden.device)
         return hidden[rows, self.last.to(hidden.device)]
+
+    def at_real(self, hidden: Tensor) -> Tensor:
+        """hidden: [batch, seq, width] -> [tokens, width] at real tokens, row by row; EmptyMeasurement for values of another
+        batch."""
+        self._check(hidden)
+        return hidden[self.mask.to(hidden.device).bool()]
+
+    def _check(self, hidden: Tensor) -> None:
+        if hidden.shape[:2] != self.ids.shape:
+            sentence = f"values of shape {list(hidden.shape)} are not of {self.ids.shape[0]} rows of {self.ids.shape[1]} tokens"
+            raise EmptyMeasurement("other-shape", sentence, "[batch, seq, width] of the given batch is needed")
 
 
 def chat_ids(tokenizer: Any, prompt: str) -> list[int]:

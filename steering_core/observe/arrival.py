@@ -49,7 +49,7 @@ def observe_arrival(
         raise EmptyMeasurement("unmoved", "steering moved no token of the prompt", "see S2")
     before, after = _around(run, block, arrived, inside)
     if inside:
-        declared = bool((verdicts[arrived] == Verdict.WITHIN).all())
+        declared = bool((verdicts[arrived] <= Verdict.UNTOLD).all())
         return Arrival(before, after, float(judgment.gaps[block][arrived].max()), inside, declared)
     gap = float(largest(after, expected_output(before, edit)).max())
     return Arrival(before, after, gap, inside, gap == 0)

@@ -4,11 +4,12 @@ Each is a context that acts on the input or output of one block while it is open
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
@@ -41,17 +42,30 @@ def failing_at(model: LoadedModel, block: int, kind: type[BaseException] = Plann
 
 
 @contextmanager
-def memory_of_blocks(model: LoadedModel) -> Iterator[set[int]]:
-    """The addresses of the tensors that blocks receive and return; all are kept alive while the context is open, so that
-    no later tensor has one of these addresses by chance."""
-    addresses, kept = set[int](), list[Tensor]()
-    blocks = {identity_of(block) for block in model.blocks}
+def memory_of_block(model: LoadedModel, block: int) -> Iterator[set[int]]:
+    """The addresses of the tensors that a block, the modules inside it and the final norm receive and return; all are kept
+    alive while the context is open, so that no later tensor has one of these addresses by chance."""
+    addresses, kept, running = set[int](), list[Tensor](), list[tuple[Any, ...]]()
+    target, base = identity_of(model.blocks[block]), identity_of(model.module.base_model)
+    final_norm = identity_of(model.module_at(model.architecture.final_norm))
+
+    def keep(module: nn.Module, given: Any, output: Any) -> None:
+        tensors = [value for value in (*given, first_tensor(output)) if isinstance(value, Tensor)]
+        kept.extend(tensors)
+        addresses.update(tensor.untyped_storage().data_ptr() for tensor in tensors)
 
     def remember(module: nn.Module, hidden: Tensor, call: Callable[[], Any]) -> Any:
-        output = call()
-        if identity_of(module) in blocks:
-            kept.extend((hidden, first_tensor(output)))
-            addresses.update(tensor.untyped_storage().data_ptr() for tensor in kept[-2:])
+        identity = identity_of(module)
+        running.append(identity)
+        # A tool may call the final norm by itself, and then owns the result.
+        used = identity == target or (identity == final_norm and base in running)
+        try:
+            with register_module_forward_hook(keep) if used else nullcontext():
+                output = call()
+        finally:
+            running.pop()
+        if used:
+            keep(module, (hidden,), output)
         return output
 
     with observing(model, remember):

@@ -24,7 +24,8 @@ class ObservedGeneration:
     bool, the same shape: which had to move, and which did. prompts: tokens per prompt. ids: int64 [batch, new].
     calls: forward calls of the model. padding: padding tokens that moved. unmatched: tokens of other rows, and of extra
     forwards. missing: (row, position) pairs that were needed and never computed under observation. inside: whether the
-    tool edits inside blocks. strayed: where the stream moved otherwise, if nothing moved as requested or between blocks.
+    tool edits inside blocks. strayed: where the stream moved otherwise, if nothing moved as requested or between blocks;
+    answers_moved: whether the tool then answers otherwise than without edits.
     """
 
     places: Tensor
@@ -40,6 +41,7 @@ class ObservedGeneration:
     missing: list[tuple[int, int]] = field(default_factory=list)
     inside: bool = False
     strayed: list[Place] = field(default_factory=list)
+    answers_moved: bool = False
 
     def where(self, verdicts: Collection[int]) -> list[Place]:
         """The places with one of these verdicts: the prompts' first, by block."""
@@ -118,6 +120,8 @@ class ObservedGeneration:
 
     def describe_still(self, what: str = "steering") -> str:
         """What to say if nothing moved as requested."""
+        if not self.strayed and self.answers_moved:
+            return f"{what} moved the stream at no block, and yet changed the answers"
         if not self.strayed:
             return f"{what} changed nothing"
         block, row, position = self.strayed[0]

@@ -67,7 +67,8 @@ def observe_generation(
     observed = at_places(run.judgment, run.seen, rows, run.ids, len(run.trace.calls))
     if observed.moved_tokens or not observed.wrong:
         return observed
-    return replace(observed, strayed=strayed(run))
+    plain = tool.generate(model, batch, [], new_tokens)
+    return replace(observed, strayed=strayed(run), answers_moved=not run.ids.equal(plain))
 
 
 def trace_generation(

@@ -30,7 +30,7 @@ class Clause:
 _ROWS = {
     Stage.PREFLIGHT: (
         ("P0", "contract", "types, sites, shapes, dtypes, devices and memory of what comes back are as documented"),
-        ("P1", "location", "the tensor returned for a site is that tensor and no other, up to rounding"),
+        ("P1", "location", "the tensor returned for any offered site is that tensor and no other, up to rounding"),
         ("P2", "shape", "[batch, seq, hidden] for one prompt and for several"),
         ("P3", "dtype", "activations come in the model's own dtype; float32 only after the suite's cast"),
         ("P4", "token position", "last real token, with padding on either side; ids equal the chat template's"),

@@ -73,6 +73,15 @@ def why_not(tool: "Tool", spec: "ModelSpec", need: Need) -> str | None:
     return next(filter(None, refusals), None)
 
 
+def readable(tool: "Tool", spec: "ModelSpec") -> list[Site]:
+    """Every site of the model that the tool offers to read, by block; there is one final norm, which the last block names."""
+    if not has_method(tool, "read"):
+        return []
+    sites = (Site(stream, layer) for layer, stream in product(range(spec.layers), STREAMS))
+    once = [site for site in sites if site.stream != "final_norm" or site.layer == spec.layers - 1]
+    return [site for site in once if not _problem(spec, site, "read") and answer_of(tool, spec, site, "read") is None]
+
+
 def _refusal(tool: "Tool", spec: "ModelSpec", action: Action, sites: Sequence[Site]) -> str | None:
     if sites and not has_method(tool, action):
         return f"{tool.name} has no method {METHODS[action]}"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from steering_core.localize import localize_tensor
+from steering_core.localize import localize_beside, localize_tensor
 from steering_core.models.sites import Site
 from steering_core.tests.localize.test_localize import REQUESTED, localized, model_of, reads_of
 from steering_core.tests.wrong_returns import Reads
@@ -60,3 +60,20 @@ def test_another_tensor_is_not_as_requested(change: Any) -> None:
     assert not localized("qwen2", reads, change(reads("resid_post", 1))).as_requested
     assert not localized("qwen2", reads, change(reads("resid_post", 0))).as_requested
     assert not localized("qwen2", reads, reads("resid_post", 0)).as_requested
+
+
+def test_beside_the_expected_values_rounding_needs_no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, model = reads_of("qwen2", 3, "left"), model_of("qwen2")
+    expected, searched = reads("resid_post", 1), list[Tensor]()
+    monkeypatch.setattr("steering_core.localize.localize_tensor", lambda *given: searched.append(given[-1]))
+
+    near, same = (
+        localize_beside(model, reads.batch, REQUESTED, each, expected)
+        for each in (rounded(reads, REQUESTED, 1), expected.clone())
+    )
+    assert searched == []
+    assert (near.as_requested, near.bit_equal, near.site) == (True, False, REQUESTED)
+    assert (same.as_requested, same.bit_equal) == (True, True)
+    for other in (expected.half().float(), expected * 1.0001, expected.where(torch.arange(9)[None, :, None] != 8, 0)):
+        localize_beside(model, reads.batch, REQUESTED, other, expected)
+        assert searched.pop() is other, "more than rounding: the model is searched"

@@ -158,6 +158,34 @@ def test_observed_steering_and_benchmarks_use_the_extraction_prompts(experiment:
     assert ["off by one block" in sentence for sentence in sentences] == [True, True, True, False]
 
 
+def test_captures_are_the_inputs_of_the_next_module_and_the_suites_own(experiment: Experiment) -> None:
+    sites, batch = [Site("v", 0), SITE, Site("resid_post", 2), Site("attn_out", 2)], experiment.some
+    attention = []
+    hook = experiment.model.blocks[2].self_attn.register_forward_hook(
+        lambda m, args, output: attention.append(output[0])
+    )
+
+    captures = experiment.captures(batch, sites)
+    hook.remove()
+
+    truth = experiment.truth(batch)
+    assert set(captures) == {*sites}
+    assert torch.equal(captures[SITE], truth[SITE.layer + 1])
+    assert torch.equal(captures[sites[2]], truth[3])
+    assert torch.equal(captures[sites[3]], attention[0])
+    assert experiment.captures(batch, sites[:1]).keys() == {sites[0]}
+
+
+def test_the_sites_of_a_tool_are_asked_for_once(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = find_tool("hooks")
+    sites = experiment.readable(tool)
+    monkeypatch.setattr(type(tool), "supports", lambda *_: "no more")
+
+    assert experiment.readable(tool) == sites
+    assert len(sites) == 3 * 9 + 1
+    assert experiment.readable(find_tool("nnsight"))[0] == Site("resid_pre", 0)
+
+
 def test_localized_names_the_tensor(experiment: Experiment) -> None:
     earlier = Site("resid_post", 0)
     wrong = find_tool("hooks").read(experiment.model, experiment.extraction, [earlier])[earlier]

@@ -11,7 +11,7 @@ from torch import Tensor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch, pad
-from steering_core.observe.fault_injection import planted_at
+from steering_core.observe.fault_injection import memory_of_block, planted_at
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.tests.random_models import FAMILIES, random_model
 from steering_core.tests.steering_styles import rows_of
@@ -97,3 +97,28 @@ def test_the_plant_has_its_size_in_every_family(family: str) -> None:
         vector, gain = gained(family, read)
         assert torch.allclose(gain[:2], vector.expand(2, -1), atol=1e-3)
         assert gain[2:].abs().max() < 1e-3
+
+
+INSIDE = ("resid_pre", "attn_out", "mlp_contrib", "k", "v", "resid_mid", "resid_post", "final_norm")
+
+
+@pytest.mark.parametrize("family", ["qwen2", "gpt2", "phi3"])
+@pytest.mark.parametrize("stream", INSIDE)
+def test_the_memory_of_a_block_is_that_of_every_stream(family: str, stream: str) -> None:
+    model, held = random_model(family), list[Tensor]()
+    make_traceable(model)
+    site = Site(stream, BLOCK)
+    tap, columns = model.architecture.tap(site), model.columns(site)
+
+    def hold(module: Any, args: Any, output: Any = None) -> None:
+        value = args[0] if tap.side == "input" else output
+        held.append((value[0] if isinstance(value, tuple) else value)[..., columns])
+
+    module = model.module_at(tap.path)
+    register = module.register_forward_pre_hook if tap.side == "input" else module.register_forward_hook
+    with memory_of_block(model, BLOCK) as addresses, register(hold), model.inference():
+        model.module(**pad(HARMFUL, 0).inputs())
+        copied = held[0].clone()
+
+    assert held[0].untyped_storage().data_ptr() in addresses
+    assert copied.untyped_storage().data_ptr() not in addresses

@@ -134,3 +134,56 @@ def test_what_arrives_of_an_addition(style: str, inside: bool) -> None:
     too_much = observe_arrival(wrong, model, rows(), edit)  # type: ignore[arg-type]
     assert (too_much.inside, too_much.declared) == (inside, False)
     assert torch.allclose(too_much.after - too_much.before, (3 * edit.vector).expand(len(arrived.after), -1), atol=1e-3)
+
+
+class HalfInside:
+    """Adds the vector inside the block, to what its MLP returns, for the first row, and at its output for the others."""
+
+    name = "half inside"
+
+    def generate(self, model: Any, batch: Any, edits: Any, new: int) -> Any:
+        """One edit, of the prompt alone."""
+        block, shift = model.blocks[edits[0].site.layer], edits[0].vector * edits[0].coefficient
+        real, first = batch.mask[..., None].float(), (torch.arange(len(batch.ids)) == 0)[:, None, None]
+        handles = [
+            module.register_forward_hook(lambda module, args, output, rows=rows: output + real * rows * shift)
+            for module, rows in ((block.mlp, first), (block, ~first))
+        ]
+        ids = model.module.generate(batch.ids, attention_mask=batch.mask, generation_config=model.decoding(new))
+        for handle in handles:
+            handle.remove()
+        return ids[:, batch.ids.shape[1] :]
+
+
+def test_rows_that_are_steered_between_blocks_are_right_beside_rows_that_are_steered_inside() -> None:
+    model = random_model("qwen2")
+    make_traceable(model)
+
+    arrived = observe_arrival(HalfInside(), model, rows(), edits_for(model)[0])  # type: ignore[arg-type]
+
+    assert (arrived.inside, arrived.declared) == (True, True)
+    assert arrived.max_abs < 1e-4
+
+
+class SteersTheHead:
+    """Changes what the final norm returns: no block sees it."""
+
+    name = "steers the head"
+
+    def generate(self, model: Any, batch: Any, edits: Any, new: int) -> Any:
+        """Another answer whenever anything is to be edited."""
+        norm = model.module_at(model.architecture.final_norm)
+        handle = norm.register_forward_hook(lambda module, args, output: output - 9 * output.flip(-1) * bool(edits))
+        ids = model.module.generate(batch.ids, attention_mask=batch.mask, generation_config=model.decoding(new))
+        handle.remove()
+        return ids[:, batch.ids.shape[1] :]
+
+
+def test_answers_that_change_without_the_stream_are_said_to() -> None:
+    model = random_model("qwen2")
+    make_traceable(model)
+
+    generation = observe_generation(SteersTheHead(), model, rows(), edits_for(model), NEW)  # type: ignore[arg-type]
+
+    assert (generation.moved_tokens, generation.strayed, generation.answers_moved) == (0, [], True)
+    assert generation.describe_still() == "steering moved the stream at no block, and yet changed the answers"

@@ -6,10 +6,10 @@ import pytest
 
 from steering_core.errors import SuiteError, ToolUnsupported
 from steering_core.models.registry import ModelSpec
-from steering_core.models.sites import Site
+from steering_core.models.sites import STREAMS, Site
 from steering_core.tests.random_models import random_spec
 from steering_core.tools.adapters.hooks import Hooks
-from steering_core.tools.offers import Need, Offers, why_not
+from steering_core.tools.offers import Need, Offers, readable, why_not
 
 SITE, LAST = Site("resid_post", 1), Site("resid_post", 2)
 LLAMA = random_spec("llama")
@@ -99,3 +99,14 @@ def test_offers_of_another_kind_are_refused() -> None:
 
     with pytest.raises(SuiteError, match=r"offers of reader is a dict .*; an Offers is needed"):
         refusal(tool, Need(claims=("no_cache",)))
+
+
+def test_readable_sites_are_those_that_model_and_tool_have() -> None:
+    everything = readable(Hooks(), LLAMA)
+    streams = {site.stream for site in everything}
+
+    assert len(everything) == len(set(everything)) == 3 * 9 + 1
+    assert streams == {*STREAMS}
+    assert [site for site in everything if site.stream == "final_norm"] == [Site("final_norm", 2)]
+    assert readable(Reader(), LLAMA) == [site for site in everything if site != LAST]
+    assert readable(Steerer(), LLAMA) == []
