@@ -12,7 +12,7 @@ from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE, PROGRAMS
 from parity.meta.child_process import in_child
 from parity.meta.fault_matrix import blocks, mismatches, senseless, shown, signs
-from parity.plugin.harness import LoadedCheckpoint, list_checks, run_checks
+from parity.plugin.harness import Check, LoadedCheckpoint, list_checks, run_checks
 from steering_core.records.audit import audit
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
@@ -35,14 +35,20 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Loade
 def records_with(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
     """The records of a tool, of a run whose model or prompts are faulty, or of the audit of faulty records."""
     if fault.file in DAMAGING:
-        return in_child(lambda: run_checks(checkpoint.experiment(), fault.spec))
+        return in_child(lambda: run_checks(checkpoint.experiment(), fault.spec, wanted_for(fault)))
     if fault.is_tool:
-        return run_checks(checkpoint.experiment(), fault.spec)
+        return run_checks(checkpoint.experiment(), fault.spec, wanted_for(fault))
     make = getattr(import_module(f"fixtures.faults.{fault.file}"), fault.name)
     if fault.file == "records":
         return list(audit(make(correct_run(checkpoint))))
     model, prompts = make(checkpoint.model, checkpoint.prompts)
     return run_checks(checkpoint.experiment(model, prompts), "hooks", lambda check: check.judges_run, gated=False)
+
+
+def wanted_for(fault: Fault) -> Callable[[Check], bool]:
+    """Random programs would find most faults: they are run for those that nothing else finds, which keeps this short."""
+    unneeded = {*PROGRAMS.values()} - {*fault.caught_by}
+    return lambda check: check.judges_tools and check.clause not in unneeded
 
 
 def correct_run(checkpoint: LoadedCheckpoint) -> Run:

@@ -34,9 +34,12 @@ class ProgramJudge:
 
     def judged(self, tool: Tool, call: Read | Generate, program: Program) -> str | None:
         """None, or what was wrong in a call. Calls of the other kind are only made: another clause judges them."""
-        if isinstance(call, Read):
-            return self._read(tool, call) if program.kind == "reading" else self.made(tool, call)
-        return self._generate(tool, call, program) if program.kind == "steering" else self.made(tool, call)
+        if isinstance(call, Read) and program.kind == "reading":
+            return self._read(tool, call)
+        if isinstance(call, Generate) and program.kind == "steering":
+            return self._generate(tool, call, program)
+        self.made(tool, call)
+        return None
 
     def made(self, tool: Tool, call: Read | Generate) -> None:
         """Make a call, whatever it answers."""
