@@ -11,10 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 from steering_core.errors import SuiteError
@@ -31,13 +33,18 @@ PATIENCE = 5.0
 """Seconds that an ended process has to say how it ended."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Started:
-    """A tool's process: its id, the connection to it, and the end of a pipe where its output arrives."""
+    """A tool's process: the connection to it, the end of a pipe where its output arrives, and how to learn its id."""
 
-    pid: int
     connection: socket.socket
     output: int
+    identify: Callable[[], int]
+
+    @cached_property
+    def pid(self) -> int:
+        """The process's id; SuiteError if it was never started."""
+        return self.identify()
 
 
 class Starter(Protocol):
@@ -87,32 +94,52 @@ class Forks:
         self.owned = owned
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.connect(address)
+        self.requested, self.pids = 0, list[int]()
+        self.lock = threading.Lock()  # a message and its answer are not mixed up with another thread's
 
     def start(self, tool: str) -> Started:
-        """A fork for a tool; waits until the server has imported its libraries."""
+        """A fork for a tool; it answers once the server has imported its libraries."""
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
         request = {"tool": tool, "folder": os.getcwd(), "environment": environment(), "path": sys.path}
         try:
-            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), write])
-            answer = self.control.recv(MESSAGE)
-        except OSError:
-            answer = b""
+            with self.lock:
+                number, self.requested = self.requested, self.requested + 1
+                with suppress(OSError):  # the answer will be missing
+                    socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), write])
         finally:
             theirs.close()
             os.close(write)
-        if not answer:
-            raise SuiteError("fork-server", "the process that tools are forked from has ended", "run again")
-        return Started(int(json.loads(answer)["pid"]), ours, read)
+        return Started(ours, read, partial(self._pid, number))
 
     def status(self, pid: int) -> int | None:
         """The exit status of a fork, negative for a signal; None while it runs."""
-        with suppress(OSError):
+        with self.lock, suppress(OSError, SuiteError):
+            self._take_pids(self.requested)
             self.control.send(json.dumps({"status": pid}).encode())
-            if answer := self.control.recv(MESSAGE):
-                status: int | None = json.loads(answer)["status"]
-                return status
+            status: int | None = self._answer()["status"]
+            return status
         return None
+
+    def _pid(self, number: int) -> int:
+        with self.lock:
+            self._take_pids(number + 1)
+            return self.pids[number]
+
+    def _take_pids(self, count: int) -> None:
+        """Forks are answered in the order in which they were asked for."""
+        while len(self.pids) < count:
+            self.pids.append(int(self._answer()["pid"]))
+
+    def _answer(self) -> dict[str, Any]:
+        try:
+            data = self.control.recv(MESSAGE)
+        except OSError:
+            data = b""
+        if not data:
+            raise SuiteError("fork-server", "the process that tools are forked from has ended", "run again")
+        answer: dict[str, Any] = json.loads(data)
+        return answer
 
     def close(self) -> None:
         """End the connection: the server ends what was started over it."""
@@ -144,7 +171,7 @@ class Programs:
             theirs.close()
             os.close(write)
         self.running[process.pid] = process
-        return Started(process.pid, ours, read)
+        return Started(ours, read, lambda: process.pid)
 
     def status(self, pid: int) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
