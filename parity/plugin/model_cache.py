@@ -14,7 +14,8 @@ from parity.plugin.needs import needs_of
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.request.weights import RANDOM_TOKENIZER, source_of, tokenizer_of
 from parity.plugin.session_state import CONTEXT, MATRIX
-from parity.plugin.tool_processes import ToolProcesses
+from parity.plugin.tool_processes import ToolProcesses, families
+from steering_core.hosts.starting import modules_of, preload
 
 
 class ModelCache:
@@ -26,6 +27,7 @@ class ModelCache:
         self.loaded: Measurements | Exception | None = None
         self.ahead = Ahead(config, self.matrix.tools, self.context)
         self.processes = ToolProcesses(config, self.matrix, self.ahead.turn.waiting)
+        preload(["steering_core.measure.experiment", *modules_of(families(self.matrix))])
 
     def measurements(self, key: str) -> Measurements:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""

@@ -4,6 +4,7 @@ Importing this file imports no torch: the server can be started first, and impor
 """
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib import import_module
 from typing import Any, Protocol
 
 from steering_core.errors import SuiteError
@@ -71,7 +73,7 @@ class ForkServer:
         environment variables, for those that are read when a library is loaded."""
         self.folder = tempfile.TemporaryDirectory(prefix="tools-")
         self.address = os.path.join(self.folder.name, "socket")
-        modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families), *libraries]
+        modules = [*modules_of(families), *libraries]
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self.address)
             listener.listen(64)
@@ -193,6 +195,24 @@ def default_starter(families: Sequence[str] = (), *, fresh: bool = False) -> Sta
         return Forks(address)
     server = ForkServer(families)
     return Forks(server.address, owned=server)
+
+
+def modules_of(families: Sequence[str]) -> list[str]:
+    """What a process needs to load models of these families of transformers."""
+    return [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families)]
+
+
+def preload(names: Sequence[str]) -> None:
+    """Import modules, and keep what they hold from the garbage collector: looking through all of it takes it longer than
+    a read takes a tool, and in a fork copies the memory that is shared."""
+    gc.disable()
+    try:
+        for name in names:
+            with suppress(ImportError):  # of another version of transformers: it is imported when it is needed
+                import_module(name)
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def settle() -> None:
