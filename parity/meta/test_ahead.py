@@ -1,10 +1,12 @@
 """Checks of different tools run side by side, and no tool can tell."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from parity.meta.forked_runs import ForkedRuns
+from parity.meta.forked_runs import ForkedRuns, wait_for
 
 TOOLS = """
 import itertools, os, time
@@ -38,6 +40,16 @@ class First(Hooks):
 
 class Second(First):
     me, other = "second", "first"
+
+class Hangs(Hooks):
+    name = "hangs"
+
+    def read(self, model, batch, sites):
+        (HERE / f"{os.getpid()}.pid").touch()
+        time.sleep(3600)
+
+class HangsToo(Hangs):
+    name = "hangs too"
 """
 
 
@@ -86,3 +98,14 @@ def test_a_check_that_fails_fails_as_if_pytest_had_called_it(runs: ForkedRuns, t
     assert "def test_shape(" in printed, "the traceback starts at the check"
     assert "ahead.py" not in printed
     assert "1 failed, 1 passed" in printed
+
+
+def test_ctrl_c_ends_a_run_in_which_several_tools_hang(runs: ForkedRuns, tools: Path, tmp_path: Path) -> None:
+    both = [word for name in ("Hangs", "HangsToo") for word in ("--tool", f"{tools}:{name}")]
+    run = runs.start(*check(*both, folder=tmp_path / "run"), "-k", "shape and batch1", log=tmp_path / "log")
+    assert wait_for(lambda: len([*tmp_path.glob("*.pid")]) == 2, run)
+
+    os.kill(run, signal.SIGINT)
+
+    assert runs.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert [path for path in tmp_path.glob("*.pid") if Path(f"/proc/{path.stem}").exists()] == []
