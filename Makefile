@@ -14,7 +14,7 @@ test: .venv/installed
 # The long forms of tests that draw at random; `make test` runs short ones.
 campaign: .venv/installed
 	PARITY_KILLS=40 $(BIN)/python -m pytest parity/meta/test_resume.py -n 2 -q
-	$(BIN)/python -m parity.meta.mutation_campaign
+	$(BIN)/python -m parity.meta.mutation_campaign --sample 300 --workers 2 --minutes 60
 
 lint: .venv/installed
 	$(BIN)/ruff check .

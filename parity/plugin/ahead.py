@@ -19,7 +19,6 @@ from parity.plugin.check_records import recording
 from parity.plugin.conducting import conducting
 from parity.plugin.context import CheckContext
 from parity.plugin.gate import is_preflight
-from parity.plugin.session_state import STEP
 
 IN_SEQUENCE = ("in_process", "usepdb", "trace", "setuponly", "budget_usd")
 """Options under which nothing is done before pytest comes to it."""
@@ -54,6 +53,10 @@ class Step:
     ahead: bool
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
+
+
+STEP = pytest.StashKey[Step]()
+"""On the item of a check that was run before pytest came to it."""
 
 
 class Ahead:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import pytest
+
 from parity.plugin.arguments import Draft, Experiment, Halves, SideEffects, SteeringMeasurements, Tool
 from parity.plugin.needs import reason_not_offered
 
@@ -127,6 +129,10 @@ class CheckContext:
         elsewhere = {"stack": tool.description["stack"]} if tool.elsewhere else {}
         self.record.provenance.setdefault("tools", {})[tool.name] = {**tool.description["origin"], **elsewhere}
         return tool
+
+
+CONTEXT = pytest.StashKey[CheckContext]()
+"""On a check's item: what it is given."""
 
 
 def peak_memory(measurements: Measurements) -> int:

@@ -1,20 +1,23 @@
 """pytest hooks of the measuring side: options, parametrization, order, gate, and one record per check."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
+from parity.plugin.ahead import STEP
 from parity.plugin.cells import parameters, register_markers
-from parity.plugin.check_records import finish, recording
+from parity.plugin.check_records import draft_of, finish, recording
 from parity.plugin.conducting import conducting
+from parity.plugin.context import CONTEXT
 from parity.plugin.gate import block, remember
 from parity.plugin.planning import arrange
 from parity.plugin.request.options import add_options
 from parity.plugin.request.resume import settle_request
 from parity.plugin.request.run_matrix import build_run_matrix
 from parity.plugin.request.weights import check_sources
-from parity.plugin.session_state import CONTEXT, FAILED, MATRIX, PASSED, STEP
+from parity.plugin.session_state import FAILED, MATRIX, PASSED
 from parity.plugin.tool_processes import share_servers
 from steering_core.errors import SuiteError
 from steering_core.records.record import Outcome
@@ -79,14 +82,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
     """Called for the check itself: writes its outcome, and turns a check that compared nothing into an error; asks first
     whether the tools offer what it needs. A check that has been run already only ends here as it did."""
     __tracebackhide__ = True
-    context = pyfuncitem.stash.get(CONTEXT, None)
-    if context is None:
+    record, context = draft_of(pyfuncitem), pyfuncitem.stash.get(CONTEXT, None)
+    if record is None:
         return None
     if step := pyfuncitem.stash.get(STEP, None):
         if step.error:
             raise step.error
         return True
-    with recording(context.record), conducting(context):
+    with recording(record), conducting(context) if context else nullcontext():
         pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
     return True
 

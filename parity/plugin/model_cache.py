@@ -9,11 +9,11 @@ import pytest
 from parity.plugin.ahead import Ahead
 from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
-from parity.plugin.context import CheckContext, Measurements
+from parity.plugin.context import CONTEXT, CheckContext, Measurements
 from parity.plugin.needs import needs_of
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.request.weights import RANDOM_TOKENIZER, source_of, tokenizer_of
-from parity.plugin.session_state import CONTEXT, MATRIX
+from parity.plugin.session_state import MATRIX
 from parity.plugin.tool_processes import ToolProcesses, families
 from steering_core.hosts.starting import modules_of, preload
 

@@ -1,16 +1,10 @@
 """What the plugin keeps on pytest's config and items, under typed keys."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from parity.plugin.request.run_matrix import RunMatrix
 from steering_core.records.draft import Draft
 from steering_core.records.record import Cell
-
-if TYPE_CHECKING:
-    from parity.plugin.ahead import Step
-    from parity.plugin.context import CheckContext
 
 MATRIX = pytest.StashKey[RunMatrix]()
 """The run that the command line asks for."""
@@ -20,10 +14,6 @@ NEEDS_DIRECTIONS = pytest.StashKey[bool]()
 """Whether a check of this session needs directions; preflight alone does not."""
 RECORD = pytest.StashKey[Draft | None]()
 """The record that a check writes to; None for tests that are not checks."""
-CONTEXT = pytest.StashKey["CheckContext"]()
-"""What a check is given."""
-STEP = pytest.StashKey["Step"]()
-"""How a check ended that was run before pytest came to it."""
 FAILED = pytest.StashKey[dict[str, str]]()
 """Model key -> the first failed preflight cell and its sentence."""
 PASSED = pytest.StashKey[set[str]]()
