@@ -23,7 +23,16 @@ TIMES = ("started", "wall_seconds", "peak_memory_bytes")
 CHECKS = "(preflight or directions) and not r1"
 ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", CHECKS, "--tools", "hooks,nnsight", "--repeats", "1")
 WAIT = "wait for it, or choose another --run-dir"
-TWO = ("parity", "-m", "tiny", "-q", "-k", "preflight_site", "--tools", "hooks")
+TWO = (
+    "parity",
+    "-m",
+    "tiny_qwen2 or tiny_gemma2 or tiny_llama or tiny_gpt2",
+    "-q",
+    "-k",
+    "preflight_site",
+    "--tools",
+    "hooks",
+)
 
 
 @pytest.fixture(scope="module")
