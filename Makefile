@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: parity test lint clean
+.PHONY: parity test campaign lint clean
 
 parity: .venv/installed
 	$(BIN)/python -m pytest parity
@@ -10,6 +10,11 @@ parity: .venv/installed
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2
 	$(BIN)/python -m pytest parity/meta -n 2 -q
+
+# The long forms of tests that draw at random; `make test` runs short ones.
+campaign: .venv/installed
+	PARITY_KILLS=40 $(BIN)/python -m pytest parity/meta/test_resume.py -n 2 -q
+	$(BIN)/python -m parity.meta.mutation_campaign --sample 300 --workers 2 --minutes 60
 
 lint: .venv/installed
 	$(BIN)/ruff check .

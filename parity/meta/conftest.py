@@ -1,5 +1,6 @@
 """Real runs for the meta tests, and the fault matrix: rows are collected from all workers and printed at the end."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ def load_and_log(self, key):
     return load(self, key)
 ModelCache._open = load_and_log
 """
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""For torch's threads, where a fault asks for more of them than there are cores: those that wait must not keep the others
+from running. Read when torch is first imported."""
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"
 

@@ -1,6 +1,7 @@
 """A run that is killed at any moment resumes where it stopped: no finished cell is lost, none is run again."""
 
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -13,7 +14,8 @@ from parity.meta.forked_runs import ForkedRuns, wait_for
 from steering_core.errors import UsageProblem
 from steering_core.records.journal import Journal
 
-KILLS = 20
+KILLS = int(os.environ.get("PARITY_KILLS", "8"))
+"""`make campaign` asks for more."""
 SEEDS = (20, 21)
 """One run per seed, so that neither ends before its last kill."""
 SHORT, LONG = 0.03, 1.5
@@ -21,7 +23,16 @@ TIMES = ("started", "wall_seconds", "peak_memory_bytes")
 CHECKS = "(preflight or directions) and not r1"
 ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", CHECKS, "--tools", "hooks,nnsight", "--repeats", "1")
 WAIT = "wait for it, or choose another --run-dir"
-TWO = ("parity", "-m", "tiny", "-q", "-k", "preflight_site", "--tools", "hooks")
+TWO = (
+    "parity",
+    "-m",
+    "tiny_qwen2 or tiny_gemma2 or tiny_llama or tiny_gpt2",
+    "-q",
+    "-k",
+    "preflight_site",
+    "--tools",
+    "hooks",
+)
 
 
 @pytest.fixture(scope="module")

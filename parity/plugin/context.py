@@ -4,7 +4,9 @@ import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pytest
 
 from parity.plugin.arguments import (
     Draft,
@@ -21,6 +23,8 @@ from parity.plugin.needs import reason_not_offered
 if TYPE_CHECKING:
     from steering_core.hosts.hosted_tool import HostedTool
     from steering_core.hosts.pool import Hosts, LocalHosts
+
+Value = TypeVar("Value")
 
 
 @dataclass(eq=False)
@@ -59,6 +63,19 @@ class Measurements:
         return ProgramRuns(self.experiment, **settings, corpus=read_programs(PROGRAMS))
 
 
+class once(Generic[Value]):  # noqa: N801 - a decorator
+    """A property computed on first use. Unlike Python 3.11's `cached_property` it holds no lock meanwhile: one thread may
+    wait for its tool there, and another thread for its own."""
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self.compute = compute
+
+    def __get__(self, instance: Any, owner: type) -> Value:
+        value: Value = self.compute(instance)
+        vars(instance)[self.compute.__name__] = value
+        return value
+
+
 @dataclass(eq=False)
 class CheckContext:
     """One check on one cell: an attribute for each argument that a check may ask for.
@@ -75,10 +92,14 @@ class CheckContext:
     repeats: int
     needs: tuple[str, ...] = ()
 
-    @cached_property
+    @once
     def measurements(self) -> Measurements:
         """Those of the cell's model; its provenance goes into the record."""
+        import torch
+
         measurements = self.open_model()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
         self.record.provenance.update(measurements.experiment.provenance())
         self.record.peak = partial(peak_memory, measurements)
         return measurements
@@ -98,7 +119,7 @@ class CheckContext:
         """Steering under independent observation."""
         return self.measurements.steering
 
-    @cached_property
+    @once
     def interference(self) -> Interference:
         """Reading beside a user's hook, and beside a second model."""
         from steering_core.measure.interference import Interference
@@ -110,17 +131,17 @@ class CheckContext:
         """Random programs of reads and steered generations."""
         return self.measurements.programs
 
-    @cached_property
+    @once
     def tool(self) -> Tool:
         """The tool under test."""
         return self.construct(self.chosen[0])
 
-    @cached_property
+    @once
     def tools(self) -> tuple[Tool, Tool]:
         """The two tools of a pair."""
         return self.construct(self.chosen[0]), self.construct(self.chosen[1])
 
-    @cached_property
+    @once
     def every_tool(self) -> list[Tool]:
         """All compared tools that offer what the check needs."""
         tools = map(self.construct, self.compared)
@@ -131,7 +152,7 @@ class CheckContext:
         """The tools that the cell names: one, the two of a pair, or none."""
         return self.tools if len(self.chosen) == 2 else (self.tool,) if self.chosen else ()
 
-    @cached_property
+    @once
     def halves(self) -> Halves:
         """What the tool under test offers at the sites of the run."""
         needs = ("read", "generate")
@@ -143,6 +164,10 @@ class CheckContext:
         elsewhere = {"stack": tool.description["stack"]} if tool.elsewhere else {}
         self.record.provenance.setdefault("tools", {})[tool.name] = {**tool.description["origin"], **elsewhere}
         return tool
+
+
+CONTEXT = pytest.StashKey[CheckContext]()
+"""On a check's item: what it is given."""
 
 
 def peak_memory(measurements: Measurements) -> int:

@@ -14,11 +14,9 @@ from parity.plugin.arguments import (
     SteeringMeasurements,
     Tool,
 )
-from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
 from parity.plugin.context import CheckContext
 from parity.plugin.model_cache import ModelCache
-from parity.plugin.needs import needs_of
 
 
 @pytest.fixture(scope="session")
@@ -39,21 +37,16 @@ def record(request: pytest.FixtureRequest) -> Draft:
 
 @pytest.fixture
 def context(request: pytest.FixtureRequest, model_cache: ModelCache, record: Draft) -> CheckContext:
-    """Everything that the check may ask for."""
-    matrix, params = model_cache.matrix, request.node.callspec.params
-    chosen, needs = tools_in(params), needs_of(request.node.function, params)
-    return CheckContext(
-        record, lambda: model_cache.measurements(record.cell.model), chosen, matrix.tools, matrix.repeats, needs
-    )
+    """Everything that the check may ask for; it may have been run already, beside those of other tools."""
+    record.restart_clock()
+    context = model_cache.context(request.node)
+    model_cache.ahead.reach(request.node, context)
+    return context
 
 
 @pytest.fixture
 def experiment(context: CheckContext, model_key: str) -> Experiment:
     """One model with its settings, prompts and store."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
     return context.experiment
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from parity.plugin.ahead import STEP
 from parity.plugin.cells import parameters, register_markers
 from parity.plugin.check_records import draft_of, finish, recording
 from parity.plugin.conducting import conducting
+from parity.plugin.context import CONTEXT
 from parity.plugin.gate import block, remember
 from parity.plugin.planning import arrange
 from parity.plugin.request.options import add_options
@@ -82,14 +84,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     block(item)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[Any]:
-    """Called around the check itself: writes its outcome, and turns a check that compared nothing into an error; asks
-    first whether the tools offer what it needs."""
-    record = draft_of(pyfuncitem)
-    context: Any = pyfuncitem.funcargs.get("context")
-    with recording(record) if record else nullcontext(), conducting(context) if context else nullcontext():
-        return (yield)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """Called for the check itself: writes its outcome, and turns a check that compared nothing into an error; asks first
+    whether the tools offer what it needs. A check that has been run already only ends here as it did."""
+    __tracebackhide__ = True
+    record, context = draft_of(pyfuncitem), pyfuncitem.stash.get(CONTEXT, None)
+    if record is None:
+        return None
+    if step := pyfuncitem.stash.get(STEP, None):
+        if step.error:
+            raise step.error
+        return True
+    with recording(record), conducting(context) if context else nullcontext():
+        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)

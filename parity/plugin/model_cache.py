@@ -1,16 +1,22 @@
 """The one loaded model of a process, and how the command line asks for it to be loaded."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from parity.plugin.context import Measurements
+from parity.plugin.ahead import Ahead
+from parity.plugin.cells import tools_in
+from parity.plugin.check_records import draft_of
+from parity.plugin.context import CONTEXT, CheckContext, Measurements
+from parity.plugin.needs import needs_of
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.request.weights import RANDOM_TOKENIZER, source_of, tokenizer_of
 from parity.plugin.session_state import MATRIX
-from parity.plugin.tool_processes import ToolProcesses
+from parity.plugin.tool_processes import ToolProcesses, families
+from steering_core.hosts.starting import modules_of, preload
 
 CHECKED_PROMPTS = 4
 """Extraction prompts on which a model must show, when it is opened, that exact arithmetic holds for it."""
@@ -23,8 +29,10 @@ class ModelCache:
         self.config, self.matrix = config, config.stash[MATRIX]
         self.key = ""
         self.loaded: Measurements | Exception | None = None
-        self.processes = ToolProcesses(config, self.matrix)
+        self.ahead = Ahead(config, self.matrix.tools, self.context)
+        self.processes = ToolProcesses(config, self.matrix, self.ahead.turn.waiting)
         self.arithmetic = ExitStack()
+        preload(["steering_core.measure.experiment", *modules_of(families(self.matrix))])
 
     def measurements(self, key: str) -> Measurements:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""
@@ -41,8 +49,19 @@ class ModelCache:
             raise self.loaded
         return self.loaded
 
+    def context(self, item: pytest.Function) -> CheckContext:
+        """What a check is given, made once."""
+        if CONTEXT not in item.stash:
+            record, params = draft_of(item), item.callspec.params
+            assert record is not None, "a check needs a clause marker"
+            chosen, needs = tools_in(params), needs_of(item.function, params)
+            matrix, open_model = self.matrix, partial(self.measurements, record.cell.model)
+            item.stash[CONTEXT] = CheckContext(record, open_model, chosen, matrix.tools, matrix.repeats, needs)
+        return item.stash[CONTEXT]
+
     def close(self) -> None:
         """Release the loaded model and end the tools' processes."""
+        self.ahead.stop(self.processes.kill)
         self.loaded = None
         self.processes.close()
         self.arithmetic.close()

@@ -3,6 +3,8 @@ repeat."""
 
 import os
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,8 @@ from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import NEEDS_DIRECTIONS
 from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer, default_starter
 from steering_core.tools.spec import ToolSpec
+
+Waiting = Callable[[], AbstractContextManager[Any]]
 
 
 def share_servers(config: pytest.Config, matrix: RunMatrix) -> None:
@@ -38,8 +42,9 @@ def families(matrix: RunMatrix) -> list[str]:
 class ToolProcesses:
     """Starts them, tells them which model is measured, and ends them."""
 
-    def __init__(self, config: pytest.Config, matrix: RunMatrix) -> None:
-        self.config, self.matrix = config, matrix
+    def __init__(self, config: pytest.Config, matrix: RunMatrix, waiting: Waiting = nullcontext) -> None:
+        """waiting: entered while a tool's process is waited for."""
+        self.config, self.matrix, self.waiting = config, matrix, waiting
         self.hosts: Any = None
         self.fresh: Any = None
         self.running: list[Any] = []
@@ -55,6 +60,7 @@ class ToolProcesses:
         from steering_core.hosts.weights import can_share
 
         settings = {"timeout": self.config.getoption("tool_timeout"), "pythons": self.matrix.pythons}
+        settings["waiting"] = self.waiting
         if self.hosts is None:
             self.hosts = Hosts(self.starter, **settings)
         self.running = [self.hosts]
@@ -91,6 +97,11 @@ class ToolProcesses:
             return None
         texts = {ToolSpec.parse(text).label: text for text in self.matrix.tools}
         return FreshRepeat(self.matrix.repeats - 1, lambda label: self.fresh.tool(texts[label]))
+
+    def kill(self) -> None:
+        """End the tools' processes at once, whoever waits for them."""
+        for hosts in filter(None, (self.hosts, self.fresh)):
+            hosts.kill()
 
     def close(self) -> None:
         """End every process."""

@@ -6,7 +6,6 @@ from markupsafe import Markup
 
 from reports.page.agreement import list_components, list_pairs, noise_floor
 from reports.page.behavior import list_rates, sweeps
-from reports.page.figures import draw_agreement, draw_components, draw_rates, draw_sweep
 from reports.page.svg import Canvas
 from steering_core.records.record import Run
 
@@ -30,11 +29,15 @@ class Drawings:
 
 
 def draw_all(canvas: Canvas, run: Run) -> Drawings:
-    """Every figure that the records allow."""
+    """Every figure that the records allow; most runs of selected checks have none, and then matplotlib is not imported."""
+    if not (list_pairs(run) or list_rates(run) or list_components(run)):
+        return Drawings([], [], [], [])
     return Drawings(_agreement(canvas, run), _behavior(canvas, run), _sweeps(canvas, run), _components(canvas, run))
 
 
 def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
+    from reports.page.figures import draw_agreement
+
     drawings = []
     for model in run.plan.models:
         if pairs := [pair for pair in list_pairs(run) if pair.model == model]:
@@ -49,6 +52,8 @@ def _agreement(canvas: Canvas, run: Run) -> list[Drawing]:
 
 def _behavior(canvas: Canvas, run: Run) -> list[Drawing]:
     """The rates at the run's fixed strength; those of a sweep only if there is nothing else."""
+    from reports.page.figures import draw_rates
+
     fixed = [entry for entry in list_rates(run) if entry.strength is None] or list_rates(run)
     drawings = []
     for model in run.plan.models:
@@ -59,6 +64,8 @@ def _behavior(canvas: Canvas, run: Run) -> list[Drawing]:
 
 
 def _sweeps(canvas: Canvas, run: Run) -> list[Drawing]:
+    from reports.page.figures import draw_sweep
+
     return [
         Drawing(f"{model}: strength sweep through {tool} ({arm})", draw_sweep(canvas, rates))
         for (model, tool, arm), rates in sweeps(list_rates(run)).items()
@@ -67,6 +74,8 @@ def _sweeps(canvas: Canvas, run: Run) -> list[Drawing]:
 
 def _components(canvas: Canvas, run: Run) -> list[Drawing]:
     """Pairs whose directions are identical have nothing to draw; the table still lists them."""
+    from reports.page.figures import draw_components
+
     return [
         Drawing(f"{cell.model}: {cell.tool} minus {cell.other}", draw_components(canvas, cell.id, components))
         for cell, components in list_components(run)

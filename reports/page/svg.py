@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from hashlib import sha256
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 from markupsafe import Markup, escape
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from reports.untrusted import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LONGEST = 700
 INK, MUTED, PAPER = "#010101", "#020202", "#030303"
@@ -45,8 +45,12 @@ class Canvas:
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
 
-    def draw(self, name: str, title: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> Markup:
+    def draw(self, name: str, title: str, size: tuple[float, float], paint: Callable[["Figure"], None]) -> Markup:
         """Paint a figure of `size` inches and return it as one <svg>; `name` makes its ids unique within the page."""
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
         with mpl.rc_context(_SETTINGS):
             figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06, compress=True))
             paint(figure)

@@ -7,7 +7,7 @@ from steering_core.records.record import Plan, Record, Run
 
 PROTOCOL_MODELS = ("qwen7b", "gemma9b")
 """The models of the phase 1 protocol (section B); keys of the registry."""
-OWN_TOOL = ("--tool", "--tools")
+OWN_TOOL = ("--tool", "--tools", "--tool-python")
 """Options that name the tools of a run; a run of other models needs them too."""
 
 

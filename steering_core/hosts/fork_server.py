@@ -5,7 +5,6 @@ and gets {"pid": N}; or {"status": PID}, and gets the exit status (negative: a s
 so do its tools' processes; when the process that started the server goes, so does the server.
 """
 
-import gc
 import json
 import os
 import select
@@ -14,10 +13,9 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
-from importlib import import_module
 from typing import Any, NoReturn
 
-from steering_core.hosts.starting import MESSAGE, settle
+from steering_core.hosts.starting import MESSAGE, preload, settle
 
 
 class Server:
@@ -109,18 +107,9 @@ def _become_host(request: dict[str, Any], connection: int, output: int) -> NoRet
         os._exit(status)
 
 
-def preload(names: list[str]) -> None:
-    """Import what tools' processes need; nothing is imported before somebody connects."""
-    for name in ("steering_core.hosts.serve", *names):
-        with suppress(ImportError):  # of another version of transformers: it is imported when it is needed
-            import_module(name)
-    gc.collect()
-    gc.freeze()  # the collector of a tool's process leaves the imported libraries alone: their memory stays shared
-
-
 if __name__ == "__main__":
     settle()
     place = socket.socket(fileno=int(sys.argv[1]))
     select.select([place], [], [])
-    preload(sys.argv[2:])
+    preload(["steering_core.hosts.serve", *sys.argv[2:]])  # nothing is imported before somebody connects
     Server(place).run()

@@ -1,8 +1,8 @@
 """All tools of a run: which process each lives in, and which model it has open."""
 
 import gc
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -19,6 +19,7 @@ from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.tools.spec import ToolSpec
 
 Asked = Mapping[str, Any]
+Waiting = Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,8 @@ class Opening:
 class ToolHost:
     """The process of one tool. It opens the model before it is asked about it, and again after a restart."""
 
-    def __init__(self, process: ToolProcess, wanted: Opening | None) -> None:
-        self.process, self.wanted = process, wanted
+    def __init__(self, process: ToolProcess, wanted: Opening | None, waiting: Waiting = nullcontext) -> None:
+        self.process, self.wanted, self.waiting = process, wanted, waiting
         self.opened: Opening | None = None
         self.description: Any = None
         self.awaited: list[str] = []
@@ -61,23 +62,27 @@ class ToolHost:
         self._take_awaited()
         if request["do"] == "describe":
             if self.description is None:
-                self.description = value_of(self.process.ask(request))
+                self.description = value_of(self._answer(request))
             return self.description
         if self.process.started is None or self.opened is not self.wanted:
             assert self.wanted is not None, "no model was opened"
-            value_of(self.process.ask(self.wanted.message()))
+            value_of(self._answer(self.wanted.message()))
             self.opened = self.wanted
         if request["do"] == "supports":
             return self._supports(request)
-        answer = self.process.ask(request)
+        answer = self._answer(request)
         self.peak = max(self.peak, answer.get("peak", 0))
         return value_of(answer)
+
+    def _answer(self, request: Asked) -> dict[str, Any]:
+        with self.waiting():
+            return self.process.ask(request)
 
     def _supports(self, request: Asked) -> Any:
         """Asked once per model, site and action."""
         key = (self.opened, request["site"], request["action"])
         if key not in self.supported:
-            self.supported[key] = value_of(self.process.ask(request))
+            self.supported[key] = value_of(self._answer(request))
         return self.supported[key]
 
     def release(self) -> None:
@@ -94,7 +99,8 @@ class ToolHost:
         """The answers to what `begin` asked for."""
         awaited, self.awaited = self.awaited, []
         for what in awaited:
-            answer = self.process.receive()
+            with self.waiting():
+                answer = self.process.receive()
             if what == "describe":
                 self.description = answer.get("value")
             else:
@@ -105,11 +111,18 @@ class Hosts:
     """One process per tool, started when it is first needed.
 
     starter: starts those of this interpreter. pythons: label of a tool -> the interpreter that it lives in instead.
-    timeout: seconds that one answer may take.
+    timeout: seconds that one answer may take. waiting: entered while an answer is waited for.
     """
 
-    def __init__(self, starter: Starter, *, timeout: float = TIMEOUT, pythons: Mapping[str, str] | None = None) -> None:
-        self.starter, self.timeout = starter, timeout
+    def __init__(
+        self,
+        starter: Starter,
+        *,
+        timeout: float = TIMEOUT,
+        pythons: Mapping[str, str] | None = None,
+        waiting: Waiting = nullcontext,
+    ) -> None:
+        self.starter, self.timeout, self.waiting = starter, timeout, waiting
         self.starters: dict[str, Starter] = {}
         self.pythons = dict(pythons or {})
         self.hosts: dict[str, ToolHost] = {}
@@ -157,7 +170,7 @@ class Hosts:
             spec.check()
             starter = self._starter(self.pythons.get(spec.label, ""))
             process = ToolProcess(starter, spec.text, spec.label, self.timeout)
-            self.hosts[spec.text] = ToolHost(process, self._opening(spec.label))
+            self.hosts[spec.text] = ToolHost(process, self._opening(spec.label), self.waiting)
         return self.hosts[spec.text]
 
     def _opening(self, label: str) -> Opening | None:
@@ -169,6 +182,11 @@ class Hosts:
         for host in self.hosts.values():
             host.process.close()
         self.hosts = {}
+
+    def kill(self) -> None:
+        """End every process, also one that another thread waits for: there it is an error of the tool's process."""
+        for host in self.hosts.values():
+            host.process.kill()
 
     def close(self) -> None:
         """End every process."""

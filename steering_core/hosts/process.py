@@ -77,10 +77,15 @@ class ToolProcess:
             return
         self.started, self.asked = None, 0
         started.connection.close()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(started.pid, signal.SIGKILL)
+        kill(started)
         os.close(started.output)
-        final_status(self.starter, started.pid)
+        with suppress(SuiteError):
+            final_status(self.starter, started.pid)
+
+    def kill(self) -> None:
+        """End the process; who waits for its answer gets to know."""
+        if started := self.started:
+            kill(started)
 
     def _exactly(self, size: int, deadline: float) -> bytes:
         data = bytearray()
@@ -137,3 +142,9 @@ class ToolProcess:
         return HostProblem(
             "tool-process", f"the process of {self.label} {what} when asked to {self.doing}; {last}", HINT
         )
+
+
+def kill(started: Started) -> None:
+    """End a process and everything that it started."""
+    with suppress(ProcessLookupError, PermissionError, SuiteError):
+        os.killpg(started.pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ Importing this file imports no torch: the server can be started first, and impor
 """
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -11,10 +12,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib import import_module
 from typing import Any, Protocol
 
 from steering_core.errors import SuiteError
@@ -31,13 +35,18 @@ PATIENCE = 5.0
 """Seconds that an ended process has to say how it ended."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Started:
-    """A tool's process: its id, the connection to it, and the end of a pipe where its output arrives."""
+    """A tool's process: the connection to it, the end of a pipe where its output arrives, and how to learn its id."""
 
-    pid: int
     connection: socket.socket
     output: int
+    identify: Callable[[], int]
+
+    @cached_property
+    def pid(self) -> int:
+        """The process's id; SuiteError if it was never started."""
+        return self.identify()
 
 
 class Starter(Protocol):
@@ -64,7 +73,7 @@ class ForkServer:
         environment variables, for those that are read when a library is loaded."""
         self.folder = tempfile.TemporaryDirectory(prefix="tools-")
         self.address = os.path.join(self.folder.name, "socket")
-        modules = [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families), *libraries]
+        modules = [*modules_of(families), *libraries]
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self.address)
             listener.listen(64)
@@ -87,32 +96,52 @@ class Forks:
         self.owned = owned
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.connect(address)
+        self.requested, self.pids = 0, list[int]()
+        self.lock = threading.Lock()  # a message and its answer are not mixed up with another thread's
 
     def start(self, tool: str) -> Started:
-        """A fork for a tool; waits until the server has imported its libraries."""
+        """A fork for a tool; it answers once the server has imported its libraries."""
         ours, theirs = socket.socketpair()
         read, write = os.pipe()
         request = {"tool": tool, "folder": os.getcwd(), "environment": environment(), "path": sys.path}
         try:
-            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), write])
-            answer = self.control.recv(MESSAGE)
-        except OSError:
-            answer = b""
+            with self.lock:
+                number, self.requested = self.requested, self.requested + 1
+                with suppress(OSError):  # the answer will be missing
+                    socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), write])
         finally:
             theirs.close()
             os.close(write)
-        if not answer:
-            raise SuiteError("fork-server", "the process that tools are forked from has ended", "run again")
-        return Started(int(json.loads(answer)["pid"]), ours, read)
+        return Started(ours, read, partial(self._pid, number))
 
     def status(self, pid: int) -> int | None:
         """The exit status of a fork, negative for a signal; None while it runs."""
-        with suppress(OSError):
+        with self.lock, suppress(OSError, SuiteError):
+            self._take_pids(self.requested)
             self.control.send(json.dumps({"status": pid}).encode())
-            if answer := self.control.recv(MESSAGE):
-                status: int | None = json.loads(answer)["status"]
-                return status
+            status: int | None = self._answer()["status"]
+            return status
         return None
+
+    def _pid(self, number: int) -> int:
+        with self.lock:
+            self._take_pids(number + 1)
+            return self.pids[number]
+
+    def _take_pids(self, count: int) -> None:
+        """Forks are answered in the order in which they were asked for."""
+        while len(self.pids) < count:
+            self.pids.append(int(self._answer()["pid"]))
+
+    def _answer(self) -> dict[str, Any]:
+        try:
+            data = self.control.recv(MESSAGE)
+        except OSError:
+            data = b""
+        if not data:
+            raise SuiteError("fork-server", "the process that tools are forked from has ended", "run again")
+        answer: dict[str, Any] = json.loads(data)
+        return answer
 
     def close(self) -> None:
         """End the connection: the server ends what was started over it."""
@@ -144,7 +173,7 @@ class Programs:
             theirs.close()
             os.close(write)
         self.running[process.pid] = process
-        return Started(process.pid, ours, read)
+        return Started(ours, read, lambda: process.pid)
 
     def status(self, pid: int) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
@@ -166,6 +195,24 @@ def default_starter(families: Sequence[str] = (), *, fresh: bool = False) -> Sta
         return Forks(address)
     server = ForkServer(families)
     return Forks(server.address, owned=server)
+
+
+def modules_of(families: Sequence[str]) -> list[str]:
+    """What a process needs to load models of these families of transformers."""
+    return [*PRELOADED, *(f"transformers.models.{name}.modeling_{name}" for name in families)]
+
+
+def preload(names: Sequence[str]) -> None:
+    """Import modules, and keep what they hold from the garbage collector: looking through all of it takes it longer than
+    a read takes a tool, and in a fork copies the memory that is shared."""
+    gc.disable()
+    try:
+        for name in names:
+            with suppress(ImportError):  # of another version of transformers: it is imported when it is needed
+                import_module(name)
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def settle() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from steering_core.observe.process_state import is_frozen
+
 MIB = 2**20
 
 
@@ -39,7 +41,7 @@ def _new_objects_only() -> Iterator[None]:
     A process that froze its objects before (one forked from a server) keeps them frozen: thawed, their pages would be
     copied. What is alive here is frozen with them.
     """
-    thaw = gc.get_freeze_count() == 0
+    thaw = not is_frozen()
     if not thaw:
         gc.collect()  # of few objects; what is garbage must not be frozen
     gc.freeze()

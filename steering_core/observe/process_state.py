@@ -72,8 +72,14 @@ def _collector() -> dict[str, Any]:
         "garbage collection thresholds": str(gc.get_threshold()),
         "garbage collection debug flags": gc.get_debug(),
         "garbage collection callbacks": (*map(id, gc.callbacks),),
-        "garbage collection, frozen": gc.get_freeze_count() > 0,
+        "garbage collection, frozen": is_frozen(),
     }
+
+
+def is_frozen() -> bool:
+    """Whether old objects are kept from the garbage collector. Python would count them all to say so; here the oldest
+    of those that are not kept from it is looked at."""
+    return not any(each is sys.modules for each in gc.get_objects())
 
 
 def _filter(row: tuple[Any, ...]) -> str:

@@ -24,6 +24,10 @@ class Draft:
         self.provenance: dict[str, Any] = {}
         self.blocked_by: str | None = None
         self.peak: Callable[[], int] = lambda: 0
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """The run takes time for this check from now on."""
         self.started = datetime.now(UTC)
         self.began = time.perf_counter()
 

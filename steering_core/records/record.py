@@ -60,8 +60,9 @@ class Record(Frozen):
     """One cell with its outcome in one sentence, its numbers, and where they came from.
 
     measured: numbers and short texts by name. blocked_by: the failed preflight cell that kept this one from running.
-    provenance: see `Experiment.provenance`. wall_seconds covers this check alone, and so does peak_memory_bytes on a
-    GPU; on a CPU it is the peak of the process so far.
+    provenance: see `Experiment.provenance`. wall_seconds: what this check added to the time of the run; a check of one
+    tool may run while another's is waited for. peak_memory_bytes: since this check began on a GPU; on a CPU the peak of
+    the process so far.
     """
 
     cell: Cell

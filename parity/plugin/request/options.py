@@ -66,7 +66,10 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--no-gate", SWITCH, "continue after a failed preflight; the verdict names the failed clause as its likely cause"),
     ("--force-snapshot", SWITCH, "with --snapshot-update: lock from source that is not a clean commit"),
 )
-IN_THE_PLAN = {"--preset", "--repeats", "--dtype", "--gpu", "--random-weights", "--no-gate", "--force-snapshot"}
+IN_THE_PLAN = {
+    *("--preset", "--repeats", "--dtype", "--gpu", "--random-weights", "--no-gate"),
+    *("--force-snapshot", "--in-process"),
+}
 """Options that a plan and its records hold in fields of their own, or that repeating a check does not need."""
 
 

@@ -50,9 +50,11 @@ class TestSelfTest:
         assert verdict.next_command == "pytest parity -m qwen7b --gpu"
 
     def test_command_keeps_the_tools_of_the_run(self) -> None:
-        run = plan(full_run(), options=(("--tool", "mine.py:Mine"), ("--layer", "3"), ("--tools", "hooks")))
+        python = ("--tool-python", "Mine=/opt/old/bin/python")
+        run = plan(full_run(), options=(("--tool", "mine.py:Mine"), ("--layer", "3"), ("--tools", "hooks"), python))
         command = judge(recorded(run, tiny=True)).next_command
-        assert command == "pytest parity -m qwen7b --gpu --tool mine.py:Mine --tools hooks"
+        own = "--tool mine.py:Mine --tools hooks --tool-python Mine=/opt/old/bin/python"
+        assert command == f"pytest parity -m qwen7b --gpu {own}"
 
     @pytest.mark.parametrize(
         "run", [ended(full_run(), f"P1 {QWEN} pyvene", Outcome.DIFFERS), without(full_run(), f"D3 {QWEN}")]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from steering_core.observe.kept_memory import growing_memory
+from steering_core.observe.process_state import is_frozen
 
 
 def kept_each_time() -> Callable[[], None]:
@@ -46,6 +47,15 @@ def test_memory_that_grows_with_every_call_is_found() -> None:
 def test_memory_is_measured_in_a_frozen_process_too() -> None:
     assert growing_memory(kept_each_time())
     assert gc.get_freeze_count() > 0
+
+
+def test_a_process_is_frozen_until_it_is_thawed() -> None:
+    states = [is_frozen()]
+    for change in (gc.freeze, gc.unfreeze):
+        change()
+        states.append(is_frozen())
+
+    assert states == [False, True, False]
 
 
 @pytest.mark.parametrize("tool", [filled_once, in_cycles])
