@@ -24,6 +24,7 @@ NORMS = (1.0, 0.25, 3.0, 12.5, 60.0)
 DTYPES = ("float32", "bfloat16", "float16")
 COEFFICIENTS = (1.0, 2.0, -1.0, 0.5, -3.0, 7.25, 0.0, -0.001, 30.0)
 NEW_TOKENS = (2, 1, 3, 2, 3, 4, 2, 3, 1, 2, 3, 4, 2, 6, 2, 3, 1, 2, 4, 3, 9, 40)
+UNCACHED, FEW, SHORT = 6, 3, 9
 CHUNKS = (0, 0, 0, 3, 7, 16, 1)
 DEFAULTS = ("plain", "plain", "sampling", "early ends")
 SEEDS = st.integers(0, 99)
@@ -36,7 +37,11 @@ SITES, STEPS = (1, 2, 4, 6), (1, 2, 3, 0, 4, 6)
 def prompts() -> SearchStrategy[Prompts]:
     """Batches of one to many prompts, padded on either side."""
     sides = st.sampled_from(("left", "right"))
-    return st.builds(Prompts, count=_of(COUNTS), longest=_of(LONGEST), pattern=_of(PATTERNS), side=sides, seed=SEEDS)
+    built = st.builds(Prompts, count=_of(COUNTS), longest=_of(LONGEST), pattern=_of(PATTERNS), side=sides, seed=SEEDS)
+    # Many prompts, or long ones: both at once cost much and ask nothing else.
+    return built.map(
+        lambda batch: batch.model_copy(update={"longest": min(batch.longest, SHORT if batch.count > FEW else 256)})
+    )
 
 
 def reads(offered: Offered) -> SearchStrategy[Read]:
@@ -72,8 +77,14 @@ def generations(offered: Offered) -> SearchStrategy[Generate]:
         object=_of((0, 1)),
         **feeding,
     )
-    # Without a cache every call carries the whole prompt.
-    return built.map(lambda call: call if call.cache else call.model_copy(update={"chunk": 0}))
+    return built.map(affordable)
+
+
+def affordable(call: Generate) -> Generate:
+    """Without a cache every forward carries the whole prompt and answer: not in chunks, and not for long."""
+    if call.cache:
+        return call
+    return call.model_copy(update={"chunk": 0, "new_tokens": min(call.new_tokens, UNCACHED)})
 
 
 def reading_programs(offered: Offered) -> SearchStrategy[Program]:
