@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -33,7 +32,7 @@ class Stage:
     model: LoadedModel
     pristine: Any = field(default=None)
     baseline: Mapping[str, Any] = field(default_factory=dict)
-    variants: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    variants: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.pristine is None:
@@ -46,16 +45,13 @@ class Stage:
             return self
         key = json.dumps(settings)
         if key not in self.variants:
-            modules = tuple(sharing_copy(self.pristine) for _ in range(2))
-            for module in modules:
-                module.generation_config = deepcopy(module.generation_config)
-                module.generation_config.update(**settings)
-            make_traceable(replace(self.model, module=modules[0]))
+            module = sharing_copy(self.pristine)
+            module.generation_config.update(**settings)
+            make_traceable(replace(self.model, module=module))
             for old in [*self.variants][: 1 - VARIANTS]:
                 del self.variants[old]
-            self.variants[key] = (modules[0], modules[1])
-        module, pristine = self.variants[key]
-        return Stage(replace(self.model, module=module), pristine, self.baseline)
+            self.variants[key] = module
+        return Stage(replace(self.model, module=self.variants[key]), self.pristine, self.baseline)
 
     def untouched(self) -> LoadedModel:
         """The model in new modules around the same weights."""

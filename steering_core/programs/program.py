@@ -106,5 +106,5 @@ def from_json(text: str | bytes, name: str = "the program") -> Program:
 
 
 def read_programs(folder: Path) -> dict[str, Program]:
-    """The programs of a folder by file name, in order of their names; UsageProblem for a file that is none."""
-    return {path.name: from_json(path.read_bytes(), path.name) for path in sorted(folder.glob("*.json"))}
+    """The programs below a folder by file name, in order of their paths; UsageProblem for a file that is none."""
+    return {path.name: from_json(path.read_bytes(), path.name) for path in sorted(folder.rglob("*.json"))}

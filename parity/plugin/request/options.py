@@ -55,7 +55,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     (
         "--programs",
         {"type": int, "default": 200, "metavar": "N"},
-        "random programs per tool and model, 3 of 5 reading, the others steering (default: 200)",
+        "random programs per tool and model, one half reading, the other steering (default: 200)",
     ),
     (
         "--program-seed",

@@ -7,8 +7,8 @@ from typing import Any
 from steering_core.errors import UsageProblem
 from steering_core.programs.program import KINDS, from_json
 
-READING_SHARE = 0.6
-"""Of the programs of a tool and model: reading is cheaper, and every later result rests on it."""
+READING_SHARE = 0.5
+"""Of the programs of a tool and model."""
 
 
 def asked_programs(options: Any) -> Mapping[str, Any]:
