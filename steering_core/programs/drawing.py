@@ -3,6 +3,7 @@
 Every choice is made from a short list, simplest first, which is also the order in which a failing program is shrunk.
 """
 
+import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -164,8 +165,12 @@ def _drive(
     )
     run = seed(first)(options(given(strategy)(lambda program: body(program) and None)))
     # Hypothesis also draws constants that it finds in whatever modules are loaded: not the same in every process.
-    with patch.object(HypothesisProvider, "_local_constants", Constants()):
-        run()
+    callbacks = gc.callbacks[:]
+    try:
+        with patch.object(HypothesisProvider, "_local_constants", Constants()):
+            run()
+    finally:
+        gc.callbacks[:] = callbacks  # it measures garbage collections, and goes on for good
 
 
 def _of(values: Sequence[Any]) -> SearchStrategy[Any]:

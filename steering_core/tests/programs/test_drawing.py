@@ -1,5 +1,6 @@
 """Drawn programs: the same ones in every process, within what a tool offers, and of every kind."""
 
+import gc
 import subprocess
 import sys
 from hashlib import sha256
@@ -141,3 +142,11 @@ def test_few_programs_are_tried_to_shrink_one() -> None:
 
     assert shrink(steering_programs(EVERYTHING), 5, 0, fails, tries=3) is not None
     assert len(tried) == 1 + 3
+
+
+def test_drawing_leaves_no_callback_of_the_garbage_collector() -> None:
+    before = gc.callbacks[:]
+
+    draw(reading_programs(EVERYTHING), 5, 0)
+
+    assert gc.callbacks == before
