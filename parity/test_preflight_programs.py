@@ -7,7 +7,6 @@ from parity.plugin.random_programs import assert_no_failure
 
 
 @pytest.mark.clause("P13")
-@pytest.mark.needs("read")
 def test_reading_programs(programs: ProgramRuns, tool: Tool, record: Draft) -> None:
     """P13: random sequences of reads return the truth: any sites, in any order, of any batch, after any other call."""
     assert_no_failure(programs, tool, record, "reading")

@@ -7,7 +7,6 @@ from parity.plugin.random_programs import assert_no_failure
 
 
 @pytest.mark.clause("S9")
-@pytest.mark.needs("add")
 def test_steering_programs(programs: ProgramRuns, tool: Tool, record: Draft) -> None:
     """S9: random lists of edits, on any batch and however the model is fed, move the stream exactly as an independent
     interpreter says, and give the reference's tokens."""

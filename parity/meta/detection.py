@@ -145,7 +145,7 @@ def _answer(job: Job, end: Connection) -> None:
     import torch
 
     torch.set_num_threads(1)
-    sys.stderr = sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+    sys.stdout, sys.stderr = (open("/dev/null", "w") for _ in range(2))  # noqa: SIM115
     try:
         end.send(job())
     except BaseException as error:

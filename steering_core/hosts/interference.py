@@ -17,20 +17,23 @@ def beside_hook(
     stage: Stage, tool: Tool, batch: TokenBatch, site: Site, block: int, vector: Tensor, first: bool
 ) -> dict[str, Any]:
     """Two reads while a hook of the user's adds a vector, [hidden], to a block's output. first: it was there before the
-    tool first saw the model. values: [batch, seq, width] each. fired: calls of the hook."""
+    tool first saw the model. values: [batch, seq, width] each. fired: calls of the hook in each."""
     model = stage.untouched()
-    fired = 0
+    calls = 0
 
     def hook(module: nn.Module, args: Any, output: Any) -> Any:
-        nonlocal fired
-        fired += 1
+        nonlocal calls
+        calls += 1
         return with_added(output, vector)
 
     if not first:
         tool.read(model, batch, [site])
     handle = model.blocks[block].register_forward_hook(hook)
+    values, fired = [], []
     try:
-        values = [tool.read(model, batch, [site])[site] for _ in range(2)]
+        for _ in range(2):
+            values.append(tool.read(model, batch, [site])[site])
+            fired.append(calls - sum(fired))
     finally:
         handle.remove()
     return {"values": values, "fired": fired}

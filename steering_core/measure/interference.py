@@ -23,7 +23,7 @@ class Interference:
     experiment: Experiment
 
     def beside_hook(self, tool: Tool, *, first: bool) -> dict[str, Any]:
-        """`values` of two reads beside a hook of the user's on the block before the tested one, and how often it `fired`.
+        """`values` of two reads beside a hook of the user's on the block before the tested one, and how often it `fired` in each.
         first: it was there before the tool first saw the model."""
         experiment = self.experiment
         norm = float(experiment.true_direction().norm())

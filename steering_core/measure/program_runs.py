@@ -75,7 +75,7 @@ class ProgramRuns:
     def survey(self, tool: Tool, kind: str) -> Survey:
         """Run the corpus, then programs drawn for what the tool offers, up to the first failing one. kind: "reading" or
         "steering"."""
-        offered = offered_by(tool, self.experiment.model.spec, chunks=chunked_prefill_problem() is None)
+        offered = self._offered(tool)
         kept = [one for one in self.corpus.values() if one.kind == kind and offered.allows(one)]
         programs = [*kept, *self.drawn(kind, offered)]
         if not programs:
@@ -89,6 +89,14 @@ class ProgramRuns:
                     programs[: number + 1], replace(failure, cause=self._cause(tool, failure.program, program))
                 )
         return Survey(programs)
+
+    def are_offered(self, tool: Tool, kind: str) -> bool:
+        """Whether the tool reads, or steers, at any site of the model."""
+        offered = self._offered(tool)
+        return bool(offered.sites) if kind == "reading" else offered.steers
+
+    def _offered(self, tool: Tool) -> Offered:
+        return offered_by(tool, self.experiment.model.spec, chunks=chunked_prefill_problem() is None)
 
     def keep(self, program: Program, name: str) -> str:
         """Write a failing program to the folder: where it is, "" without a folder."""

@@ -24,7 +24,7 @@ PATTERNS = ("equal", "uneven", "repeated", "special", "chat")
 NORMS = (1.0, 0.25, 3.0, 12.5, 60.0)
 DTYPES = ("float32", "bfloat16", "float16")
 COEFFICIENTS = (1.0, 2.0, -1.0, 0.5, -3.0, 7.25, 0.0, -0.001, 30.0)
-NEW_TOKENS = (2, 1, 3, 2, 3, 4, 2, 3, 1, 2, 3, 4, 2, 6, 2, 3, 1, 2, 4, 3, 9, 40)
+NEW_TOKENS = (2, 1, 3, 2, 3, 4, 2, 3, 6, 12, 2, 40)
 UNCACHED, FEW, SHORT = 6, 3, 9
 CHUNKS = (0, 0, 0, 3, 7, 16, 1)
 DEFAULTS = ("plain", "plain", "sampling", "early ends")
@@ -82,9 +82,11 @@ def generations(offered: Offered) -> SearchStrategy[Generate]:
 
 
 def affordable(call: Generate) -> Generate:
-    """Without a cache every forward carries the whole prompt and answer: not in chunks, and not for long."""
+    """Without a cache every forward carries the whole prompt and answer: not in chunks, and not for long; nor do many
+    prompts get long answers."""
+    most = 256 if call.prompts.count <= FEW else SHORT
     if call.cache:
-        return call
+        return call.model_copy(update={"new_tokens": min(call.new_tokens, most)})
     return call.model_copy(update={"chunk": 0, "new_tokens": min(call.new_tokens, UNCACHED)})
 
 

@@ -29,8 +29,18 @@ def in_cycles() -> Callable[[], None]:
     return act
 
 
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """A run of checks in this process may have frozen its objects."""
+    before = is_frozen()
+    gc.unfreeze()
+    yield
+    if before:
+        gc.freeze()
+
+
 @pytest.fixture
-def frozen() -> Iterator[None]:
+def frozen(thawed: None) -> Iterator[None]:
     """A process that has frozen its objects, as one that forks others does."""
     gc.freeze()
     yield
