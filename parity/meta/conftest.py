@@ -26,6 +26,8 @@ ModelCache._open = load_and_log
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 """For torch's threads, where a fault asks for more of them than there are cores: those that wait must not keep the others
 from running. Read when torch is first imported."""
+os.environ.setdefault("PARITY_PROGRAMS", "4")
+"""Whole runs are repeated here for other reasons than what random programs find; the corpus is run all the same."""
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import SearchStrategy
 
@@ -33,6 +33,11 @@ CALLS = 3
 """How many calls a program has at most."""
 SITES, STEPS = (1, 2, 4, 6), (1, 2, 3, 0, 4, 6)
 """How many sites a read has, and how many edits a generation."""
+
+AFRESH = "steering-programs"
+AVAILABLE_PROVIDERS[AFRESH] = AVAILABLE_PROVIDERS["hypothesis"]
+"""Hypothesis's own way of drawing under another name: by its own, it would make many examples from earlier ones, which
+here repeats what was asked already."""
 
 
 def prompts() -> SearchStrategy[Prompts]:
@@ -163,7 +168,12 @@ def _drive(
 ) -> None:
     """Run Hypothesis; the same arguments draw the same programs, as long as the body does not fail."""
     options = settings(
-        max_examples=number, phases=phases, database=None, deadline=None, suppress_health_check=[*HealthCheck]
+        max_examples=number,
+        phases=phases,
+        database=None,
+        deadline=None,
+        suppress_health_check=[*HealthCheck],
+        backend=AFRESH,
     )
     run = seed(first)(options(given(strategy)(lambda program: body(program) and None)))
     # Hypothesis also draws constants that it finds in whatever modules are loaded: not the same in every process.

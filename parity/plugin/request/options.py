@@ -1,5 +1,6 @@
 """The command line: what is measured, on what, with which settings."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ LIST: dict[str, Any] = {"action": "append", "default": []}
 NAME: dict[str, Any] = {"metavar": "NAME"}
 ATTENTION = {"default": "", "choices": ("sdpa", "eager")}
 QUANTIZATION = {"default": "", "choices": tuple(QUANTIZED)}
+PROGRAMS = int(text) if (text := os.environ.get("PARITY_PROGRAMS", "200")).isdecimal() else 0
+"""The default of --programs; what is no number is refused with too small a one."""
 
 OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--gpu", SWITCH, "run on CUDA (default: CPU)"),
@@ -54,8 +57,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("--exact", SWITCH, "batch-invariant arithmetic: no noise floor, tools must be equal bit for bit (slower)"),
     (
         "--programs",
-        {"type": int, "default": 200, "metavar": "N"},
-        "random programs per tool and model, one half reading, the other steering (default: 200)",
+        {"type": int, "default": PROGRAMS, "metavar": "N"},
+        "random programs per tool and model, one half reading, the other steering (default: 200, or PARITY_PROGRAMS)",
     ),
     (
         "--program-seed",

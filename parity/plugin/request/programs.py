@@ -18,7 +18,11 @@ def asked_programs(options: Any) -> Mapping[str, Any]:
     """
     total = int(options.programs)
     if total < len(KINDS):
-        raise UsageProblem("programs", f"--programs {total} is too small", "2 or more: one that reads, one that steers")
+        raise UsageProblem(
+            "programs",
+            f"--programs {total} is too small",
+            "2 or more, here or in PARITY_PROGRAMS: one that reads, one that steers",
+        )
     if options.program_seed < 0:
         raise UsageProblem("program-seed", f"--program-seed {options.program_seed} is negative", "0 or more")
     reading = max(1, int(total * READING_SHARE))
