@@ -29,7 +29,7 @@ def beside_hook(
     if not first:
         tool.read(model, batch, [site])
     handle = model.blocks[block].register_forward_hook(hook)
-    values, fired = [], []
+    values, fired = list[Tensor](), list[int]()
     try:
         for _ in range(2):
             values.append(tool.read(model, batch, [site])[site])
