@@ -105,6 +105,7 @@ def test_a_plan_keeps_the_options_that_repeating_a_check_needs() -> None:
         return typed_options(vars(options(**changed)).__getitem__)
 
     tools = (("--tool", "a.py:A"), ("--tool", "b.py:B"))
+    assert planned(exact=True) == (("--exact", ""),)
     assert planned() == planned(gpu=True, dtype="bfloat16", preset="phase1", no_gate=True, in_process=True) == ()
     assert planned(tool=["a.py:A", "b.py:B"], layer=0, batch_size=7) == (
         ("--batch-size", "7"),

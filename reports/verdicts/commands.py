@@ -45,7 +45,7 @@ def _options(plan: Plan, records: Sequence[Record]) -> list[str]:
     on_gpu = any(str(record.provenance.get("device", "")).startswith("cuda") for record in records)
     flags = {"--gpu": on_gpu, "--random-weights": plan.random_weights, "--no-gate": not plan.gated}
     arguments += [flag for flag, used in flags.items() if used]
-    return arguments + [word for option in plan.options for word in option]
+    return arguments + [word for option in plan.options for word in option if word]
 
 
 def _join(*arguments: str) -> str:

@@ -96,9 +96,11 @@ class HostedTool:
 
 
 def to_device(value: Any, device: torch.device) -> Any:
-    """A tensor or batch, or those in a dict, on another device; everything else as it is."""
+    """A tensor or batch, or those in a dict or list, on another device; everything else as it is."""
     if isinstance(value, dict):
         return {key: to_device(item, device) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_device(item, device) for item in value]
     return value.to(device) if isinstance(value, Tensor | TokenBatch) else value
 
 

@@ -77,13 +77,14 @@ IN_THE_PLAN = {
 
 
 def typed_options(option: Callable[[str], Any]) -> tuple[tuple[str, str], ...]:
-    """The options that were given, with their values, without those in the plan's own fields."""
+    """The options that were given, with their values ("" for a switch), without those in the plan's own fields."""
     typed: list[tuple[str, str]] = []
     for flag, settings, _ in OPTIONS:
         value = option(flag.removeprefix("--").replace("-", "_"))
         given = value is not None and value is not False and value != settings.get("default")
         if given and flag not in IN_THE_PLAN:
-            typed += [(flag, str(item)) for item in (value if isinstance(value, list) else [value])]
+            values = value if isinstance(value, list) else ["" if value is True else value]
+            typed += [(flag, str(item)) for item in values]
     return tuple(typed)
 
 
