@@ -79,3 +79,7 @@ def test_commands_carry_the_settings_of_the_run() -> None:
     assert repeat_command(run.plan, on_gpu) == command
     plan = run.plan.model_copy(update={"options": (("--tool", "my tool.py:Mine"), ("--batch-size", "7"))})
     assert repeat_command(plan, on_gpu) == f"{command} --tool 'my tool.py:Mine' --batch-size 7"
+    switch = run.plan.model_copy(update={"options": (("--exact", ""),)})
+    assert repeat_command(switch, on_gpu) == f"{command} --exact"
+    failed = on_gpu.model_copy(update={"measured": {"program_file": "/run/programs/P13.json"}})
+    assert repeat_command(run.plan, failed) == f"{command} --program /run/programs/P13.json"
