@@ -97,7 +97,7 @@ def test_a_check_that_fails_fails_as_if_pytest_had_called_it(runs: ForkedRuns, t
     printed = log.read_text()
     assert "def test_shape(" in printed, "the traceback starts at the check"
     assert "ahead.py" not in printed
-    assert "1 failed, 1 passed" in printed
+    assert "2 failed, 2 passed" in printed
 
 
 def test_ctrl_c_ends_a_run_in_which_several_tools_hang(runs: ForkedRuns, tools: Path, tmp_path: Path) -> None:

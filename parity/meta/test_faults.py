@@ -100,7 +100,8 @@ def test_the_records_of_a_correct_run_pass_the_audit(checkpoints: Callable[..., 
 def test_every_clause_is_tested_by_a_fault() -> None:
     caught = {clause for fault in FAULTS for clause in fault.caught_by}
 
-    assert [clause for clause in CLAUSES if clause not in caught] == []
+    measured_by_tools = [clause.id for clause in CLAUSES.values() if clause.stage is not Stage.SWEEP]
+    assert [clause for clause in measured_by_tools if clause not in caught] == [], "sweeps use the reference alone"
 
 
 @pytest.mark.parametrize("file", FILES)

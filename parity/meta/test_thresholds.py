@@ -18,7 +18,7 @@ from steering_core.records.thresholds import AGREE, AGREE_PP, DIVERGE, DIVERGE_P
 
 MODEL = MODELS[0]
 TOOLS = (SimpleNamespace(name="hooks"), SimpleNamespace(name="nnsight"))
-EXPERIMENT = SimpleNamespace(direction=lambda tool, repeat: torch.ones(4))
+EXPERIMENT = SimpleNamespace(direction=lambda tool, repeat: torch.ones(4), demands_equality=lambda *tools: False)
 STEPS = 8
 """Floats on either side of a threshold."""
 

@@ -95,6 +95,11 @@ class HostedTool:
         return torch.as_tensor(extracted)
 
 
+def is_elsewhere(tool: Any) -> bool:
+    """Whether a tool lives in another interpreter, with libraries of its own."""
+    return isinstance(tool, HostedTool) and tool.elsewhere
+
+
 def to_device(value: Any, device: torch.device) -> Any:
     """A tensor or batch, or those in a dict or list, on another device; everything else as it is."""
     if isinstance(value, dict):

@@ -17,8 +17,9 @@ def beside_hook(
     stage: Stage, tool: Tool, batch: TokenBatch, site: Site, block: int, vector: Tensor, first: bool
 ) -> dict[str, Any]:
     """Two reads while a hook of the user's adds a vector, [hidden], to a block's output. first: it was there before the
-    tool first saw the model. values: [batch, seq, width] each. fired: calls of the hook in each."""
+    tool first saw the model. values: [batch, seq, width] each. fired: calls of the hook in each. plain: without it."""
     model = stage.untouched()
+    plain = tool.read(stage.untouched(), batch, [site])[site].clone()
     calls = 0
 
     def hook(module: nn.Module, args: Any, output: Any) -> Any:
@@ -36,7 +37,7 @@ def beside_hook(
             fired.append(calls - sum(fired))
     finally:
         handle.remove()
-    return {"values": values, "fired": fired}
+    return {"values": values, "fired": fired, "plain": plain}
 
 
 def with_added(output: Any, vector: Tensor) -> Any:

@@ -13,7 +13,7 @@ from steering_core.compare import unit
 from steering_core.directions import extract_direction
 from steering_core.errors import EmptyMeasurement
 from steering_core.hosts.checked_tool import CheckedTool
-from steering_core.hosts.hosted_tool import HostedTool
+from steering_core.hosts.hosted_tool import HostedTool, is_elsewhere
 from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
 from steering_core.localize import Localization, localize_beside, localize_tensor
@@ -51,11 +51,6 @@ class FreshRepeat:
 
     repeat: int
     attach: Callable[[str], Tool]
-
-
-def is_elsewhere(tool: Tool) -> bool:
-    """Whether a tool lives in another interpreter, with libraries of its own."""
-    return isinstance(tool, HostedTool) and tool.elsewhere
 
 
 @dataclass(eq=False)
@@ -161,8 +156,7 @@ class Experiment:
 
     def floor(self, batch: TokenBatch, sites: Sequence[Site], *tools: Tool) -> float:
         """How far rounding may move the sum of the values at these sites, at any real token of the prompts of a batch:
-        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes.
-        Nothing may be moved under exact arithmetic."""
+        the sum of their noise floors, times the margin, and what another interpreter of one of the tools changes."""
         elsewhere = [self._floors.between_stacks(tool, batch, sites) for tool in tools if is_elsewhere(tool)]
         return FLOOR_MARGIN * (self._floors.of(batch, sites) + max(elsewhere, default=0.0))
 

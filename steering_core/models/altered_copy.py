@@ -12,12 +12,12 @@ FACTOR = 1.5
 
 
 def altered_copy(model: LoadedModel) -> Any:
-    """New modules around the same weights, with the first norm weight of the first block scaled by `FACTOR`;
-    ToolUnsupported for a block without one."""
+    """New modules around the same weights, with the first weight of one dimension in the first block, a norm's, scaled by
+    `FACTOR`; ToolUnsupported for a block without one."""
     module = sharing_copy(model.module)
-    for name, part in module.get_submodule(model.architecture.blocks)[0].named_modules():
+    for part in module.get_submodule(model.architecture.blocks)[0].modules():
         weight = getattr(part, "weight", None)
-        if "norm" in name.lower() and isinstance(weight, nn.Parameter) and weight.ndim == 1:
+        if isinstance(weight, nn.Parameter) and weight.ndim == 1:
             part.weight = nn.Parameter(weight.detach() * FACTOR, requires_grad=weight.requires_grad)
             return module
     raise ToolUnsupported("second-model", "the first block has no norm with a weight", "another model beside it")
