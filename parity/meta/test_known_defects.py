@@ -173,11 +173,8 @@ RIGHT_SETTINGS = ("steered", "steered later", "gpt2", "block 0", "bfloat16")
 def test_correct_tools_pass_in_the_settings_of_the_defects(setting: str, tool: str, bench: DefectSettings) -> None:
     records = tried(bench, setting, tool, "P1 P2 P3 P4 P8 P10 P12")
 
-    assert [
-        f"{record.cell.id}: {record.sentence}"
-        for record in records
-        if record.outcome != "agrees" and not record.declared
-    ] == []
+    wrong = (record for record in records if record.outcome != "agrees" and not record.declared)
+    assert [f"{record.cell.id}: {record.sentence}" for record in wrong] == []
 
 
 def test_pv2_hidden_states_are_empty_after_pyvene(bench: DefectSettings) -> None:

@@ -115,11 +115,12 @@ def _cells(items: Sequence[pytest.Item]) -> tuple[Cell, ...]:
     return tuple(cell for item in items if (cell := cell_of(item)))
 
 
-def _order(item: pytest.Item, matrix: RunMatrix) -> tuple[int, int]:
+def _order(item: pytest.Item, matrix: RunMatrix) -> tuple[int, int, bool]:
+    """By model and stage; random programs last: what a fixed question finds is said more plainly by it."""
     cell = cell_of(item)
     if cell is None:
-        return (len(matrix.selected), 0)
-    return (matrix.selected.index(cell.model), STAGES.index(CLAUSES[cell.clause].stage))
+        return (len(matrix.selected), 0, False)
+    return matrix.selected.index(cell.model), STAGES.index(CLAUSES[cell.clause].stage), cell.clause in KINDS.values()
 
 
 def _write(path: Path, text: str) -> None:
