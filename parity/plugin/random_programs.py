@@ -8,6 +8,7 @@ from parity.plugin.assertions import assert_holds
 
 def assert_no_failure(programs: ProgramRuns, tool: Tool, record: Draft, kind: str) -> None:
     """No program fails; a failing one is kept as a file, for --program. What a tool offers at any site is asked of it."""
+    __tracebackhide__ = True
     if not programs.are_offered(tool, kind):
         reason = f"{tool.name} offers no {kind} at any site"
         record.not_offered(reason)
