@@ -147,14 +147,15 @@ def _answer(job: Job, end: Connection) -> None:
     torch.set_num_threads(1)
     sys.stdout, sys.stderr = (open("/dev/null", "w") for _ in range(2))  # noqa: SIM115
     try:
-        end.send(job())
+        end.send_bytes(json.dumps(job()).encode())
     except BaseException as error:
-        end.send({"outcome": "crashed", "sentence": f"{type(error).__name__}: {error}"[:300]})
+        crashed = {"outcome": "crashed", "sentence": f"{type(error).__name__}: {error}"[:300]}
+        end.send_bytes(json.dumps(crashed).encode())
 
 
 def _received(end: Any, process: Any) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = end.recv() if end else {"outcome": "hung"}
+        answer: dict[str, Any] = json.loads(end.recv_bytes()) if end else {"outcome": "hung"}
     except EOFError:
         answer = {"outcome": "died"}
     process.kill()

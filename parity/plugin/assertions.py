@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+import pytest
+
 from parity.plugin.arguments import Draft, Halves
 from steering_core.compare import Difference, compare
 
@@ -130,6 +132,13 @@ def state_half(record: Draft, halves: Halves) -> None:
     if len(halves) == 1:
         measured = HALF[halves[0]]
         record.agree(f"{record.sentence} ({measured})", half=measured)
+
+
+def not_offered(record: Draft, reason: str) -> NoReturn:
+    """The tool does not offer what the check needs: nothing is asked of it."""
+    __tracebackhide__ = True
+    record.not_offered(reason)
+    pytest.skip(f"not offered: {reason}")
 
 
 def differ(record: Draft, message: str, explain: Explain | None = None) -> NoReturn:

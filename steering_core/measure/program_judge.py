@@ -1,7 +1,7 @@
 """One call of a program on a tool, judged by what is true of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from steering_core.measure.experiment import Experiment
 from steering_core.measure.program_oracle import ProgramOracle
 from steering_core.models.sites import Site
 from steering_core.observe.observed_generation import ObservedGeneration
-from steering_core.programs.building import build_edits, build_sites
+from steering_core.programs.building import build_edits, build_sites, fed_as
 from steering_core.programs.program import Generate, Program, Read
 from steering_core.records.thresholds import REFERENCE_ULPS
 from steering_core.tools.edits import Edit
@@ -47,8 +47,7 @@ class ProgramJudge:
         if isinstance(call, Read):
             tool.read(model, batch, build_sites(call))
         else:
-            fed = replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
-            tool.generate(fed, batch, build_edits(model, call.steps), call.new_tokens)
+            tool.generate(fed_as(model, call), batch, build_edits(model, call.steps), call.new_tokens)
 
     def _read(self, tool: Tool, call: Read) -> str | None:
         batch, sites = self.oracle.batch(call.prompts), build_sites(call)
@@ -98,9 +97,8 @@ class ProgramJudge:
         model = self.experiment.model
         arguments: dict[str, Any] = {"batch": self.oracle.batch(call.prompts), "max_new_tokens": call.new_tokens}
         arguments |= {"edits": build_edits(model, call.steps)} | ({} if expected is None else {"expected": [*expected]})
-        fed = replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
-        surroundings: dict[str, Any] = {"defaults": dict(defaults), "inner": "observe"}
-        answer: dict[str, Any] = self.experiment.perform(tool, "in_program", fed, **surroundings, arguments=arguments)
+        surroundings: dict[str, Any] = {"defaults": dict(defaults), "inner": "observe", "arguments": arguments}
+        answer: dict[str, Any] = self.experiment.perform(tool, "in_program", fed_as(model, call), **surroundings)
         return answer
 
     def _wrong_tokens(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> str | None:

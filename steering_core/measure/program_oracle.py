@@ -17,7 +17,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.row_matching import known_rows
 from steering_core.observe.shifts import end_tokens
-from steering_core.programs.building import SAMPLING, build_batch, build_edits, build_sites, last_generation
+from steering_core.programs.building import SAMPLING, build_batch, build_edits, build_sites, fed_as, last_generation
 from steering_core.programs.program import Generate, Program, Prompts, Read
 from steering_core.records.thresholds import FLOOR_MARGIN
 
@@ -61,20 +61,19 @@ class ProgramOracle:
         """The reference's answers: int64 [batch, <= new_tokens], on the CPU."""
         key = call.model_copy(update={"object": 0, "chunk": 0}), json.dumps(defaults)
         if key not in self._answers:
-            with generation_defaults([self.experiment.pristine], defaults):
+            with generation_defaults(self.experiment.pristine, defaults):
                 self._answers[key] = self._generate(call)
         return self._answers[key]
 
     def rows(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> list[list[int]]:
         """Each row's answer, up to and including its end token."""
-        with generation_defaults([self.experiment.pristine], defaults):
+        with generation_defaults(self.experiment.pristine, defaults):
             rows = known_rows(self.batch(call.prompts), ids, end_tokens(self.model(call)))
         return [list(row.tokens[row.prompt :]) for row in rows]
 
     def model(self, call: Generate) -> LoadedModel:
         """The untouched model, fed as the call says."""
-        model = replace(self.experiment.model, module=self.experiment.pristine)
-        return replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
+        return fed_as(replace(self.experiment.model, module=self.experiment.pristine), call)
 
     def is_tie(self, call: Generate, row: int, answer: list[int], tokens: tuple[int, int]) -> bool:
         """Whether the reference, after the first tokens of an answer, is as near to one token as to another, up to what

@@ -31,7 +31,7 @@ STRATEGIES = {"reading": reading_programs, "steering": steering_programs}
 @dataclass(frozen=True)
 class Failure:
     """The smallest failing program that was found. sentence: what was wrong in it. cause: which other reading of the
-    program the tool followed, "" if none is known. history: it fails only after the programs before it."""
+    program the tool followed, "" if none is known."""
 
     program: Program
     sentence: str

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -88,6 +89,11 @@ def build_vector(vector: Vector, hidden: int) -> Tensor:
     """[hidden], of the vector's dtype, on the CPU."""
     drawn = torch.randn(hidden, generator=torch.Generator().manual_seed(vector.seed), dtype=torch.float64)
     return (drawn * vector.norm / drawn.norm()).to(getattr(torch, vector.dtype))
+
+
+def fed_as(model: LoadedModel, call: Generate) -> LoadedModel:
+    """The model, generating as the call says: with a cache or without, the prompt whole or in chunks."""
+    return replace(model, use_cache=call.cache, prefill_chunk=call.chunk or None)
 
 
 def last_generation(program: Program) -> Generate | None:

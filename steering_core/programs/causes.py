@@ -65,6 +65,11 @@ def _swapped(edits: Edits) -> Edits:
     return [replace(edit, phase=other[edit.phase]) for edit in edits]
 
 
+def _without(phase: Phase, *, left: Phase) -> Reading:
+    """What the edits do in the other phase."""
+    return lambda edits: [replace(edit, phase=left) for edit in edits if edit.phase != phase]
+
+
 def _ablations_negated(edits: Edits) -> Edits:
     return [Add(edit.site, edit.vector, -1.0, edit.phase) if isinstance(edit, Ablate) else edit for edit in edits]
 
@@ -85,8 +90,8 @@ READINGS: dict[str, Reading] = {
     "edits of every phase are applied in prefill only": _in_phase("prefill"),
     "edits of every phase are applied in decode only": _in_phase("decode"),
     "the phases are exchanged": _swapped,
-    "the decode phase is left out": lambda edits: [edit for edit in _never(edits, "decode")],
-    "the prefill phase is left out": lambda edits: [edit for edit in _never(edits, "prefill")],
+    "the decode phase is left out": _without("decode", left="prefill"),
+    "the prefill phase is left out": _without("prefill", left="decode"),
     "the sign of the coefficient is lost": _scaled(abs),
     "the sign of the coefficient is exchanged": _scaled(lambda value: -value),
     "the coefficient is ignored": _scaled(lambda value: 1.0),
@@ -100,11 +105,3 @@ READINGS: dict[str, Reading] = {
     "edits are applied twice": lambda edits: [each for edit in edits for each in (edit, edit)],
     "ablation subtracts the vector": _ablations_negated,
 }
-
-
-def _never(edits: Edits, phase: Phase) -> Iterator[Edit]:
-    """The edits without what they do in one phase."""
-    other: Phase = "prefill" if phase == "decode" else "decode"
-    for edit in edits:
-        if edit.phase != phase:
-            yield replace(edit, phase=other)
