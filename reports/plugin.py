@@ -14,9 +14,10 @@ from reports.ledger import Ledger
 from reports.page.history import check_history
 from reports.progress import Progress
 from reports.run.directory import choose_run_dir
+from reports.standard_output import StandardOutput, StopWhenLost, flush_output, report_loss
 from reports.terminal.tracebacks import make_safe, shorten
 from reports.tracking import require_wandb
-from reports.untrusted import SafeStream, harmless
+from reports.untrusted import harmless
 from reports.verdicts import conclusion_named
 from steering_core.errors import SuiteError
 from steering_core.records.wire import records_in
@@ -66,8 +67,13 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     what decisions ask for."""
     try:
         status = yield
+        flush_output(config)
     except pytest.UsageError as error:
         raise pytest.UsageError(*(harmless(str(argument)) for argument in error.args)) from None
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        return report_loss(error, config.getoption("run_dir"))
     return follow(config, status)
 
 
@@ -75,7 +81,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Called before anything is printed: whatever pytest, its plugins and the checks print passes through here."""
     if reporter := session.config.pluginmanager.get_plugin("terminalreporter"):
-        reporter._tw._file = SafeStream(reporter._tw._file, reporter._tw.hasmarkup)
+        reporter._tw._file = StandardOutput(reporter._tw._file, reporter._tw.hasmarkup)
+        session.config.pluginmanager.register(StopWhenLost(reporter._tw._file), "parity-standard-output")
 
 
 @pytest.hookimpl(optionalhook=True)
