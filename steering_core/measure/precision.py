@@ -7,7 +7,6 @@ from steering_core.errors import ToolAbsent, UsageProblem
 from steering_core.exact.difference import CHECKED_PROMPTS, first_difference
 from steering_core.measure.experiment import Experiment
 from steering_core.models.model import LoadedModel, LoadRequest
-from steering_core.records.provenance import RANDOM_ORIGIN
 
 
 def refuse_quantized(model: LoadedModel) -> None:
@@ -18,22 +17,19 @@ def refuse_quantized(model: LoadedModel) -> None:
 
 
 def quantized_request(model: LoadedModel, quantize: str) -> LoadRequest:
-    """How to load the same model as "int8" or "nf4", on the operators that measure it; ToolAbsent without bitsandbytes."""
+    """How to load the same checkpoint as "int8" or "nf4", on the operators that measure it.
+
+    ToolAbsent without bitsandbytes; UsageProblem for a model that was not read from a checkpoint, which bitsandbytes needs.
+    """
     if find_spec("bitsandbytes") is None:
         raise ToolAbsent("bitsandbytes-absent", "bitsandbytes is not installed", "pip install bitsandbytes")
-    random = model.origin == RANDOM_ORIGIN
-    return LoadRequest(
-        model.spec,
-        model.spec.source if random else model.origin,
-        str(model.dtype).removeprefix("torch."),
-        str(model.device),
-        model.module.config._attn_implementation,
-        model.inherit_defaults,
-        random_weights=random,
-        tokenizer=model.tokenizer_origin,
-        quantize=quantize,
-        exact=model.exact,
-    )
+    if model.request is None or model.request.random_weights:
+        key = model.spec.key
+        hint = (
+            f"python -m parity.benchmark.checkpoints {key} DIR, then --model-path {key}=DIR instead of --random-weights"
+        )
+        raise UsageProblem("sweep-precision", f"{key} was built in memory, and quantization reads a checkpoint", hint)
+    return replace(model.request, quantize=quantize, exact=model.exact)
 
 
 def load_at_precision(experiment: Experiment, request: LoadRequest) -> tuple[Experiment, str]:

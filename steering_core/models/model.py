@@ -42,6 +42,7 @@ class LoadedModel:
     marked so. inherit_defaults: keep the checkpoint's generation defaults (only the `as_run` preset does). use_cache,
     prefill_chunk: how generation feeds the model; steering must not depend on either. tokenizer_origin: where the
     tokenizer comes from, if not from there too. exact: it is measured under exact arithmetic (`steering_core.exact`).
+    request: how it was loaded; None if it was built otherwise.
     """
 
     module: Any
@@ -56,6 +57,7 @@ class LoadedModel:
     quantize: str = ""
     tokenizer_origin: str = ""
     exact: bool = False
+    request: "LoadRequest | None" = None
 
     @property
     def revision(self) -> str:
@@ -187,6 +189,7 @@ class LoadRequest:
             quantize=self.quantize,
             tokenizer_origin=tokenizer_origin,
             exact=self.exact,
+            request=self,
         )
 
     @property

@@ -31,7 +31,7 @@ def check_machine(specs: Sequence[ModelSpec], options: Any) -> list[str]:
 def check_placement(options: Any) -> None:
     """UsageProblem for --device-map or --quantize where they have no meaning."""
     if options.random_weights and (options.device_map or options.quantize):
-        hint = "--device-map and --quantize need a checkpoint: save one and give --model-path KEY=DIR"
+        hint = "they need a checkpoint: python -m parity.benchmark.checkpoints KEY DIR, then --model-path KEY=DIR"
         raise UsageProblem("random-weights", "--random-weights are built on one device and in one dtype", hint)
     if options.device_map and not options.gpu:
         raise UsageProblem("device-map", "--device-map spreads a model over GPUs", "give --gpu too")

@@ -12,6 +12,7 @@ from steering_core.errors import UsageProblem
 from steering_core.exact import exact_arithmetic
 from steering_core.localize.capture import read_sites
 from steering_core.measure.experiment import Experiment
+from steering_core.measure.precision import quantized_request
 from steering_core.measure.selection_passes import ModelPasses
 from steering_core.measure.steering import random_direction
 from steering_core.measure.store import Store
@@ -22,6 +23,7 @@ from steering_core.models.sites import Site
 from steering_core.models.tokens import encode
 from steering_core.places import PRESETS, PROMPTS
 from steering_core.prompts import PromptSet, read_prompts
+from steering_core.records.provenance import RANDOM_ORIGIN
 
 KEY = "tiny_qwen2"
 
@@ -143,6 +145,25 @@ def test_a_direction_survives_quantization(experiment: Experiment, quantize: str
     assert here.compared(sweep.dim[sweep.layer], -direction)["preserved"] is False
     with pytest.raises(UsageProblem, match=f"{KEY} is loaded in {quantize} already"):
         here.at_precision("int8")
+
+
+def test_a_model_built_in_memory_has_nothing_to_quantize(experiment: Experiment) -> None:
+    pytest.importorskip("bitsandbytes")
+    request = experiment.model.request
+    assert request is not None
+    built = replace(experiment.model, request=replace(request, random_weights=True))
+
+    with pytest.raises(UsageProblem, match=f"{KEY} was built in memory, and quantization reads a checkpoint"):
+        Sweep(replace(experiment, model=built)).at_precision("int8")
+
+
+def test_a_checkpoint_of_random_weights_is_read_again(experiment: Experiment) -> None:
+    pytest.importorskip("bitsandbytes")
+    marked = replace(experiment.model, origin=RANDOM_ORIGIN, tokenizer_origin=f"{KEY} (of random weights)")
+
+    again = quantized_request(marked, "nf4")
+
+    assert (again.source, again.quantize, again.random_weights) == (experiment.model.origin, "nf4", False)
 
 
 def test_an_unknown_method_is_refused(experiment: Experiment) -> None:
