@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: parity test campaign benchmark lint clean
+.PHONY: parity test campaign benchmark lint docs clean
 
 parity: .venv/installed
 	$(BIN)/python -m pytest parity
@@ -27,10 +27,14 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
+# The site of docs/ in build/site; a broken link ends it.
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .venv/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,nnsight,pyvene,quantization,tracking]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,docs,nnsight,pyvene,quantization,tracking]'
 	touch $@
 
 clean:
