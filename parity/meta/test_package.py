@@ -2,6 +2,8 @@
 
 import ast
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from parity.package import __main__ as command
 from steering_core.places import ROOT
@@ -76,6 +79,10 @@ def elsewhere(tmp_path: Path) -> Path:
     return tmp_path
 
 
+AUTHOR = ROOT / "docs" / "author"
+PAGE = (AUTHOR / "README.md").read_text(encoding="utf-8")
+
+
 def run(installed: Path, folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and output of a Python program that sees the wheel and not the checkout."""
     environment = {**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{folder}", "COLUMNS": "200"}
@@ -127,6 +134,35 @@ def test_checks_stand_in_a_library_authors_own_tests(installed: Path, elsewhere:
     assert "FAILED test_mytools.py::test_a_failure_that_is_none[P3-dtype-tiny_qwen2]" in printed
     assert "1 failed" in printed, printed
     assert "xfailed" in printed, printed
+
+
+def commands_of_the_author() -> list[list[str]]:
+    """What README of the example repository says to run, as words."""
+    (block,) = re.findall(r"^```bash.*?\n(.*?)^```", PAGE, re.M | re.S)
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("words", commands_of_the_author(), ids=lambda words: words[0])
+def test_a_library_authors_repository_is_certified(installed: Path, tmp_path: Path, words: list[str]) -> None:
+    shutil.copytree(AUTHOR, tmp_path / "author")
+    module = {"pytest": "pytest", "steering-parity": "steering_parity"}[words[0]]
+
+    status, printed = run(installed, tmp_path / "author", "-m", module, *words[1:])
+
+    assert status == 0, printed
+    assert "skipped" not in printed
+
+
+def test_the_authors_workflow_runs_the_documented_commands_on_twenty_lines_of_test() -> None:
+    source = (AUTHOR / "tests" / "test_parity.py").read_text(encoding="utf-8")
+    workflow = yaml.safe_load((AUTHOR / ".github" / "workflows" / "parity.yml").read_text(encoding="utf-8"))
+    steps = [shlex.split(step["run"]) for step in workflow["jobs"]["parity"]["steps"] if "run" in step]
+
+    assert source in PAGE
+    assert len(source.splitlines()) <= 20
+    assert [words[:3] for words in steps if words[0] in ("pytest", "steering-parity")] == [
+        words[:3] for words in commands_of_the_author()
+    ]
 
 
 def test_a_session_that_does_not_ask_for_the_suite_loads_none_of_it(installed: Path, elsewhere: Path) -> None:
