@@ -102,6 +102,10 @@ def _add_judging(command: AddCommand) -> None:
     add("after", type=Path, metavar="B", help="run directory or records.jsonl")
     add("--into", type=Path, metavar="DIR", help="also write compare.md and compare.html there, with every change")
 
+    add = command(run_compatibility, "what each tool can do, by version and family, like a browser-support table")
+    add("paths", nargs="+", type=Path, metavar="DIR", help="run directories, or folders that hold some")
+    add("--into", type=Path, metavar="DIR", help="write compatibility.html, compatibility.md and badges there")
+
 
 def _add_writing(command: AddCommand) -> None:
     add = command(run_export, "write a run in another format")
@@ -169,6 +173,15 @@ def run_compare(options: argparse.Namespace) -> int:
     if options.into:
         replace_files(options.into, list_files(a, b, comparison))
     return CHANGED if comparison.outcomes else DONE
+
+
+def run_compatibility(options: argparse.Namespace) -> int:
+    """Print the table, or write it and print the paths."""
+    from reports.compatibility.texts import write_table
+
+    for sentence in write_table(options.paths, options.into):
+        print(f"passed over: {sentence}", file=sys.stderr)
+    return DONE
 
 
 def run_export(options: argparse.Namespace) -> int:

@@ -19,20 +19,13 @@ ROOMS = {
 """Top-level folder -> the folders that its modules may import."""
 FLOORS: dict[str, tuple[str, ...]] = {
     "steering_core": (
-        "measure",
-        "hosts",
-        "programs",
-        "localize",
-        "observe",
-        "tools",
-        "exact",
-        "judges",
-        "models",
-        "directions",
-        "quality",
-        "records",
+        *("measure", "hosts", "programs", "localize", "observe", "tools", "exact", "judges", "models", "directions"),
+        *("quality", "records"),
     ),
-    "reports": ("launch", "compare", "terminal", "review", "page", "budget", "study", "run", "verdicts", "sweeps"),
+    "reports": (
+        *("launch", "compatibility", "compare", "terminal", "review", "page", "budget", "study", "run", "verdicts"),
+        "sweeps",
+    ),
     "parity": ("plugin",),
     "fixtures": ("train", "faults", "correct"),
 }

@@ -22,11 +22,19 @@ SHAPE = """\
 
 
 def render_badge(verdict: Verdict) -> str:
-    """The badge as SVG text; widths follow the number of characters, so no font has to be measured."""
+    """The badge of a run as SVG text."""
     label = verdict.label.lower()
-    name_length, label_length = len(NAME) * PER_CHARACTER, len(label) * PER_CHARACTER
+    return draw_badge(NAME, label, verdict.tone, f"{NAME}: {label}")
+
+
+def draw_badge(name: str, label: str, tone: str, title: str) -> str:
+    """Name and label side by side; widths follow the number of characters, so no font has to be measured.
+
+    tone: good | bad | open. title: what a screen reader says.
+    """
+    name_length, label_length = len(name) * PER_CHARACTER, len(label) * PER_CHARACTER
     split, right = name_length + PADDING, label_length + PADDING
     widths = {"width": split + right, "inner": split - 3, "left": split / 2, "right": split + right / 2}
     lengths = {"name_length": name_length, "label_length": label_length}
-    texts = {"name": NAME, "label": escape(label), "title": escape(f"{NAME}: {label}"), "color": COLORS[verdict.tone]}
+    texts = {"name": escape(name), "label": escape(label), "title": escape(title), "color": COLORS[tone]}
     return SHAPE.format(**widths, **lengths, **texts)

@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def render_page(run: Run, verdict: Verdict, view: dict[str, Any] | None = None) 
     canvas = Canvas()
     drawings = draw_all(canvas, run)
     style, script = _assets(canvas.css)
-    template = _templates().get_template("template.html.j2")
+    template = page_templates().get_template("template.html.j2")
     assets = {"policy": policy(style, script), "style": Markup(style), "script": Markup(script), "folder": FOLDER}
     return template.render(report=view or view_run(run, verdict), drawings=drawings, **assets)
 
@@ -44,7 +44,7 @@ def render_beside(view: dict[str, Any], page: str) -> Iterator[tuple[str, str]]:
     """
     style, script = _assets("")
     assets = {"policy": policy(style, script), "style": Markup(style), "script": Markup(script), "page": page}
-    template = _templates().get_template("model.html.j2")
+    template = page_templates().get_template("model.html.j2")
     for grid in view["grids"] if view["beside"] else ():
         yield f"{grid.anchor}.html", template.render(grid=grid, folder="", **assets)
     for name, table in long_tables(view).items():
@@ -56,14 +56,18 @@ def _assets(css: str) -> tuple[str, str]:
     return style + css, script
 
 
-def _templates() -> Environment:
-    return environment(True, neutralize, passage=passage, block=block, unbroken=unbroken)
+def page_templates(*folders: Path) -> Environment:
+    """The templates of pages: those of the report, and those of further folders, which may use its parts."""
+    return environment(True, neutralize, (*folders, HERE), passage=passage, block=block, unbroken=unbroken)
 
 
 def environment(
-    autoescape: bool, finalize: Callable[[Any], Any], folder: Path = HERE, **filters: Callable[..., Any]
+    autoescape: bool,
+    finalize: Callable[[Any], Any],
+    folder: Path | Sequence[Path] = HERE,
+    **filters: Callable[..., Any],
 ) -> Environment:
-    """The templates of a folder; everything they print passes `finalize` first."""
+    """The templates of a folder, or of several; everything they print passes `finalize` first."""
     strict: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     templates = Environment(loader=FileSystemLoader(folder), autoescape=autoescape, finalize=finalize, **strict)
     templates.filters.update(filters)

@@ -32,6 +32,14 @@ def repeat_command(plan: Plan, record: Record) -> str:
     return _join(*RUNNER, record.nodeid, "-m", record.cell.model, *_options(plan, [record]), *program)
 
 
+def repeat_clauses_command(plan: Plan, records: Sequence[Record]) -> str:
+    """The command that repeats every check of the clauses of these records, on their models."""
+    named = {record.cell.clause for record in records}
+    clauses = [clause for clause in CLAUSES if clause in named]
+    models = dict.fromkeys(record.cell.model for record in records)
+    return _join(*CHECKS, "-m", " or ".join(models), "--clauses", ",".join(clauses), *_options(plan, records))
+
+
 def run_command(run: Run) -> str:
     """The command that repeats the whole run."""
     return _join(*CHECKS, "-m", " or ".join(run.plan.models), *_options(run.plan, run.records))

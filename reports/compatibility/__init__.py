@@ -1,0 +1,1 @@
+"""What each tool can do, by version and family, like a browser-support table; made from stored runs alone."""

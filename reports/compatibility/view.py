@@ -1,0 +1,153 @@
+"""What the page and the Markdown show of a table, gathered once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from os.path import relpath
+from pathlib import Path
+from urllib.parse import quote
+
+from reports.compatibility.badge import NAME, file_names, newest_rows, summarize
+from reports.compatibility.changes import list_changes
+from reports.compatibility.columns import Column, read_columns, read_left_out
+from reports.compatibility.remarks import list_remarks
+from reports.compatibility.rows import Row, build_rows
+from reports.compatibility.sources import Source
+from reports.compatibility.support import LOOKS, MEANINGS, Evidence, State, Support
+from reports.page.exports import Table
+from reports.page.groups import group_by
+from reports.verdicts.commands import repeat_clauses_command, repeat_command
+from steering_core.records.record import Value
+
+PAGE, MARKDOWN, BADGES = "compatibility.html", "compatibility.md", "badges"
+LISTED = 3
+"""Records of a cell that are quoted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell of the table as it is shown. anchor: its id in the page."""
+
+    support: Support
+    anchor: str
+    title: str
+
+    @property
+    def label(self) -> str:
+        """`fails: P1`."""
+        return f"{self.support.state}{f': {self.support.what}' if self.support.what else ''}"
+
+    @property
+    def quoted(self) -> list[tuple[Evidence, str]]:
+        """The records that tell most, each with the deviation that it declares, or ""."""
+        telling = self.support.telling
+        shown = telling[: 1 if self.support.state in (State.HOLDS, State.NOT_OFFERED) else LISTED]
+        return [(each, str(each.record.measured.get("declared_deviation") or "")) for each in shown]
+
+    @property
+    def others(self) -> int:
+        """Further records of the column."""
+        return len(self.support.evidence) - len(self.quoted)
+
+    @property
+    def commands(self) -> list[str]:
+        """What repeats the checks: of a few records each alone, of more their clauses, per run."""
+        telling = [each for each in self.support.telling if each.record.nodeid]
+        if len(telling) <= LISTED:
+            return [repeat_command(each.source.run.plan, each.record) for each in telling]
+        groups = group_by(telling, lambda each: each.source)
+        runs = islice(groups.items(), LISTED)
+        return [repeat_clauses_command(source.run.plan, [each.record for each in group]) for source, group in runs]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table as it is shown."""
+
+    row: Row
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class ToolTable:
+    """All rows of a tool, newest version first. label: what its badge says."""
+
+    tool: str
+    anchor: str
+    lines: tuple[Line, ...]
+    badge: str
+    label: str
+    tone: str
+
+    @property
+    def snippet(self) -> str:
+        """The badge in Markdown, to be copied."""
+        return f"[![{NAME}: {self.label}]({BADGES}/{self.badge})]({MARKDOWN}#{self.anchor})"
+
+
+@dataclass(frozen=True)
+class View:
+    """The whole table. links: {name of a run: where its records lie, from the page}; runs elsewhere have none."""
+
+    tables: tuple[ToolTable, ...]
+    columns: tuple[Column, ...]
+    remarks: Table
+    changes: Table
+    runs: Table
+    links: dict[str, str]
+
+    @property
+    def legend(self) -> list[tuple[str, str, str]]:
+        """(state, look, meaning)."""
+        return [(str(state), LOOKS[state], meaning) for state, meaning in MEANINGS.items()]
+
+    @property
+    def left_out(self) -> list[tuple[str, str]]:
+        """(check, why it is in no column)."""
+        return list(read_left_out().items())
+
+
+def make_view(sources: Sequence[Source], folder: Path | None = None) -> View:
+    """The view of some runs. folder: where the page goes."""
+    rows = build_rows(sources)
+    badges = file_names(list(dict.fromkeys(row.subject.tool for row in rows)))
+    tables = tuple(_table(tool, rows, badge) for tool, badge in badges.items())
+    links = {each.sha256: link for each in sources if (link := _link(each, folder))}
+    return View(tables, read_columns(), list_remarks(rows), list_changes(rows), _runs(sources), links)
+
+
+def _table(tool: str, rows: Sequence[Row], badge: str) -> ToolTable:
+    anchor = f"tool-{Path(badge).stem}"
+    own = [row for row in rows if row.subject.tool == tool]
+    newest_first = [row for group in reversed(list(group_by(own, lambda row: row.subject).values())) for row in group]
+    lines = tuple(_line(f"{anchor}-{number}", row) for number, row in enumerate(newest_first, 1))
+    return ToolTable(tool, anchor, lines, badge, *summarize(newest_rows(rows, tool)))
+
+
+def _line(anchor: str, row: Row) -> Line:
+    place = f"{row.subject.release}, {row.family}"
+    entries = (Entry(each, f"{anchor}-{each.column.name}", f"{each.column.title}: {place}") for each in row.supports)
+    return Line(row, tuple(entries))
+
+
+def _link(source: Source, folder: Path | None) -> str:
+    """Where the records lie from the page, if they go where the page goes: below its folder, or beside it."""
+    if folder is None:
+        return ""
+    place = Path(relpath(source.file.resolve(), folder.resolve()))
+    return "" if place.parts[:2] == ("..", "..") else quote(place.as_posix())
+
+
+def _runs(sources: Sequence[Source]) -> Table:
+    return Table(
+        "Runs",
+        ("run", "started, UTC", "commit of the suite", "records", "sha256 of records.jsonl"),
+        tuple(map(_run, sources)),
+    )
+
+
+def _run(source: Source) -> tuple[Value, ...]:
+    commit = source.run.environment.get("commit")
+    changed = " (with uncommitted changes)" if source.run.environment.get("dirty") else ""
+    note = "replayed from published files: left out" if source.replayed else f"{commit}{changed}" if commit else None
+    return (source.name, f"{source.started:%Y-%m-%d %H:%M}", note, len(source.run.records), source.sha256)
