@@ -64,7 +64,7 @@ def next_round(folder: Path) -> bool:
     plan, records = recorded(folder)
     followed = read_followed(folder)
     if missing := set(without_followed(plan).planned) - {record.cell for record in records}:
-        return say(f"{len(missing)} planned cells have no record: nothing is decided before they have", False)
+        return say(f"{len(missing)} planned checks have no record; nothing is decided before they have one", False)
     if followed.pending:
         return say(f"continuing round {len(followed.rounds)}", True)
     reviews = count_kept(folder, Run(plan=plan, records=records))
@@ -72,11 +72,11 @@ def next_round(folder: Path) -> bool:
     elsewhere = [condition.words for condition in wanted if condition.model not in plan.models]
     here = [one for one in wanted if one.model in plan.models and one not in followed.conditions]
     if elsewhere:
-        say(f"asked for, of models that this run does not have: {', '.join(elsewhere)}", False)
+        say(f"called for, but on models that are not in this run: {', '.join(elsewhere)}", False)
     if not here:
-        return say("no decision asks for a further condition of this run's models", False)
+        return say("no decision calls for a further condition on this run's models", False)
     if len(followed.rounds) >= ROUNDS:
-        return say(f"{ROUNDS} rounds are over; decisions still ask for {len(here)} conditions", False)
+        return say(f"{ROUNDS} rounds are done; decisions still call for {len(here)} conditions", False)
     write_followed(folder, followed.asking(here))
     return say(f"round {len(followed.rounds) + 1}: {', '.join(one.words for one in here)}", True)
 

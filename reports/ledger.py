@@ -95,7 +95,7 @@ class Ledger:
 
     def pytest_report_header(self) -> list[str]:
         """Called for the lines above the first test."""
-        line = f"resuming {self.folder}: {len(self.records)} finished cells are kept"
+        line = f"resuming {self.folder}: {len(self.records)} finished checks are kept"
         return [line] if self.config.getoption("resume") else []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -194,7 +194,7 @@ class Ledger:
         if not stopped or not (left := len(self.outlook.cells_left())):
             return ""
         place = Path(os.path.relpath(self.folder)) if self.folder.is_relative_to(Path.cwd()) else self.folder
-        return f"Continue  pytest parity --resume {shlex.quote(str(place))}   # {left} of {len(self._plan.planned)} cells left"
+        return f"Continue  pytest parity --resume {shlex.quote(str(place))}   # {left} of {len(self._plan.planned)} checks left"
 
     def _command(self, plan: Plan) -> dict[str, str]:
         """The command of a run of sweeps, without its places: what `--follow` later must repeat."""

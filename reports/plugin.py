@@ -29,24 +29,26 @@ PASSED = ("run_dir", "resume", "journal_lines", "request", "meter_started", "spe
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Called once, before the command line is read; adds every option that does not change what is measured."""
     add = parser.getgroup("verdict", "steering parity: what is reported").addoption
-    resume = "continue the run in DIR with the options it was started with; finished cells are kept and judged too"
-    budget = "start no cell that would end beyond this cost; the run is then INCOMPLETE, and --resume continues it"
-    price = "USD per GPU and hour (default: the highest of the models' rows); without --budget-usd, only reported"
+    resume = "continue the run in DIR with its original options; finished checks are kept and judged too"
+    budget = "start no check that would exceed this cost; the run is then INCOMPLETE, and --resume continues it"
+    price = "price of one GPU for an hour, in USD (default: the highest of the models' rows); without --budget-usd, only reported"
     tracking = (
-        "also log the rates to Weights & Biases, those of sweeps to the V3 plan's projects; WANDB_MODE=offline works"
+        "also log the rates to Weights & Biases (those of sweeps to the V3 plan's projects); WANDB_MODE=offline works"
     )
     add("--run-dir", metavar="DIR", help="where the run is written (default: reports/runs/<UTC time>)")
     add("--resume", metavar="DIR", help=resume)
     add("--expect-outcome", metavar="X", help="fail unless the verdict is X: 1 to 4, or a conclusion such as INVALID")
     add("--budget-usd", type=float, metavar="X", help=budget)
     add("--gpu-hour-usd", type=float, metavar="Y", help=price)
-    add("--follow", action="store_true", help="then run the sweeps' conditions that decisions ask for, in the same run")
+    add(
+        "--follow",
+        action="store_true",
+        help="afterwards run, in the same run, the sweep conditions that the plan's decisions call for",
+    )
     add("--follow-round", action="store_true", help=argparse.SUPPRESS)
     add("--wandb", metavar="PROJECT", help=tracking)
-    add("--history", metavar="DIR", help="the page shows the trend over the runs below DIR that have the same plan")
-    add(
-        "--junit-records", action="store_true", help="with --junitxml: the file also has the whole record of each check"
-    )
+    add("--history", metavar="DIR", help="show on the page the trend over the runs below DIR that have the same plan")
+    add("--junit-records", action="store_true", help="with --junitxml: include the whole record of each check")
 
 
 @pytest.hookimpl(tryfirst=True)

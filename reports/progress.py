@@ -99,7 +99,7 @@ class Progress:
         what = f"loading {', '.join(loading)} for {', '.join(names[:SHOWN])}" if loading else ", ".join(names[:SHOWN])
         now = f", now {what}" if names else ""
         done, planned = sum(cell in records for cell in plan.planned), len(plan.planned)
-        return f"{done}/{planned} cells, about {duration(self.ledger.outlook.seconds_left())} left{now}"
+        return f"{done}/{planned} checks, about {duration(self.ledger.outlook.seconds_left())} left{now}"
 
     def still(self) -> str | None:
         """The line that breaks a silence, when one is due."""

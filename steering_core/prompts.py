@@ -73,7 +73,7 @@ class PromptSet:
         sets that are nearly the same."""
         premise = (*self.premise.harmful, *self.premise.harmless)
         counts = Counter(normalized(text) for text in (*self.extraction, *self.evaluation, *premise))
-        borrowed = f"{self.name} has no premise prompts: B3 takes the suite's own"
+        borrowed = f"{self.name} has no premise prompts: B3 uses the suite's own"
         notes = [] if self.premise.own else [borrowed]
         notes += [f"prompt occurs {count} times: {text[:60]!r}" for text, count in counts.items() if count > 1]
         return notes + near_duplicates(self.extraction, (*self.evaluation, *premise))

@@ -30,13 +30,13 @@ def test_a_run_beyond_its_budget_is_incomplete_and_resumes(runs: ForkedRuns, tmp
     assert status == 1, printed
     first = printed.splitlines()[0]  # where an earlier run was kept on this machine, its times are named
     assert first.startswith("estimate (")
-    assert "): 8 cells, about " in first
+    assert "): 8 checks, about " in first
     assert "the budget will stop it before the end" in printed
     assert {(row["outcome"], row["sentence"]) for row in stopped} == {("absent", REASON)}
     verdict = " ".join(printed.split())
     assert "INCOMPLETE: the selected checks are undecided" in verdict
-    assert f"absent: {REASON}: 8 cells" in verdict
-    assert "of a budget of $1e-06 so far; the rest, 8 cells, is estimated at $" in verdict
+    assert f"absent: {REASON}: 8 checks" in verdict
+    assert "of a budget of $1e-06 so far; the rest, 8 checks, is estimated at $" in verdict
     assert cost > 0
     assert resumed == 0, log.read_text()
     assert {row["outcome"] for row in check_records(run)} == {"agrees"}

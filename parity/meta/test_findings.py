@@ -42,7 +42,7 @@ def test_rooms_are_asked_for_by_marker_or_path_below_the_root(config: Any, folde
 @pytest.mark.parametrize(
     ("folder", "layers", "words"),
     [
-        ("parity", "2-3", "--steer-layers: the command line asks for no finding"),
+        ("parity", "2-3", "--steer-layers: no finding is selected"),
         ("parity/findings", "9-3", "the range 9-3 of layers '9-3' is empty"),
         ("parity/findings", "2-8", "layers '2-8' name block 8 of a model with 8 blocks"),
     ],

@@ -46,7 +46,7 @@ def test_a_run_that_is_killed_in_a_round_continues_it(runs: ForkedRuns, tmp_path
     assert {each["clause"] for one in followed for each in one["conditions"]} == {"W1", "W2", "W3"}
     assert all(one["done"] for one in followed)
     assert "--follow: continuing round 1" in printed
-    assert "--follow: no decision asks for a further condition of this run's models" in printed
+    assert "--follow: no decision calls for a further condition on this run's models" in printed
     assert len(plan["planned"]) == len(plan["followed"]) + 1 == len(cells(run))
     judged = {row["cell"]["clause"] for row in rows(run / "records.jsonl") if "cell" in row}
     assert judged == {"W1", "W2", "W3", "V1", "V2", "V3"}

@@ -14,8 +14,16 @@ from steering_core.records.record import Outcome, Record
 
 Open = Callable[..., LoadedCheckpoint]
 SAID = (
-    ("edits:SteersAfterLastBlock", "S2", "steering moved the stream at no block, and yet changed the answers"),
-    ("edits:SteersAfterLastBlock", "S7", "ablation moved the stream at no block, and yet changed the answers"),
+    (
+        "edits:SteersAfterLastBlock",
+        "S2",
+        "steering changed the answers without shifting the residual stream at any block",
+    ),
+    (
+        "edits:SteersAfterLastBlock",
+        "S7",
+        "ablation changed the answers without shifting the residual stream at any block",
+    ),
     ("streams:LastMicroBatch", "P5", "resid_pre@0 shape: observed [1, 20, 64], expected [10, 20, 64]"),
     ("streams:LastMicroBatch", "P8", "values of shape [1, 20, 64] are not of 10 rows of 20 tokens"),
     ("streams:LastMicroBatch", "P10", "values of shape [1, 20, 64] are not of 10 rows of 20 tokens"),

@@ -38,7 +38,7 @@ def test_who_steers_is_named_on_the_command_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "words"), [("nosuch", "'nosuch' is not a tool of the run"), ("hooks,hooks", "a name is there twice")]
+    ("names", "words"), [("nosuch", "'nosuch' is not a tool of the run"), ("hooks,hooks", "a name is repeated")]
 )
 def test_an_unknown_name_is_refused(names: str, words: str) -> None:
     with pytest.raises(UsageProblem, match=words) as refused:

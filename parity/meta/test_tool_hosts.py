@@ -60,7 +60,7 @@ ENDS = {
     "Exits": "ended with exit status 0 when asked to read; it last printed: about to exit",
     "Crashes": "was ended by SIGSEGV when asked to read",
     "ClosesEverything": "when asked to read",
-    "WritesEverywhere": "answered nonsense",
+    "WritesEverywhere": "sent an invalid answer",
 }
 
 

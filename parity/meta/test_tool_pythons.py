@@ -31,7 +31,7 @@ def test_rows_of_the_file_are_for_compared_tools_and_the_command_line_wins(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"tool_python": ["python3"]}, "there is no --tool"),
+        ({"tool_python": ["python3"]}, "no tool is given with --tool"),
         ({"tool_python": ["mine=python3"]}, "no tool mine"),
         (
             {"tool": [MINE], "tool_python": ["/no/such/python"]},

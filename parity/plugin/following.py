@@ -38,5 +38,5 @@ def check_sweep_options(config: pytest.Config, matrix: RunMatrix) -> None:
     """UsageProblem for options of sweeps in a run without any: nothing would come of them."""
     given = {"--follow": config.getoption("follow"), "--sweep-through": matrix.sweep_through != (REFERENCE,)}
     if idle := [name for name, is_given in given.items() if is_given and not asks_for(config, "sweeps")]:
-        sentence = f"{' and '.join(idle)}: the command line asks for no sweep"
+        sentence = f"{' and '.join(idle)}: no sweep is selected"
         raise UsageProblem("no-sweep", sentence, 'add -m "sweep and KEY", or name parity/sweeps')

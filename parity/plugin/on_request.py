@@ -30,7 +30,7 @@ def check_finding_options(config: pytest.Config, matrix: RunMatrix) -> None:
     if not (layers := config.getoption("steer_layers")):
         return
     if not asks_for(config, "findings"):
-        sentence = "--steer-layers: the command line asks for no finding"
+        sentence = "--steer-layers: no finding is selected"
         raise UsageProblem("no-finding", sentence, 'add -m "findings and KEY", or name parity/findings')
     for key in matrix.selected:
         parse_layers(layers, matrix.registry[key].layers)

@@ -57,7 +57,9 @@ def write_plan(config: pytest.Config, plan: Plan) -> None:
         then = without_followed(then)
         # Paths of models and prompts may change; their content was compared with the request.
         if then != plan.model_copy(update={"options": then.options}):
-            raise pytest.UsageError(f"--resume {folder}: other checks are selected than the run planned (resume-plan)")
+            raise pytest.UsageError(
+                f"--resume {folder}: the selected checks differ from those that the run planned (resume-plan)"
+            )
     elif plan.planned and (folder.is_dir() or not config.getoption("collectonly")):
         _write(folder / REQUEST, json.dumps(config.getoption("request", {}), indent=1))
         _write(folder / PLAN, plan.model_dump_json())

@@ -72,7 +72,7 @@ def demand_origin(record: Draft, origin: str, precision: str, steering: "Tensor"
         return
     same, applied = steering.equal(full), origin == "full_applied"
     words = "the full precision's direction steers" if same else "a direction extracted at this precision steers"
-    assert_holds(record, same is applied, words, f"{words}, though the cell says {origin.replace('_', ' ')}")
+    assert_holds(record, same is applied, words, f"{words}, though the check's name says {origin.replace('_', ' ')}")
 
 
 def demand_bracketed(record: Draft, band: "WorkingBand", grid: "list[float]", resolution: float) -> None:

@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(USAGE.partition(" [")[0], USAGE, __doc__, EPILOG, formatter_class=raw)
     add = parser.add_argument
     add("--run-dir", type=Path, metavar="DIR", help="where everything is written (default: reports/runs/<UTC time>)")
-    add("--resume", type=Path, metavar="DIR", help="continue a launch; finished cells are kept. Nothing follows a --")
+    add("--resume", type=Path, metavar="DIR", help="continue a launch; finished checks are kept. Nothing follows a --")
     add(
         "--address",
         metavar="A",
@@ -169,10 +169,10 @@ def describe(begun: Launch, farm: Farm, folder: Path, commands: bool) -> str:
     gpus = [gpu for host in farm.hosts for gpu in host.gpus] if begun.request.gpu else []
     kinds = ", ".join(sorted({f"{gpu.name} of {gpu.memory / GIGA:.0f} GB" for gpu in gpus}))
     where = f"{len(gpus)} GPUs ({kinds})" if gpus else f"{farm.places} at a time"
-    lines = [f"{len(begun.shards)} shards, {len(begun.whole.planned)} cells, on {where}; {folder}"]
+    lines = [f"{len(begun.shards)} shards, {len(begun.whole.planned)} checks, on {where}; {folder}"]
     for shard in begun.shards:
         takes = f"{shard.gpus} x {shard.memory / GIGA:.1f} GB of GPU" if shard.gpus else f"{shard.memory / GIGA:.1f} GB"
-        lines.append(f"  {shard.name}: {shard.cells} cells, about {takes}")
+        lines.append(f"  {shard.name}: {shard.cells} checks, about {takes}")
         if commands:
             lines.append(f"    {shlex.join(['pytest', *begun.request.arguments(shard.model, shard.tools)])}")
     return "\n".join(lines)

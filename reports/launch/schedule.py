@@ -62,7 +62,7 @@ class Job:
         """`qwen7b 45/412 cells`, or that it waits."""
         if self.attempt is None or not self.attempt.place:
             return f"{self.shard.name} waits"
-        return f"{self.shard.name} {count_cells(self.folder)}/{self.shard.cells} cells"
+        return f"{self.shard.name} {count_cells(self.folder)}/{self.shard.cells} checks"
 
 
 class Schedule:

@@ -7,13 +7,13 @@ OUTCOMES: dict[Outcome, str] = {
     Outcome.AGREES: "measured, and the clause holds",
     Outcome.DIFFERS: "measured, and the clause does not hold",
     Outcome.ERRORED: "the check or the tool crashed, so nothing is known",
-    Outcome.UNSUPPORTED: "the tool says that it cannot do this",
+    Outcome.UNSUPPORTED: "the tool says it cannot do this",
     Outcome.NOT_OFFERED: "the tool does not claim to do this: neither a pass, nor a failure, nor missing",
     Outcome.ABSENT: "not measured: a library is missing, or an earlier check failed",
 }
 """Every outcome with its meaning, from best to least known; the page draws one shape for each."""
 
-DECLARED = "differs in a way that is known of this tool: neither a pass nor a failure"
+DECLARED = "differs in a way that is known for this tool: neither a pass nor a failure"
 
 STAGES: dict[Stage, str] = {
     Stage.PREFLIGHT: "Preflight: does each tool read the right tensor?",

@@ -25,7 +25,7 @@ def write_sheet(directory: Path, run: Run) -> list[Path]:
     texts = {SHEET: render_markdown(sheet), PRINTED: render_html(sheet)}
     file = directory / SHEET
     if file.exists() and decode(read_bytes(file), SHEET) != texts[SHEET]:
-        sentence = f"{plain(str(file), 200)} is there already, and was marked or is about other records"
+        sentence = f"{plain(str(file), 200)} already exists, and is marked or is about other records"
         hint = f"read it back with --read {SHEET}, or move it away"
         raise ArtifactProblem("review-exists", sentence, hint)
     replace_files(directory, texts)

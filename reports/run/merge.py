@@ -54,7 +54,7 @@ def copy_tensors(sources: Iterable[Path], target: Path) -> None:
 def _conflict(*records: NamedRecord) -> ArtifactProblem:
     outcomes = " against ".join(f"{record.outcome} in {_origin(name, record)}" for name, record in records)
     sentence = f"{plain(records[0][1].cell.id, 100)} was recorded twice and differs: {outcomes}"
-    return ArtifactProblem("merge-conflict", sentence, "merge runs of different cells")
+    return ArtifactProblem("merge-conflict", sentence, "merge runs of different checks")
 
 
 def _origin(name: str, record: Record) -> str:

@@ -123,4 +123,4 @@ def _check_cells(records: list[Record], header: Header, name: str) -> None:
     for defect, cells in defects.items():
         if cells:
             sentence = f"{name}: {plain(cells[0].id, 100)} {defect}"
-            raise ArtifactProblem("artifact-cell", sentence, "expected one record per cell of the plan")
+            raise ArtifactProblem("artifact-cell", sentence, "expected one record per check of the plan")

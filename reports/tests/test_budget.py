@@ -149,7 +149,7 @@ def test_the_outlook_reports_the_cost_so_far_and_of_the_rest() -> None:
 
     assert environment == {"cost_usd": 0.0, "budget_usd": 50.0, "cells_left": 2, "estimated_rest_usd": 30.0}
     run = Run(plan=plan, records=tuple(done.values()), environment=environment)
-    assert cost_line(run) == "$0.00 of a budget of $50.00 so far; the rest, 2 cells, is estimated at $30.00"
+    assert cost_line(run) == "$0.00 of a budget of $50.00 so far; the rest, 2 checks, is estimated at $30.00"
     assert cost_line(Run(plan=plan, records=())) == ""
 
 
@@ -159,7 +159,9 @@ def test_the_announcement_is_an_estimate_and_warns_of_an_early_end() -> None:
     (line,) = Outlook(config(gpu=True, budget_usd=50.0, gpu_hour_usd=3600.0), plan, {}).announcement()
 
     # A B1 cell takes 15 s, loading 14 GB takes 10 + 4 x 14 s.
-    assert line.startswith("estimate (not measured yet): 3 cells, about 2 min, 14.0 GB of GPU memory, about $111.00 at")
+    assert line.startswith(
+        "estimate (not measured yet): 3 checks, about 2 min, 14.0 GB of GPU memory, about $111.00 at"
+    )
     assert line.endswith("at $3,600.00 an hour, of a budget of $50.00; the budget will stop it before the end")
 
 
@@ -168,7 +170,7 @@ def test_a_run_on_a_cpu_is_told_what_a_real_model_takes_where() -> None:
     plan = PLAN.model_copy(update={"models": ("tiny_qwen2",), "planned": cells, "preset": "fixture"})
     tiny, real = Outlook(config(), plan, {}).announcement()
 
-    assert tiny.endswith("3 cells, about 10 s, under 0.1 GB of memory (2 copies of the weights)")
+    assert tiny.endswith("3 checks, about 10 s, under 0.1 GB of memory (2 copies of the weights)")
     assert real == (
         "the same checks of qwen7b (14 GB): about 2 min on one H200, about $0.0339 at $1.10 an hour; about 24 min on a CPU"
     )
@@ -189,7 +191,7 @@ def test_the_estimate_of_a_run_is_that_of_the_newest_run_of_the_same_cells(tmp_p
     asked = config(gpu=True, gpu_hour_usd=1.0, run_dir=str(tmp_path / "new"))
     (line,) = Outlook(asked, plan, {}).announcement()
 
-    assert line.startswith("estimate (times of a): 3 cells, about 2 min, 14.0 GB of GPU memory, about $0.035 at $1.00")
+    assert line.startswith("estimate (times of a): 3 checks, about 2 min, 14.0 GB of GPU memory, about $0.035 at $1.00")
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_nothing_is_decided_while_a_planned_cell_has_no_record(
     (run / JOURNAL).write_text("")
 
     assert not next_round(run)
-    assert "1 planned cells have no record" in capsys.readouterr().out
+    assert "1 planned checks have no record" in capsys.readouterr().out
 
 
 def test_conditions_of_other_models_are_named_and_not_run(
@@ -77,7 +77,7 @@ def test_conditions_of_other_models_are_named_and_not_run(
     decide(Condition("qwen3b", "W2", method="dim"))
 
     assert not next_round(run)
-    assert "of models that this run does not have: W2 qwen3b dim" in capsys.readouterr().out
+    assert "on models that are not in this run: W2 qwen3b dim" in capsys.readouterr().out
 
 
 def test_rounds_are_limited(run: Path, decide: Any) -> None:

@@ -99,7 +99,7 @@ def test_an_interrupted_session_ends_with_the_command_that_continues_it(
     arrive(ledger, agreeing().records[0])
 
     end(ledger, int(status))
-    line = f"\nContinue  pytest parity --resume 'a run'   # {planned - 1} of {planned} cells left"
+    line = f"\nContinue  pytest parity --resume 'a run'   # {planned - 1} of {planned} checks left"
     assert ledger.text.endswith(line) == printed
     assert ("Continue" in ledger.text) == printed
 

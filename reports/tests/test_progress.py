@@ -60,7 +60,7 @@ def test_non_tty_progress_once_per_minute() -> None:
     for clock.now in (0.0, EVERY - 1, EVERY, EVERY + 30, 2 * EVERY):
         through(shown.pytest_runtest_logstart(NODE))
 
-    line = ["1/3 cells, about 14 min left, now", "test_location[tiny_qwen2-hooks]"]
+    line = ["1/3 checks, about 14 min left, now", "test_location[tiny_qwen2-hooks]"]
     assert reporter.lines == ["estimate: much", *line, *line], "wrapped between words"
 
 
@@ -76,7 +76,7 @@ def test_only_planned_cells_are_counted() -> None:
     shown = progress(Reporter(isatty=False), Clock())
     other = Cell(clause="V1", model="tiny_qwen2")
     shown.ledger.records[other] = Record(cell=other)
-    assert shown.text().startswith("1/3 cells")
+    assert shown.text().startswith("1/3 checks")
 
 
 def test_a_long_silence_is_broken_and_a_short_one_is_not() -> None:
@@ -86,7 +86,7 @@ def test_a_long_silence_is_broken_and_a_short_one_is_not() -> None:
     clock.now = SILENT - 1
     assert shown.still() is None
     clock.now = SILENT
-    assert shown.still() == "1/3 cells, about 14 min left, for 9 s now test_location[tiny_qwen2-hooks]"
+    assert shown.still() == "1/3 checks, about 14 min left, for 9 s now test_location[tiny_qwen2-hooks]"
     through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
     clock.now = 9 * SILENT
     assert shown.still() is None, "nothing runs"
@@ -94,10 +94,10 @@ def test_a_long_silence_is_broken_and_a_short_one_is_not() -> None:
 
 def test_a_line_while_a_check_runs_begins_and_ends_a_line_of_its_own() -> None:
     reporter, stream = Reporter(isatty=False), StringIO()
-    progress(reporter, Clock()).say("2/3 cells", stream.write)
+    progress(reporter, Clock()).say("2/3 checks", stream.write)
     reporter.currentfspath = None
-    progress(reporter, Clock()).say("still 2/3 cells", stream.write)
-    assert stream.getvalue() == "\n2/3 cells\nstill 2/3 cells\n"
+    progress(reporter, Clock()).say("still 2/3 checks", stream.write)
+    assert stream.getvalue() == "\n2/3 checks\nstill 2/3 checks\n"
 
 
 def test_finished_test_leaves_the_line() -> None:
@@ -107,7 +107,7 @@ def test_finished_test_leaves_the_line() -> None:
         through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, nodeid=NODE))))
         assert "now test_location" in shown.text()
     through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
-    assert shown.text() == "1/3 cells, about 14 min left"
+    assert shown.text() == "1/3 checks, about 14 min left"
 
 
 def test_tty_progress_overwrites_the_line_below(capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,7 +138,7 @@ def test_a_marked_sheet_is_not_overwritten(stored: Path, capsys: pytest.CaptureF
     begun = marked((stored / SHEET).read_text(encoding="utf-8"), {0: "coherent"})
     (stored / SHEET).write_text(begun, encoding="utf-8")
     assert main(["review", str(stored)]) == 2
-    assert "was marked or is about other records" in capsys.readouterr().err
+    assert "is marked or is about other records" in capsys.readouterr().err
     assert (stored / SHEET).read_text(encoding="utf-8") == begun
 
 

@@ -125,7 +125,7 @@ def test_missing_cells_are_listed() -> None:
     records = tuple(record for record in run.records if record.cell.clause != "D2")
     text = shown(run.model_copy(update={"records": records}))
     assert text.startswith("INCOMPLETE: ")
-    assert "Missing   planned, but left no record: 30 cells (D2 x30)" in text
+    assert "Missing   planned, but left no record: 30 checks (D2 x30)" in text
 
 
 def test_failure_that_is_not_a_gate_is_shown() -> None:

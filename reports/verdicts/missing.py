@@ -63,7 +63,7 @@ def _list_needs(index: RunIndex) -> Iterator[str]:
     """Two tools, and the protocol's number of repeats; one model is enough for a conclusion about that model."""
     plan, needed = index.plan, index.plan.protocol_repeats
     if len(set(plan.tools)) < 2:
-        yield f"only one tool ({', '.join(plan.tools)}); a comparison takes at least two"
+        yield f"only one tool ({', '.join(plan.tools)}); a comparison needs at least two"
     if plan.repeats < needed:
         yield f"only {plan.repeats} of the protocol's {needed} repeats were planned"
         return
@@ -109,11 +109,11 @@ def _describe_groups(groups: Groups) -> Iterator[str]:
 
 
 def _describe(cells: list[Cell]) -> str:
-    """`12 cells (B1 x8, B2 x4) of hooks, pyvene on tiny_qwen2`; a single cell by its id."""
+    """`12 checks (B1 x8, B2 x4) of hooks, pyvene on tiny_qwen2`; a single one by its id."""
     if len(cells) == 1:
         return cells[0].id
     counted = Counter(cell.clause for cell in cells)
     clauses = ", ".join(f"{clause} x{counted[clause]}" for clause in CLAUSES if clause in counted)
     names = dict.fromkeys(name for cell in cells for name in (cell.tool, cell.other) if name)
     tools = f" of {', '.join(names)}" if names else ""
-    return f"{len(cells)} cells ({clauses}){tools} on {', '.join(dict.fromkeys(cell.model for cell in cells))}"
+    return f"{len(cells)} checks ({clauses}){tools} on {', '.join(dict.fromkeys(cell.model for cell in cells))}"

@@ -11,7 +11,7 @@ from reports.verdicts.verdict import Cause
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome
 
-TIE_BREAK = "highest coherent rate over all models, arms and repeats; among equals, the first in registry order"
+TIE_BREAK = "highest coherent rate over all models, arms and repeats; on ties, the first in registry order"
 
 
 @dataclass(frozen=True)

@@ -112,14 +112,14 @@ def is_gate(cell: Cell) -> bool:
 def index_run(run: Run) -> RunIndex:
     """The run by cell. EmptyMeasurement when nothing was planned; ArtifactProblem when records contradict the plan."""
     if not run.plan.planned:
-        raise EmptyMeasurement("nothing-planned", "the run planned no check", "select at least one cell")
+        raise EmptyMeasurement("nothing-planned", "the run planned no check", "select at least one check")
     for cell in (*run.plan.required, *run.plan.planned):
         _check_clause(cell)
     records: dict[Cell, Record] = {}
     for record in run.records:
         _check_belongs(run.plan, record)
         if record.cell in records:
-            raise ArtifactProblem("duplicate-record", f"{record.cell.id} has two records", "a cell has one record")
+            raise ArtifactProblem("duplicate-record", f"{record.cell.id} has two records", "a check has one record")
         records[record.cell] = record
     return RunIndex(run.plan, records)
 

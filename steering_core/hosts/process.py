@@ -17,7 +17,7 @@ KEPT = 4000
 PART = 1 << 20
 TIMEOUT = 900.0
 """Seconds that one answer may take, unless told otherwise."""
-HINT = "the tool's own code did this; --in-process runs it in this process, for a debugger"
+HINT = "the tool's own code did this; --in-process runs it in pytest's process, for a debugger"
 
 
 class HostProblem(SuiteError):
@@ -60,9 +60,9 @@ class ToolProcess:
             text, blob = lengths(self._exactly(LENGTHS.size, deadline))
             answer = decode(self._exactly(text, deadline), self._exactly(blob, deadline))
             if not isinstance(answer, dict):
-                raise Nonsense("something else than an answer")
+                raise Nonsense("something other than an answer")
         except Nonsense as error:
-            raise self._problem(f"answered nonsense ({error})") from None
+            raise self._problem(f"sent an invalid answer ({error})") from None
         self.asked -= 1
         return answer
 

@@ -67,8 +67,12 @@ class SuiteFunctions:
 def problem_of(label: str, names: Collection[str]) -> dict[str, str]:
     """What is wrong with a tool that has replaced these: the arguments of a SuiteError."""
     first, more = next(iter(names)), f" and {len(names) - 1} more" if len(names) > 1 else ""
-    sentence = f"tool {label} replaced {first}{more}, which this suite judges by"
-    return {"code": "suite-replaced", "sentence": sentence, "hint": "a tool leaves the suite as it is"}
+    sentence = f"tool {label} replaced {first}{more}, which the suite judges tools with"
+    return {
+        "code": "suite-replaced",
+        "sentence": sentence,
+        "hint": "a tool must leave the suite's functions as they are",
+    }
 
 
 def _owners(module: Any) -> Iterator[tuple[Any, list[Kept]]]:

@@ -68,9 +68,9 @@ def parse(answer: Any) -> Reading:
         tokens = [(top["token"], top["logprob"]) for top in listed[0]["top_logprobs"]] if listed else []
         first = listed[0]["token"] if listed else ""
     except (LookupError, TypeError, AttributeError):
-        raise JudgeProblem("judge-answer", "the judge's endpoint answered in an unknown form", HINT) from None
+        raise JudgeProblem("judge-answer", "the judge's endpoint answered in an unknown format", HINT) from None
     if not all(isinstance(token, str) and _is_number(logprob) for token, logprob in tokens):
-        raise JudgeProblem("judge-answer", "the judge's endpoint gave log-probabilities of an unknown form", HINT)
+        raise JudgeProblem("judge-answer", "the judge's endpoint returned log-probabilities in an unknown format", HINT)
     written = read_text(text) if isinstance(text, str) else None
     if written is None and isinstance(first, str) and read_text(first) is not None:
         return Reading(None, None)  # `9, because ...`: the digit was the beginning of another answer

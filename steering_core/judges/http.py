@@ -74,7 +74,9 @@ class Client:
                 parts.append(part)
                 size += len(part)
                 if size > BODY_LIMIT:
-                    raise JudgeProblem("judge-answer", f"the judge's endpoint answered over {BODY_LIMIT} bytes", HINT)
+                    raise JudgeProblem(
+                        "judge-answer", f"the judge's endpoint answered with more than {BODY_LIMIT} bytes", HINT
+                    )
                 if time.monotonic() > deadline:
                     raise TimeoutError
         return b"".join(parts)

@@ -22,7 +22,7 @@ PLACES = "a Hugging Face directory, or the base URL of an OpenAI-compatible endp
 
 @dataclass(frozen=True)
 class JudgeRequest:
-    """place: a directory or a base URL. model: the endpoint's name for its model. prices: USD per million tokens read
+    """place: a directory or a base URL. model: the model's name at the endpoint. prices: USD per million tokens read
     and written, or None. device: of a local judge. exact: a local judge is asked under exact arithmetic."""
 
     place: str
@@ -68,7 +68,7 @@ class JudgeRequest:
         if url.scheme == "http" and url.hostname not in LOOPBACK:
             raise UsageProblem("judge", f"{shown} would send the key unencrypted", "https, or http to this machine")
         if not self.model:
-            raise UsageProblem("judge", f"{shown} needs --judge-model", "the endpoint's name for its model")
+            raise UsageProblem("judge", f"{shown} needs --judge-model", "the model's name at the endpoint")
         api_key()
 
     def _check_directory(self) -> None:

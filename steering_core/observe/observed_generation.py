@@ -121,12 +121,12 @@ class ObservedGeneration:
     def describe_still(self, what: str = "steering") -> str:
         """What to say if nothing moved as requested."""
         if not self.strayed and self.answers_moved:
-            return f"{what} moved the stream at no block, and yet changed the answers"
+            return f"{what} changed the answers without shifting the residual stream at any block"
         if not self.strayed:
             return f"{what} changed nothing"
         block, row, position = self.strayed[0]
         first = f"first at block {block}, {self.name(row, position)}"
-        return f"no requested shift arrived, but the stream moved at {len(self.strayed)} other places, {first}"
+        return f"the requested shift was not applied, but the stream moved at {len(self.strayed)} other places, {first}"
 
     def name(self, row: int, position: int) -> str:
         """A token in words: its phase, row and absolute position."""

@@ -24,7 +24,7 @@ def audit(run: Run) -> tuple[Record, ...]:
 def _audit_model(run: Run, records: Sequence[Record], model: str) -> Iterator[Record]:
     cells, preset = {record.cell for record in records}, run.plan.preset
     missing = [cell.id for cell in run.plan.planned if cell.model == model and cell not in cells]
-    yield _record("V1", model, missing, "every planned cell has a record", "without a record")
+    yield _record("V1", model, missing, "every planned check has a record", "without a record")
 
     measured = [record for record in records if record.cell.model == model and record.outcome in MEASURED]
     untraceable = [f"{record.cell.id} ({gap})" for record in measured for gap in _gaps(record)]
@@ -49,5 +49,5 @@ def _record(clause: str, model: str, cells: list[str], right: str, wrong: str) -
     cell = Cell(clause=clause, model=model)
     if not cells:
         return Record(cell=cell, outcome=Outcome.AGREES, sentence=right)
-    sentence = f"{len(cells)} cells {wrong}, first {cells[0]}"
+    sentence = f"{len(cells)} check{'s' * (len(cells) > 1)} {wrong}, first {cells[0]}"
     return Record(cell=cell, outcome=Outcome.DIFFERS, sentence=sentence, measured={"cells": list(cells[:20])})

@@ -108,7 +108,7 @@ _ROWS = {
             "W3",
             "quantization",
             "direction and rates at one precision; the weights are stored at it, the direction is extracted at it or is "
-            "the full precision's, as the cell says, and what W1 demands of a condition holds",
+            "the full precision's, as the check's name says, and what W1 demands of a condition holds",
         ),
         (
             "W4",
@@ -135,7 +135,7 @@ _ROWS = {
         (
             "F3",
             "interchangeability",
-            "a probe trained on one tool's activations calls every held-out prompt the same from another tool's",
+            "a probe trained on one tool's activations assigns every held-out prompt to the same class from another tool's",
         ),
         (
             "F4",
@@ -159,7 +159,7 @@ _ROWS = {
         ),
     ),
     Stage.EVIDENCE: (
-        ("V1", "completeness", "every planned cell has a record"),
+        ("V1", "completeness", "every planned check has a record"),
         ("V2", "provenance", "every record says where its numbers came from, and about its own model"),
         ("V3", "one preset", "the run used one protocol preset throughout"),
     ),

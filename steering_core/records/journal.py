@@ -93,7 +93,7 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self.file, size)
             sentence = f"{self.path} cannot be written: {error.strerror}"
-            hint = "earlier cells are kept: free some space and continue with --resume"
+            hint = "finished checks are kept: free some space and continue with --resume"
             raise ArtifactProblem("journal-write", sentence, hint) from None
 
     def _is_there(self) -> bool:

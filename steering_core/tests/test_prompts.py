@@ -32,7 +32,7 @@ def test_reads_the_sets_in_order(tmp_path: Path) -> None:
     assert (prompts.harmful, prompts.harmless, prompts.evaluation) == (("a", "b"), ("c", "d"), ("e",))
     assert prompts.extraction == ("a", "b", "c", "d"), "harmful first: the direction is taken from the halves"
     assert (prompts.digest, prompts.name) == (sha256(file.read_bytes()).hexdigest(), "prompts.json")
-    assert prompts.warnings() == ["prompts.json has no premise prompts: B3 takes the suite's own"]
+    assert prompts.warnings() == ["prompts.json has no premise prompts: B3 uses the suite's own"]
 
 
 KINDS = ("harmful", "harmless")

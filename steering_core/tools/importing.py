@@ -93,4 +93,4 @@ def _installed(top: str) -> str:
 
 def _other_version(top: str) -> str:
     names = packages_distributions().get(top, [])
-    return f"another version of {names[0]} may have it" if names else "another version of it may be expected"
+    return f"a different version of {names[0]} may have it" if names else "a different version may be needed"

@@ -133,7 +133,7 @@ def answer_of(tool: "Tool", spec: "ModelSpec", site: Site, action: Action) -> st
     answer = tool.supports(spec, site, action)
     if answer is not None and (type(answer) is not str or not answer.strip()):
         sentence = f"supports() of {tool.name} returned {str(answer)[:60]!r} for {action} {site}"
-        raise SuiteError("tool-supports", sentence, "None, or the reason why it cannot, is needed")
+        raise SuiteError("tool-supports", sentence, "None is needed, or the reason why it cannot")
     return answer
 
 

@@ -19,7 +19,7 @@ def check_machine(specs: Sequence[ModelSpec], options: Any) -> list[str]:
         raise UsageProblem("quantize", sentence, "pip install bitsandbytes")
     if options.exact and options.gpu and find_spec("triton") is None:
         sentence = "--exact on a GPU needs triton, which is not installed"
-        raise UsageProblem("exact", sentence, "a build of torch for CUDA comes with it")
+        raise UsageProblem("exact", sentence, "CUDA builds of torch include it")
     if options.gpu and not has_cuda():
         return ["no CUDA device for --gpu"]
     room = gpu_bytes(spread=bool(options.device_map)) if options.gpu else machine_bytes()

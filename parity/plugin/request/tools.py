@@ -23,7 +23,7 @@ def tool_names(options: Any) -> tuple[str, ...]:
     labels = [spec.label for spec in specs]
     if len(set(labels)) != len(labels) or not all(labels):
         named = ", ".join(spec.text for spec in specs)
-        raise UsageProblem("tools", f"a tool is empty or named twice in {named}", "name each tool once")
+        raise UsageProblem("tools", f"empty or repeated tool name in {named}", "name each tool once")
     for spec in specs:
         spec.check()
     return tuple(spec.text for spec in specs)
@@ -34,9 +34,7 @@ def sweep_tools(options: Any) -> tuple[str, ...]:
     texts = {ToolSpec.parse(text).label: text for text in tool_names(options)}
     names = [name.strip() for name in options.sweep_through.split(",")]
     if len(set(names)) != len(names) or (unknown := set(names) - {REFERENCE, *texts}):
-        what = (
-            f"{min(unknown)!r} is not a tool of the run" if len(set(names)) == len(names) else "a name is there twice"
-        )
+        what = f"{min(unknown)!r} is not a tool of the run" if len(set(names)) == len(names) else "a name is repeated"
         known = f"known: {', '.join((REFERENCE, *texts))}; --tool adds one"
         raise UsageProblem("sweep-through", f"--sweep-through {options.sweep_through}: {what}", known)
     return tuple(name if name == REFERENCE else texts[name] for name in names)
@@ -52,17 +50,21 @@ def tool_pythons(options: Any) -> dict[str, str]:
         if sign and name not in labels:
             raise UsageProblem("tool-python", f"--tool-python {text}: no tool {name}", f"one of {', '.join(labels)}")
         if not sign and not options.tool:
-            raise UsageProblem("tool-python", f"--tool-python {text}: there is no --tool", "NAME=PATH names a tool")
+            raise UsageProblem(
+                "tool-python", f"--tool-python {text}: no tool is given with --tool", "NAME=PATH names a tool"
+            )
         found |= dict.fromkeys([name] if sign else [ToolSpec.parse(tool).label for tool in options.tool], path)
     for name, path in found.items():
         if which(path) is None:
             sentence = f"{path}, the Python of {name}, is not a program"
             raise UsageProblem("tool-python", sentence, "the path of an interpreter")
     if found and options.random_weights:
-        sentence = (
-            "random weights differ from one release of transformers to another, so a Python of its own cannot be used"
+        sentence = "random weights differ between releases of transformers, so --tool-python cannot be used with them"
+        raise UsageProblem(
+            "tool-python",
+            sentence,
+            "write a checkpoint with python -m fixtures.random_checkpoint, and give --model-path",
         )
-        raise UsageProblem("tool-python", sentence, "python -m fixtures.random_checkpoint writes a checkpoint for all")
     return found
 
 

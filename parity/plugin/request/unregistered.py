@@ -16,6 +16,6 @@ def unregistered_models(sources: list[str], options: Any) -> dict[str, ModelSpec
     for source in sources:
         row = spec_of_checkpoint(source, options.layer, options.multiplier, options.dtype or "")
         if row.key in rows:
-            raise UsageProblem("model", f"--model names {row.key} twice", "directories of different names")
+            raise UsageProblem("model", f"--model names {row.key} twice", "directories with different names")
         rows[row.key] = row
     return rows

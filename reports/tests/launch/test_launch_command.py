@@ -44,7 +44,7 @@ def test_a_dry_run_prints_each_shard_with_its_command_and_writes_nothing(
 def test_a_dry_run_divides_by_tool_where_places_would_be_idle(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["parity", "-m", "tiny_qwen2", "-k", "preflight_site"]
     assert main(["--dry-run", "--jobs", "2", "--", *words, "--tools", "hooks,nnsight"]) == 0
-    assert "  tiny_qwen2-nnsight: 8 cells" in capsys.readouterr().out
+    assert "  tiny_qwen2-nnsight: 8 checks" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_an_interruption_stops_every_running_shard(tmp_path: Path, error: type[B
 def test_a_line_is_written_when_nothing_happens_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reports.launch.schedule.EVERY", 0.0)
     _, lines = run(FakePool(1), tmp_path, "ab")
-    assert any(line.endswith("a 0/3 cells; b waits") for line in lines)
+    assert any(line.endswith("a 0/3 checks; b waits") for line in lines)
 
 
 class Process:

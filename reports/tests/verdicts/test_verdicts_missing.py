@@ -42,13 +42,13 @@ def test_planned_cell_outside_the_required_matrix_counts_as_missing() -> None:
     run = full_run()
     required = tuple(cell for cell in run.plan.required if cell.clause != "D3")
     verdict = judge(without(plan(run, required=required), "D3 *"))
-    assert verdict.missing == ("planned, but left no record: 2 cells (D3 x2) on tiny_qwen2, tiny_gemma2",)
+    assert verdict.missing == ("planned, but left no record: 2 checks (D3 x2) on tiny_qwen2, tiny_gemma2",)
 
 
 def test_missing_library_takes_one_line() -> None:
     run = ended(full_run(), "* *pyvene*", Outcome.ABSENT, "pyvene is not installed", measured={})
     (line,) = judge(run).missing
-    assert line.startswith("absent: pyvene is not installed: 62 cells (P1 x2, P2 x2,")
+    assert line.startswith("absent: pyvene is not installed: 62 checks (P1 x2, P2 x2,")
     assert line.endswith("of pyvene, hooks, nnsight on tiny_qwen2, tiny_gemma2")
 
 
@@ -59,7 +59,7 @@ def test_many_different_crashes_are_counted_beyond_the_first_four() -> None:
             run = ended(run, f"B1 {QWEN} {tool} native r{repeat}", Outcome.ERRORED, f"{tool} {repeat}", measured={})
     missing = judge(run).missing
     assert len(missing) == 5
-    assert missing[-1] == "crashed, with 11 other messages: 11 cells (B1 x11) of hooks, nnsight, pyvene on tiny_qwen2"
+    assert missing[-1] == "crashed, with 11 other messages: 11 checks (B1 x11) of hooks, nnsight, pyvene on tiny_qwen2"
 
 
 def test_larger_group_comes_first() -> None:
@@ -73,7 +73,7 @@ def test_larger_group_comes_first() -> None:
 def test_a_single_tool_is_incomplete() -> None:
     verdict = judge(full_run(tools=("hooks",)))
     assert verdict.conclusion == "INCOMPLETE"
-    assert verdict.missing == ("only one tool (hooks); a comparison takes at least two",)
+    assert verdict.missing == ("only one tool (hooks); a comparison needs at least two",)
 
 
 def test_fewer_repeats_than_the_protocol_is_incomplete() -> None:

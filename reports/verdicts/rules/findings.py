@@ -25,7 +25,7 @@ RULE = VerdictRule(
     conclusion="FINDINGS_MEASURED",
     precedence=17,
     tone=Tone.GOOD,
-    condition="the run measures findings without comparing tools, and every demand of theirs holds",
-    meaning="The findings were measured, and nothing that they demand was refuted. They say nothing about tools.",
+    condition="the run measures findings without comparing tools, and every requirement on them holds",
+    meaning="The findings were measured, and every requirement on them holds. They say nothing about tools.",
     decide=decide,
 )

@@ -51,14 +51,14 @@ AGREE = _rule(
     52,
     Tone.GOOD,
     f"which agrees: {AGREES}",
-    "The tools give the same result on this model; whether that holds for others takes a second model.",
+    "The tools give the same result on this model; a second model shows whether that holds elsewhere.",
 )
 DIVERGE = _rule(
     "diverges",
     54,
     Tone.BAD,
     f"which diverges: {DIVERGES}",
-    "Which library you use changes the result on this model; a second one shows whether that is the model's own.",
+    "Which library you use changes the result on this model; a second model shows whether that is specific to this one.",
 )
 BETWEEN = _rule(
     "between thresholds",

@@ -17,7 +17,7 @@ from reports.verdicts.sweeps.summary import VERBS
 from reports.verdicts.verdict import Tone
 
 READ = "Read the conditions below; no decision of the plan follows from them."
-RANDOM = "Run the sweep with trained weights: with random ones, only its cost and its completeness mean anything."
+RANDOM = "Run the sweep with trained weights: with random ones, only its cost and its completeness are meaningful."
 
 
 def decide(evidence: Evidence, conclusion: str) -> Decision | None:

@@ -107,7 +107,10 @@ def test_an_endpoint_that_is_not_there_is_named_unreachable() -> None:
 
 
 def test_an_endless_answer_is_cut_off() -> None:
-    with serving(Answer(body=b" " * (BODY_LIMIT + 1))) as endpoint, pytest.raises(JudgeProblem, match="answered over"):
+    with (
+        serving(Answer(body=b" " * (BODY_LIMIT + 1))) as endpoint,
+        pytest.raises(JudgeProblem, match="answered with more than"),
+    ):
         judge_at(endpoint).ask(REFUSAL, "No.")
 
 

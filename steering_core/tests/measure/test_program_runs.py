@@ -114,7 +114,7 @@ def test_a_right_tool_fails_no_program(runs: ProgramRuns, kind: str) -> None:
     ("tool", "cause", "calls"),
     [
         (AddsFirst(), "adds are applied before ablations", 1),
-        (LosesTheSign(), "the sign of the coefficient is lost", 1),
+        (LosesTheSign(), "the sign of the coefficient is dropped", 1),
         (ForgetsTheReference(), "the reference point of the affine edit is taken as zero", 1),
         (EndsOnePositionLate(), "position ranges include their end", 1),
         (LosesOneRow(), "nothing is applied", 1),
@@ -161,7 +161,7 @@ def test_the_corpus_is_run_first(runs: ProgramRuns) -> None:
 
     assert list(survey.programs) == [kept]
     assert failure_of(survey).program == kept
-    assert failure_of(survey).cause == "the sign of the coefficient is lost"
+    assert failure_of(survey).cause == "the sign of the coefficient is dropped"
 
 
 def test_what_a_tool_does_not_offer_is_not_asked_of_it(runs: ProgramRuns) -> None:

@@ -90,7 +90,7 @@ def test_what_moved_otherwise_is_said() -> None:
     still, nothing = observe_generation(tool, model, rows(), edits, NEW), observed("generate", "inside", "nothing")
 
     assert (still.moved_tokens, nothing.moved_tokens) == (0, 0)
-    words = "no requested shift arrived, but the stream moved at 142 other places, first at block 1, prompt token 0 of row 0"
+    words = "the requested shift was not applied, but the stream moved at 142 other places, first at block 1, prompt token 0 of row 0"
     assert still.describe_still() == words
     assert nothing.describe_still("ablation") == "ablation changed nothing"
 
@@ -186,4 +186,6 @@ def test_answers_that_change_without_the_stream_are_said_to() -> None:
     generation = observe_generation(SteersTheHead(), model, rows(), edits_for(model), NEW)  # type: ignore[arg-type]
 
     assert (generation.moved_tokens, generation.strayed, generation.answers_moved) == (0, [], True)
-    assert generation.describe_still() == "steering moved the stream at no block, and yet changed the answers"
+    assert (
+        generation.describe_still() == "steering changed the answers without shifting the residual stream at any block"
+    )

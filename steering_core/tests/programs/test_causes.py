@@ -30,7 +30,7 @@ POSITIVE = replace(ADD, coefficient=2.5)
         ("edits of the first block are left out", [ADD, ABLATE]),
         ("phases are ignored", [ADD, replace(ABLATE, phase="both"), replace(EARLY, phase="both")]),
         ("the decode phase is left out", [replace(ADD, phase="prefill"), EARLY]),
-        ("the sign of the coefficient is lost", [POSITIVE, ABLATE, EARLY]),
+        ("the sign of the coefficient is dropped", [POSITIVE, ABLATE, EARLY]),
         ("the coefficient is rounded to a whole number", [replace(ADD, coefficient=-2.0), ABLATE, EARLY]),
         ("negative coefficients are taken as zero", [replace(ADD, coefficient=0.0), ABLATE, EARLY]),
         ("edits are applied twice", [ADD, ADD, ABLATE, ABLATE, EARLY, EARLY]),
@@ -64,7 +64,7 @@ def test_a_reading_that_changes_nothing_explains_nothing() -> None:
     names = dict(readings([EARLY], [], 3))
 
     assert "edits are applied in reverse order" not in names
-    assert "the sign of the coefficient is lost" not in names
+    assert "the sign of the coefficient is dropped" not in names
     assert "edits are applied one block earlier" not in names  # there is none before the first
     assert "the edits of the call before are applied" not in names
 
@@ -89,9 +89,9 @@ ACE, DOUBLE = (
     [
         ("setting adds the vector", SET, Add(SITE, VECTOR, 1.0, "decode", features=Span(2))),
         ("interpolation adds the vector", BLEND, Add(SITE, VECTOR, 0.25)),
-        ("the weights of the interpolation are exchanged", BLEND, replace(BLEND, coefficient=0.75)),
+        ("the weights of the interpolation are swapped", BLEND, replace(BLEND, coefficient=0.75)),
         ("the reference point of the affine edit is taken as zero", ACE, replace(ACE, reference=torch.zeros(2))),
-        ("the sign of the coefficient is exchanged", DOUBLE, replace(DOUBLE, coefficient=-2.0)),
+        ("the sign of the coefficient is flipped", DOUBLE, replace(DOUBLE, coefficient=-2.0)),
         ("position ranges are ignored", DOUBLE, replace(DOUBLE, positions=None)),
         ("position ranges include their end", DOUBLE, replace(DOUBLE, positions=Span(1, 4))),
         ("feature ranges are ignored", DOUBLE, replace(DOUBLE, features=None)),

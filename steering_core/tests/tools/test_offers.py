@@ -108,7 +108,7 @@ def test_an_answer_that_is_no_reason_is_refused(answer: object) -> None:
         def supports(self, spec: ModelSpec, site: Site, action: str) -> Any:
             return answer
 
-    with pytest.raises(SuiteError, match="None, or the reason why it cannot, is needed"):
+    with pytest.raises(SuiteError, match="None is needed, or the reason why it cannot"):
         refusal(Yes(), Need(read=(SITE,)))
 
 
