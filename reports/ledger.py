@@ -23,6 +23,7 @@ from reports.tracking import track
 from reports.untrusted import plain
 from reports.verdicts import Verdict, judge, matches
 from reports.verdicts.sweeps.points import is_sweep
+from steering_core.activity import activity
 from steering_core.errors import ArtifactProblem, SuiteError
 from steering_core.places import typed
 from steering_core.records.audit import audit
@@ -120,7 +121,8 @@ class Ledger:
         try:
             if self.plan is None:
                 vars(self).pop("_plan", None)
-            self._conclude(session, self._plan)
+            with activity("judging the run and writing its report"):
+                self._conclude(session, self._plan)
         except SuiteError as problem:
             self.text = f"no verdict: {problem}"
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR

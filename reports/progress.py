@@ -1,4 +1,5 @@
-"""How far a run is: one line below pytest's own on a terminal, lines that stay elsewhere; never silent for long."""
+"""How far a run is: one line below pytest's own on a terminal, lines that stay elsewhere; never silent for long, from the
+trial of tools and downloads before the first check to the report after the last."""
 
 import os
 import sys
@@ -6,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from textwrap import wrap
+from shutil import get_terminal_size
+from textwrap import shorten, wrap
 from typing import Any
 
 import pytest
@@ -14,12 +16,14 @@ import pytest
 from reports.budget.estimate import duration
 from reports.ledger import Ledger
 from reports.untrusted import plain
+from steering_core.activity import under_way
+from steering_core.records.record import Plan
 
 Write = Callable[[str], object]
 EVERY = 60.0
 """Seconds between two lines of progress, where results are printed meanwhile."""
 SILENT = 9.0
-"""Seconds after which a line says that a check is still running."""
+"""Seconds after which a line says what is still going on."""
 SHOWN = 2
 LONGEST = 100
 
@@ -31,7 +35,7 @@ class Progress:
         self.ledger, self.clock = ledger, clock
         self.running: dict[str, None] = {}
         self.last = clock()
-        self.announced = False
+        self.announced = self.finished = False
         self.shown = False
         self.heard = clock()
         self.lock, self.ended = threading.RLock(), threading.Event()
@@ -45,7 +49,9 @@ class Progress:
     @property
     def live(self) -> bool:
         """Whether a line can be overwritten: on a terminal, unless the checks print there too."""
-        return bool(self.reporter.isatty) and self.ledger.config.getoption("capture") != "no"
+        return (
+            self.reporter is not None and bool(self.reporter.isatty) and self.ledger.config.getoption("capture") != "no"
+        )
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logstart(self, nodeid: str) -> Iterator[Any]:
@@ -69,11 +75,8 @@ class Progress:
             self._draw()
             return result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
-        """Called once, before the first check: from now on a long silence is broken."""
-        if self.ledger.plan is None:
-            return
+    def begin(self) -> None:
+        """From now on a long silence is broken."""
         with suppress(OSError, ValueError):  # a standard output without a file: nobody is waiting there
             # While a check runs, pytest captures the standard output; not this copy of it.
             copy = os.dup(sys.stdout.fileno())
@@ -82,31 +85,46 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Called at the end: remove the line."""
+        """Called after the last check: remove the line."""
+        with self.lock:
+            self._clear()
+            self.running.clear()
+            self.finished = True
+            self.heard = self.clock()
+
+    def pytest_unconfigure(self) -> None:
+        """Called when the process is about to end."""
         self.ended.set()
         if self.thread:
             self.thread.join()
-        with self.lock:
-            self._clear()
 
     def text(self) -> str:
-        """`12/340 cells, about 14 min left, now test_rates[...]`; a model that no cell has finished on is being loaded."""
+        """`12/340 checks done, about 14 min left; now test_rates[...]`."""
         plan, records = self.ledger.plan, self.ledger.records
         assert plan is not None
-        names = [plain(nodeid.rpartition("::")[2], LONGEST) for nodeid in self.running]
-        ready = {record.cell.model for record in records.values()}
-        loading = [model for model in plan.models if model not in ready and any(f"[{model}" in name for name in names)]
-        what = f"loading {', '.join(loading)} for {', '.join(names[:SHOWN])}" if loading else ", ".join(names[:SHOWN])
-        now = f", now {what}" if names else ""
         done, planned = sum(cell in records for cell in plan.planned), len(plan.planned)
-        return f"{done}/{planned} checks, about {duration(self.ledger.outlook.seconds_left())} left{now}"
+        now = f"; now {self._now(plan)}" if self.running else ""
+        return f"{done}/{planned} checks done, about {duration(self.ledger.outlook.seconds_left())} left{now}"
+
+    def _now(self, plan: Plan) -> str:
+        """What this process says that it does; else a model that no check has finished on is being loaded."""
+        names = [plain(nodeid.rpartition("::")[2], LONGEST) for nodeid in self.running]
+        ready = {record.cell.model for record in self.ledger.records.values()}
+        loading = [model for model in plan.models if model not in ready and any(f"[{model}" in name for name in names)]
+        busy = plain(under_way(), LONGEST) or (f"loading {', '.join(loading)}" if loading else "")
+        checks = ", ".join(names[:SHOWN])
+        return f"{busy} for {checks}" if busy else checks
 
     def still(self) -> str | None:
         """The line that breaks a silence, when one is due."""
         silent = self.clock() - self.heard
-        if not self.running or self.reporter is None or self.ledger.plan is None or silent < SILENT:
+        if silent < SILENT:
             return None
-        return self.text().replace(", now ", f", for {duration(silent)} now ", 1)
+        if self.running and self.ledger.plan is None:
+            return None  # tests of the suite itself
+        if not self.running or self.reporter is None:
+            return f"{plain(busy, LONGEST)}, {duration(silent)} so far" if (busy := under_way()) else None
+        return f"{self.text()}, {duration(silent)} so far"
 
     def _break_silence(self, copy: int) -> None:
         """In a thread of its own: a check that takes long says so every SILENT seconds. copy: a file descriptor."""
@@ -120,12 +138,15 @@ class Progress:
 
     def say(self, line: str, write: Write) -> None:
         """Print a line while a check runs; what the check prints itself is captured."""
-        if self.live:
-            self._write_below(line[: self.reporter._tw.fullwidth - 1], write)
+        if self.live and self.running:
+            self._write_below(self._one_line(line), write)
             self.shown = True
             return
-        begun = "\n" if self.reporter.currentfspath is not None else ""
-        self.reporter.currentfspath = None  # the next result begins a line of its own
+        begun = ""
+        if self.reporter:
+            begun = "\n" if self.finished or self.reporter.currentfspath is not None else ""
+            self.finished = False
+            self.reporter.currentfspath = None  # the next result begins a line of its own
         write(begun + "".join(f"{part}\n" for part in self._wrapped(line)))
 
     def _write_lines(self) -> None:
@@ -145,13 +166,22 @@ class Progress:
 
     def _wrapped(self, line: str) -> list[str]:
         """The line in parts that fit the terminal, broken between words."""
-        return wrap(line, self.reporter._tw.fullwidth - 1, break_long_words=False, break_on_hyphens=False)
+        return wrap(line, self._width, break_long_words=False, break_on_hyphens=False)
+
+    def _one_line(self, line: str) -> str:
+        """As much of the line as fits the terminal, cut between words."""
+        return shorten(line, self._width, placeholder=" ...", break_long_words=False, break_on_hyphens=False)
+
+    @property
+    def _width(self) -> int:
+        """Columns of a line; the last one stays free."""
+        return int(self.reporter._tw.fullwidth if self.reporter else get_terminal_size().columns) - 1
 
     def _draw(self) -> None:
         self.heard = self.clock()
         if self.reporter is None or self.ledger.plan is None or not self.live:
             return
-        self._write_below(self.text()[: self.reporter._tw.fullwidth - 1])
+        self._write_below(self._one_line(self.text()))
         self.shown = True
 
     def _clear(self) -> None:

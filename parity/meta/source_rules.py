@@ -31,7 +31,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
 }
 """Rooms from the top floor down: each imports only those after it, and the files beside the rooms."""
 GROUND = {
-    "steering_core": {"errors", "files", "prompts", "compare", "statistics", "places"},
+    "steering_core": {"errors", "files", "prompts", "compare", "statistics", "places", "activity"},
     "reports": {"untrusted"},
     "parity": set[str](),
     "fixtures": set[str](),

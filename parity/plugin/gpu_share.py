@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from steering_core.activity import activity
 from steering_core.models.memory import weights_bytes
 
 GIB = 1 << 30
@@ -31,8 +32,9 @@ class GpuShare:
     @contextmanager
     def taken(self, wanted: int) -> Iterator[None]:
         """Wait until so many bytes are free, or nobody else has any: then more waiting would not help."""
-        while not self._take(wanted):
-            time.sleep(POLL)
+        with activity(f"waiting for {wanted / GIB:.0f} GiB of GPU memory that other workers hold"):
+            while not self._take(wanted):
+                time.sleep(POLL)
         try:
             yield
         finally:

@@ -46,7 +46,7 @@ class Outlook:
         """The lines before the first check: what is ahead, what it needs, and what it costs where a price is known."""
         seconds, meter = self.seconds_left(), self.meter
         source = f"times of {self.source.name}" if self.source else "not measured yet"
-        line = f"estimate ({source}): {len(self.cells_left())} checks, about {duration(seconds)}, {self.memory()}"
+        line = f"estimate ({source}): {counted(len(self.cells_left()))}, about {duration(seconds)}, {self.memory()}"
         lines = [line + self._price(meter.price(seconds)) if self.priced or self.estimate.gpu else line]
         if self.priced and self.plan.preset == PRESET:
             lines += self.phases()
@@ -86,7 +86,7 @@ class Outlook:
             if cells := [cell for cell in self.cells_left() if cell.clause in phase.clauses]:
                 seconds = self.estimate.total(cells)
                 cost = usd(self.meter.price(seconds))
-                line = f"  phase {phase.name}: {len(cells)} checks, about {duration(seconds)}, about {cost}"
+                line = f"  phase {phase.name}: {counted(len(cells))}, about {duration(seconds)}, about {cost}"
                 lines.append(f"{line} of {usd(phase.budget)}, hard stop {usd(phase.stop)}")
         return lines
 
@@ -98,11 +98,16 @@ class Outlook:
         return {"cost_usd": self.meter.spent(), "budget_usd": self.limit, **rest}
 
 
+def counted(checks: int) -> str:
+    """`1 check`, `2 checks`."""
+    return f"{checks} check{'s' * (checks != 1)}"
+
+
 def cost_line(run: Run) -> str:
     """The costs in words, from the environment of a priced run; empty for another."""
     costs: dict[str, Any] = run.environment
     if "cost_usd" not in costs:
         return ""
     limit = "" if costs.get("budget_usd") is None else f" of a budget of {usd(costs['budget_usd'])}"
-    rest = f"; the rest, {costs['cells_left']} checks, is estimated at {usd(costs['estimated_rest_usd'])}"
+    rest = f"; the rest, {counted(costs['cells_left'])}, is estimated at {usd(costs['estimated_rest_usd'])}"
     return f"{usd(costs['cost_usd'])}{limit} so far{rest if costs['cells_left'] else ''}"

@@ -53,7 +53,7 @@ def render(run: Run, verdict: Verdict, width: int, color: bool, files: str = FIL
     verdict = _placed(verdict, place) if place else verdict
     compared = any(is_beside(record.cell) and not is_finding(record.cell) for record in run.records)
     shown = compared or (verdict.sweep is None and not verdict.findings)
-    models = ModelTables(run, verdict) if shown else None
+    models = ModelTables(run, verdict, width) if shown else None
     for detail in (3, 2, 1):
         text = _print(_parts(run, verdict, failure, models, files, detail), width, color)
         if text.count("\n") <= SCREEN:
@@ -118,7 +118,7 @@ def _tables(models: ModelTables | None, verdict: Verdict, rows: int) -> list[Ren
     tables: list[RenderableType] = []
     if models:
         rates = models.rates(rows)
-        tables += [models.numbers(rows), *([rates] if rates else []), legend(rates is not None)]
+        tables += [*models.numbers(rows), *([rates] if rates else []), legend(rates is not None)]
     if verdict.sweep:
         least = max(rows, min(len(verdict.sweep.models), MODELS))
         swept, depths = models_table(verdict.sweep, least), sweep_table(verdict.sweep, least)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,10 @@ SIGNS = (
     "in preflight, directions, steering, behavior"
 )
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
+GAP = 2
+"""Columns between two columns of a table."""
+FEW = 3
+"""Tools that are named even if the same is said of all."""
 STYLES = {Outcome.AGREES: "green", Outcome.DIFFERS: "red", Outcome.ERRORED: "magenta", Outcome.UNSUPPORTED: "yellow"}
 
 
@@ -28,23 +33,55 @@ def legend(with_rates: bool) -> Text:
 
 
 class ModelTables:
-    """The rows of both tables, found once for every layout that is tried; what exceeds `rows` is counted."""
+    """The rows of both tables, found once for every layout that is tried; what exceeds `rows` is counted.
 
-    def __init__(self, run: Run, verdict: Verdict) -> None:
-        self._tools = run.plan.tools
+    A tool has a column, unless that is wider than the terminal: then tools of which the same is said share a row.
+    """
+
+    def __init__(self, run: Run, verdict: Verdict, width: int) -> None:
+        self._tools, self._width = run.plan.tools, width
         self._numbers = _numbers_rows(run, verdict)
         self._rates = _rates_rows(run)
 
-    def numbers(self, rows: int) -> Table:
+    def numbers(self, rows: int) -> list[Table]:
         """One row per model: cosines as 1 - cos, the gap in points, the relation, and four signs per tool.
 
         Models that do not agree come first.
         """
-        return small_table((*NUMBERS, *self._tools), self._numbers, rows)
+        columns = (*NUMBERS, *self._tools)
+        if _width(columns, self._numbers[:rows]) <= self._width:
+            return [small_table(columns, self._numbers, rows)]
+        signs = [[row[0], *row[-2:]] for row in self._by_tools(self._numbers[:rows], len(NUMBERS))]
+        return [
+            small_table(NUMBERS, [row[: len(NUMBERS)] for row in self._numbers], rows),
+            small_table(("model", "checks", "tools"), signs, len(signs), len(self._numbers) - rows),
+        ]
 
     def rates(self, rows: int) -> Table | None:
         """Coherent / garbled / normal in percent with the Wilson interval of coherent; arms that agree share a row."""
-        return small_table(("rates", "arm", *self._tools), self._rates, rows) if self._rates else None
+        columns = ("rates", "arm", *self._tools)
+        if not self._rates or _width(columns, self._rates[:rows]) <= self._width:
+            return small_table(columns, self._rates, rows) if self._rates else None
+        cells = self._by_tools(self._rates[:rows], 2)
+        return small_table(("rates", "arm", "", "tools"), cells, len(cells), len(self._rates) - rows)
+
+    def _by_tools(self, cells: Sequence[Sequence[Text]], left: int) -> list[list[Text]]:
+        """Each row, whose first `left` cells are about no tool, as one row for each different cell of a tool."""
+        rows = []
+        for row in cells:
+            groups: dict[str, list[str]] = {}
+            for tool, cell in zip(self._tools, row[left:], strict=True):
+                groups.setdefault(cell.plain, []).append(tool)
+            shown = {cell.plain: cell for cell in row[left:]}
+            names = {"".join(groups): ["all"]} if len(groups) == 1 and len(self._tools) > FEW else groups
+            rows += [[*row[:left], shown[text], cell_text(", ".join(tools), 1000)] for text, tools in names.items()]
+        return rows
+
+
+def _width(columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> int:
+    """Columns of a terminal that a table takes if nothing in it is wrapped."""
+    widths = [max(map(cell_len, name.split("\n"))) for name in columns]
+    return sum(max([width, *(row[at].cell_len for row in cells)]) + GAP for at, width in enumerate(widths)) - GAP
 
 
 def _numbers_rows(run: Run, verdict: Verdict) -> list[list[Text]]:
@@ -108,14 +145,14 @@ def _signs(stages: dict[Stage, list[Record]]) -> Text:
     return signs
 
 
-def small_table(columns: Sequence[str], cells: Sequence[Sequence[Text]], rows: int) -> Table:
-    """A table of the first rows; the rest is counted."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def small_table(columns: Sequence[str], cells: Sequence[Sequence[Text]], rows: int, left_out: int = 0) -> Table:
+    """A table of the first rows; the rest is counted, with what the caller left out."""
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(Text(column) if column in NUMBERS else cell_text(column, 30), overflow="fold")
     for row in cells[:rows]:
         table.add_row(*row)
-    if (rest := len(cells) - rows) > 0:
+    if (rest := max(len(cells) - rows, left_out)) > 0:
         table.add_row(f"and {rest} more")
     return table
 

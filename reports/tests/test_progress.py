@@ -9,6 +9,7 @@ import pytest
 
 from reports.ledger import Ledger
 from reports.progress import EVERY, SILENT, Progress
+from steering_core.activity import activity
 from steering_core.records.record import Cell, Plan, Record
 
 CELLS = tuple(Cell(clause="P1", model="tiny_qwen2", tool=tool) for tool in ("hooks", "nnsight", "pyvene"))
@@ -60,7 +61,7 @@ def test_non_tty_progress_once_per_minute() -> None:
     for clock.now in (0.0, EVERY - 1, EVERY, EVERY + 30, 2 * EVERY):
         through(shown.pytest_runtest_logstart(NODE))
 
-    line = ["1/3 checks, about 14 min left, now", "test_location[tiny_qwen2-hooks]"]
+    line = ["1/3 checks done, about 14 min left; now", "test_location[tiny_qwen2-hooks]"]
     assert reporter.lines == ["estimate: much", *line, *line], "wrapped between words"
 
 
@@ -69,7 +70,7 @@ def test_a_model_that_no_cell_was_measured_on_is_being_loaded() -> None:
     through(shown.pytest_runtest_logstart(NODE))
     assert "now test_location[" in shown.text()
     shown.ledger.records.clear()
-    assert "now loading tiny_qwen2 for test_location[" in shown.text()
+    assert "; now loading tiny_qwen2 for test_location[" in shown.text()
 
 
 def test_only_planned_cells_are_counted() -> None:
@@ -86,10 +87,32 @@ def test_a_long_silence_is_broken_and_a_short_one_is_not() -> None:
     clock.now = SILENT - 1
     assert shown.still() is None
     clock.now = SILENT
-    assert shown.still() == "1/3 checks, about 14 min left, for 9 s now test_location[tiny_qwen2-hooks]"
+    assert shown.still() == "1/3 checks done, about 14 min left; now test_location[tiny_qwen2-hooks], 9 s so far"
     through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
     clock.now = 9 * SILENT
     assert shown.still() is None, "nothing runs"
+
+
+def test_what_takes_long_before_the_first_check_and_after_the_last_is_told() -> None:
+    clock = Clock()
+    shown = progress(None, clock, plan=None)
+    clock.now = SILENT
+    assert shown.still() is None, "nothing says that it is being done"
+    with activity("downloading owner/model", 4_000_000_000, lambda: 1_000_000_000):
+        assert shown.still() == "downloading owner/model: 1.0 of 4.0 GB (25 %), 9 s so far"
+        shown.running[NODE] = None
+        assert shown.still() is None, "a test of the suite itself"
+    stream = StringIO()
+    shown.say("trying tool x", stream.write)
+    assert stream.getvalue() == "trying tool x\n"
+
+
+def test_a_line_says_how_much_of_a_model_is_loaded() -> None:
+    shown = progress(Reporter(isatty=False), Clock())
+    through(shown.pytest_runtest_logstart(NODE))
+    with activity("loading big", 4_000_000_000) as loading:
+        loading.done = 1_000_000_000
+        assert shown.text().endswith("; now loading big: 1.0 of 4.0 GB (25 %) for test_location[tiny_qwen2-hooks]")
 
 
 def test_a_line_while_a_check_runs_begins_and_ends_a_line_of_its_own() -> None:
@@ -107,7 +130,7 @@ def test_finished_test_leaves_the_line() -> None:
         through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, nodeid=NODE))))
         assert "now test_location" in shown.text()
     through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
-    assert shown.text() == "1/3 checks, about 14 min left"
+    assert shown.text() == "1/3 checks done, about 14 min left"
 
 
 def test_tty_progress_overwrites_the_line_below(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +141,7 @@ def test_tty_progress_overwrites_the_line_below(capsys: pytest.CaptureFixture[st
     shown.pytest_sessionfinish()
 
     back = "\x1b[K\x1b[1A\x1b[8G"
-    assert drawn == f"\n{shown.text()[:49]}{back}"
+    assert drawn == f"\n1/3 checks done, about 14 min left; now ...{back}", "cut between words"
     assert capsys.readouterr().out == f"\n{back}"
     assert reporter.lines == ["estimate: much"]
 

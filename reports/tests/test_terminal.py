@@ -8,7 +8,7 @@ import pytest
 from reports.page.findings import list_findings
 from reports.terminal import screen
 from reports.terminal.screen import SCREEN, render
-from reports.tests.synthetic_run import LOCALIZED, MODELS, agreeing, diverging, hostile, one_fault, replace
+from reports.tests.synthetic_run import LOCALIZED, MODELS, TOOLS, agreeing, diverging, hostile, one_fault, replace
 from reports.verdicts import judge
 from reports.verdicts.commands import repeat_command
 from steering_core.records.record import Cell, Outcome, Run
@@ -37,6 +37,22 @@ def crowded() -> Run:
     return run.model_copy(update={"plan": run.plan.model_copy(update=changes), "records": (*run.records, *copies)})
 
 
+LONG = tuple(f"steering_library_number_{name}" for name in ("one", "two", "three", "four", "five", "sixteen"))
+
+
+def long_names() -> Run:
+    """Six tools of about thirty letters each."""
+    run = one_fault()
+    records = []
+    for number, name in enumerate(LONG):
+        same = [record for record in run.records if record.cell.tool == TOOLS[number % 3] and not record.cell.other]
+        cells = [record.cell.model_copy(update={"tool": name}) for record in same]
+        records += [each.model_copy(update={"cell": cell}) for each, cell in zip(same, cells, strict=True)]
+    planned = tuple(record.cell for record in records)
+    plan = run.plan.model_copy(update={"tools": LONG, "planned": planned, "required": planned})
+    return run.model_copy(update={"plan": plan, "records": tuple(records)})
+
+
 RUNS = {
     "agree": agreeing(),
     "fault": one_fault(),
@@ -52,6 +68,18 @@ def test_text_fits_one_screen(name: str, width: int) -> None:
     lines = shown(RUNS[name], width).splitlines()
     assert len(lines) <= SCREEN or name == "hostile", "only text that a tool wrote makes it longer"
     assert max(len(line) for line in lines if not line.startswith("Repeat")) <= width
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_long_names_of_many_tools_are_neither_cut_nor_split(width: int) -> None:
+    lines = shown(long_names(), width).splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("model "))
+    table = lines[start : next(number for number, line in enumerate(lines) if line.startswith("= holds"))]
+    rates = table[next(number for number, line in enumerate(table) if line.startswith("rates")) :]
+    for part in (table[: -len(rates)], rates):
+        assert all(any(name in line.replace(",", "").split() for line in part) for name in LONG)
+    assert any("93.3/3.3/3.3 [79, 98]" in line for line in rates)
+    assert max(map(len, table)) <= width
 
 
 def test_text_begins_with_the_conclusion() -> None:

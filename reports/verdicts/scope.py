@@ -42,7 +42,7 @@ def _describe(scope: Scope) -> str:
     sites = f"sites {', '.join(scope.sites)}" if scope.sites else "sites not recorded"
     caveats = f" on {' and '.join(scope.caveats)}" if scope.caveats else ""
     measured = f"{', '.join(scope.models)}{caveats}; {tools}; {sites}; {scope.prompts}"
-    return f"Covers {measured}; {scope.arithmetic}; preset {scope.preset}; and nothing beyond."
+    return f"Covers only {measured}; {scope.arithmetic}; preset {scope.preset}."
 
 
 def _find_version(records: Sequence[Record], tool: str) -> str:

@@ -24,10 +24,12 @@ def describe_checks(index: RunIndex, cells: Sequence[Cell], name: str) -> str:
     tools = dict.fromkeys(name for cell in cells for name in (cell.tool, cell.other) if name)
     deviations = sum(index.records[cell].declared for cell in cells)
     count = f"{len(cells) - deviations} of {len(cells)}" if deviations else f"all {len(cells)}"
+    if len(cells) == 1 and not deviations:
+        count, name = "the one", name.removesuffix("s")
     known = f"; {_are(deviations)} known deviation{'s' * (deviations > 1)}" if deviations else ""
     known += f"; {left_out} {'is' if left_out == 1 else 'are'} not offered" if left_out else ""
     named = f" ({', '.join(tools)})" if tools else ""
-    return f"{count} {name} pass on {', '.join(models)}{named}{known}"
+    return f"{count} {name} pass{'es' * (count == 'the one')} on {', '.join(models)}{named}{known}"
 
 
 def _are(count: int) -> str:

@@ -3,10 +3,14 @@
 Only a model that the user named is ever downloaded, and the download is announced first. HF_HUB_OFFLINE is respected.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from steering_core.activity import activity
 from steering_core.errors import LoadProblem, first_line
 
 WEIGHTS = ("model*.safetensors", "model.safetensors.index.json")
@@ -41,9 +45,38 @@ def fetch(
         api.auth_check(source)
         info = api.model_info(source, revision=revision, files_metadata=True, timeout=TIMEOUT)
         announce(f"{key}: downloading {source}@{revision} ({_size(info)}) from {api.endpoint}")
-        return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
+        with _downloading(source, info, patterns):
+            return Path(snapshot_download(source, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:
         raise explained(key, source, revision, error) from None
+
+
+@contextmanager
+def _downloading(source: str, info: Any, patterns: tuple[str, ...]) -> Iterator[None]:
+    """Meanwhile: how much of the files is in the cache, those of an earlier download included."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    files = [file for file in info.siblings or [] if any(fnmatch(str(file.rfilename), pattern) for pattern in patterns)]
+    blobs = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source, repo_type="model") / "blobs"
+    with activity(f"downloading {source}", sum(file.size or 0 for file in files), partial(bytes_in, blobs)):
+        shown = not are_progress_bars_disabled()
+        disable_progress_bars()
+        try:
+            yield
+        finally:
+            if shown:
+                enable_progress_bars()
+
+
+def bytes_in(folder: Path) -> int:
+    """The bytes that the files of a folder take on the disk, also of those that are still being written."""
+    total = 0
+    for file in folder.glob("*"):
+        with suppress(OSError):  # it has just been renamed
+            total += file.stat().st_blocks * 512
+    return total
 
 
 def explained(key: str, source: str, revision: str, error: Exception) -> LoadProblem:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
+from steering_core.activity import activity
 from steering_core.errors import LoadProblem, first_line
 from steering_core.models.checkpoint import check_vocabulary
 from steering_core.models.compatibility import (
@@ -25,6 +26,7 @@ from steering_core.models.compatibility import (
 )
 from steering_core.models.hub import SMALL, cached_folder
 from steering_core.models.random_mark import RANDOM_SEED
+from steering_core.models.reading import reading
 from steering_core.models.registry import ModelSpec
 from steering_core.models.shapes import check_shape, complete_shape, random_config
 from steering_core.models.tokens import chat_ids
@@ -87,8 +89,13 @@ def read_tokenizer(spec: ModelSpec, source: str) -> Any:
 def _tokenizer(spec: ModelSpec, source: str) -> Any:
     if READS_V5_FILES:
         return _read(AutoTokenizer, spec, source)
-    folder = Path(source) if Path(source).is_dir() else cached_folder(source, spec.revision, SMALL)
+    folder = _folder(spec, source)
     return read_v5_tokenizer(folder) if folder and is_v5_tokenizer(folder) else _read(AutoTokenizer, spec, source)
+
+
+def _folder(spec: ModelSpec, source: str) -> Path | None:
+    """The directory of a source, which may be in the hub's cache."""
+    return Path(source) if Path(source).is_dir() else cached_folder(source, spec.revision, SMALL)
 
 
 def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
@@ -98,7 +105,11 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
     options |= {"attn_implementation": placement.attention or None, "use_safetensors": True}
     options |= {**placement.mapped, "output_loading_info": True}
     try:
-        with _fitting(spec, placement), warnings.catch_warnings(action="ignore"):
+        with (
+            _fitting(spec, placement),
+            reading(spec.key, _folder(spec, source)),
+            warnings.catch_warnings(action="ignore"),
+        ):
             if not READS_V5_FILES:
                 options["config"] = config = rope_config(_read(AutoConfig, spec, source))
                 options["attn_implementation"] = placement.attention or default_attention(config)
@@ -122,7 +133,11 @@ def read_weights(spec: ModelSpec, source: str, placement: Placement) -> Any:
 def random_weights(spec: ModelSpec, placement: Placement) -> Any:
     """The row's architecture and shape, built on the device with the same seeded weights at every call."""
     torch.manual_seed(RANDOM_SEED)
-    with _fitting(spec, placement), torch.device(placement.device):
+    with (
+        activity(f"drawing the random weights of {spec.key}"),
+        _fitting(spec, placement),
+        torch.device(placement.device),
+    ):
         return _built(random_config(spec), placement)
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from steering_core.activity import activity
 from steering_core.places import IMPORTS, INSTALLED, ROOT
 
 RANDOM_ORIGIN = "random weights"
@@ -79,8 +80,13 @@ def weights_digest(folder: Path) -> str:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         return "no weights"
-    prefix = "sampled:" if any(file.stat().st_size > WHOLE for file in files) else ""
-    return prefix + sha256(json.dumps([_file_digest(file) for file in files]).encode()).hexdigest()
+    sizes = [file.stat().st_size for file in files]
+    prefix, digests = "sampled:" if max(sizes) > WHOLE else "", []
+    with activity(f"computing the digest of {folder.name}", sum(sizes)) as current:
+        for file, size in zip(files, sizes, strict=True):
+            digests.append(_file_digest(file))
+            current.done += size
+    return prefix + sha256(json.dumps(digests).encode()).hexdigest()
 
 
 def _file_digest(file: Path) -> str:

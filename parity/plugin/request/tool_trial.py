@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
+from steering_core.activity import activity
 from steering_core.errors import RaisedByTool, SuiteError, UsageProblem, first_line
 from steering_core.hosts.starting import Programs, Starter, default_starter
 from steering_core.hosts.suite_functions import SUITE, problem_of
@@ -14,10 +15,8 @@ def try_tools(tools: Sequence[str], pythons: Mapping[str, str], timeout: float, 
     specs = [spec for spec in map(ToolSpec.parse, tools) if spec.text not in BUILT_IN]
     for spec in specs:
         try:
-            if in_process:
-                _construct(spec)
-            else:
-                _describe(spec, pythons.get(spec.label, ""), timeout)
+            with activity(f"trying tool {_printable(spec.text)}"):
+                _construct(spec) if in_process else _describe(spec, pythons.get(spec.label, ""), timeout)
         except SuiteError as problem:
             raise UsageProblem(problem.code, _printable(problem.sentence), _printable(problem.hint)) from None
         except RaisedByTool as error:

@@ -43,4 +43,4 @@ def test_scope_says_which_arithmetic_was_used(
     scope = judge(run.model_copy(update={"records": tuple(map(record_of, run.records))})).scope
 
     assert scope.arithmetic == expected
-    assert f"; {expected}; preset fixture; and nothing beyond." in scope.sentence
+    assert f"; {expected}; preset fixture." in scope.sentence

@@ -43,7 +43,7 @@ def test_terminal_shows_the_table_and_the_section_and_no_table_of_tools() -> Non
     assert not [line for line in lines if "within-tool" in line or line.startswith(("Proceed", "Strength "))]
     labels = {line[:9].strip() for line in lines} - {""}
     assert {"Action", "Curves", "Methods", "Decision", "Limits", "Scope"} <= labels
-    assert "10 evaluation prompts" in " ".join(lines)
+    assert "10 evaluation prompts" in " ".join(" ".join(lines).split())
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -93,7 +93,7 @@ class TestScope:
         assert scope.sites == ("resid_post@4",)
         assert scope.prompts == "30 evaluation prompts (set 0123456789ab)"
         assert "; sites resid_post@4; 30 evaluation prompts" in scope.sentence
-        assert scope.sentence.endswith("preset fixture; and nothing beyond.")
+        assert scope.sentence.endswith("preset fixture.")
 
     def test_two_versions_of_a_tool_are_both_named(self) -> None:
         run = full_run()
@@ -131,7 +131,7 @@ class TestScope:
         run = ended(full_run(), f"* {GEMMA}*", Outcome.ERRORED, "out of memory", measured={})
         scope = judge(ended(run, "* *pyvene*", Outcome.ABSENT, "not installed", measured={})).scope
         assert (scope.models, tuple(scope.tools)) == ((QWEN,), ("hooks", "nnsight"))
-        assert scope.sentence.startswith("Covers tiny_qwen2; hooks version not recorded, nnsight version not")
+        assert scope.sentence.startswith("Covers only tiny_qwen2; hooks version not recorded, nnsight version not")
 
     def test_run_without_a_measurement_covers_nothing(self) -> None:
         scope = judge(ended(full_run(), "*", Outcome.ERRORED, "out of memory", measured={})).scope
