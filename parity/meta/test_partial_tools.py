@@ -100,7 +100,7 @@ def test_every_need_of_a_check_is_known() -> None:
 @pytest.fixture
 def deviating(tmp_path: Path) -> Any:
     (tmp_path / "mine.py").write_text("from steering_core.tools.adapters.hooks import Hooks\nclass Mine(Hooks): ...\n")
-    row = '[[deviation]]\nclass = "Mine"\nclause = "S4"\nversions = ">=1"\nreason = "it samples"\n'
+    row = '[[deviation]]\nclass = "Mine"\nclause = "S4"\nversions = ">=1"\nreason = "it samples"\nshows = "tokens"\n'
     (tmp_path / "mine.toml").write_text(row)
     return find_tool(f"{tmp_path / 'mine.py'}:Mine")
 
@@ -111,6 +111,15 @@ def test_a_known_deviation_is_honored_in_any_clause(deviating: Any) -> None:
         assert_equal(record, "tokens", [1], [2])
 
     assert record.finish("").declared
+    assert record.measured["fault"] == "tool"
+
+
+def test_another_failure_than_the_known_one_is_red(deviating: Any) -> None:
+    record = Draft(Cell(clause="S4", model="m", tool="Mine"))
+    with pytest.raises(AssertionError, match="rows"), allow_known_deviations(record, (deviating,)):
+        assert_equal(record, "rows", 1, 2)
+
+    assert not record.finish("").declared
 
 
 def test_a_known_deviation_that_stops_being_true_is_red(deviating: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from inspect import getfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -21,11 +21,17 @@ if TYPE_CHECKING:
     from steering_core.records.record import Cell
 
 
+FAULTS = ("tool", "library", "environment")
+"""Whose a deviation is: the tool's own, that of a library below it, or that of the releases installed together."""
+
+
 @dataclass(frozen=True)
 class Deviation:
     """A row of the file: clause, variant and arm of the cells that fail, the affected versions, the reason, a reference.
 
     An empty arm is every arm. tool_class: `class` in the file, the one that deviates; empty for all of the file's.
+    fault: one of `FAULTS`. shows: words of the failure; one without them is another failure. dtype, families: of the
+    models that show it; empty for all of them.
     """
 
     clause: str
@@ -35,6 +41,15 @@ class Deviation:
     arm: str = ""
     link: str = ""
     tool_class: str = ""
+    fault: str = "tool"
+    shows: str = ""
+    dtype: str = ""
+    families: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.fault not in FAULTS:
+            raise ValueError(f"fault = {str(self.fault)[:40]!r} is none of {', '.join(FAULTS)}")
+        object.__setattr__(self, "families", tuple(self.families))
 
     def covers(self, cell: "Cell", version: str, tool_class: str) -> bool:
         """Whether the row is about this cell, in this version of a tool of this class."""
@@ -44,6 +59,13 @@ class Deviation:
             affected = False
         same_cell = (self.clause, self.variant) == (cell.clause, cell.variant or "")
         return affected and same_cell and self.arm in ("", cell.arm) and self.tool_class in ("", tool_class)
+
+    def occurs_on(self, model: Any) -> bool:
+        """Whether the row is about this `LoadedModel`; None is any."""
+        if model is None:
+            return True
+        same_dtype = self.dtype in ("", str(model.dtype).removeprefix("torch."))
+        return same_dtype and (not self.families or model.spec.family in self.families)
 
 
 def read_deviations(file: Path) -> tuple[Deviation, ...]:
@@ -63,9 +85,10 @@ def _field(key: str) -> str:
     return "tool_class" if key == "class" else key
 
 
-def known_deviation(tools: Iterable[Tool], cell: "Cell") -> Deviation | None:
-    """The first known deviation of these tools that is about a cell, if there is one."""
-    return next((row for tool in tools for row in _deviations_of(tool, cell)), None)
+def known_deviation(tools: Iterable[Tool], cell: "Cell", model: Any = None) -> Deviation | None:
+    """The first known deviation of these tools that is about a cell, measured on a model, if there is one."""
+    rows = (row for tool in tools for row in _deviations_of(tool, cell))
+    return next((row for row in rows if row.occurs_on(model)), None)
 
 
 def _deviations_of(tool: Tool, cell: "Cell") -> Iterable[Deviation]:

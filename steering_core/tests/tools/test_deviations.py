@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -32,6 +33,24 @@ def test_a_row_is_about_one_clause_variant_arm_version_and_class(
     changes: dict[str, object], version: str, tool_class: str, covered: bool
 ) -> None:
     assert ROW.covers(CELL.model_copy(update=changes), version, tool_class) is covered
+
+
+@pytest.mark.parametrize(
+    ("row", "dtype", "family", "occurs"),
+    [
+        ({}, "float32", "qwen2", True),
+        ({"dtype": "bfloat16"}, "bfloat16", "qwen2", True),
+        ({"dtype": "bfloat16"}, "float32", "qwen2", False),
+        ({"families": ("gemma2", "gpt2")}, "float32", "gpt2", True),
+        ({"families": ("gemma2", "gpt2")}, "float32", "qwen2", False),
+    ],
+)
+def test_a_row_may_be_about_one_dtype_or_some_families(row: Any, dtype: str, family: str, occurs: bool) -> None:
+    model = SimpleNamespace(dtype=f"torch.{dtype}", spec=SimpleNamespace(family=family))
+
+    assert replace(ROW, **row).occurs_on(model) is occurs
+    found = known_deviation([cast("Any", Mine(replace(ROW, **row)))], CELL, model)
+    assert (found is not None) is occurs
 
 
 def test_a_row_without_arm_and_class_is_about_all_of_them() -> None:
@@ -69,12 +88,17 @@ def test_rows_are_read_from_the_file_beside_the_tool(tmp_path: Path) -> None:
 
     file.with_suffix(".toml").write_text(
         '[[deviation]]\nclass = "Mine"\nclause = "B1"\narm = "native"\nversions = ">=1,<2"\nreason = "r"\n'
+        'fault = "library"\nfamilies = ["gpt2"]\n'
     )
-    assert read_deviations(file) == (ROW,)
+    assert read_deviations(file) == (replace(ROW, fault="library", families=("gpt2",)),)
 
 
 @pytest.mark.parametrize(
-    "text", ["deviation = 3", "[[deviation]]\nclause = 'P9'", "x", "[other]", "[[deviation]]\nz=1"]
+    "text",
+    [
+        *("deviation = 3", "[[deviation]]\nclause = 'P9'", "x", "[other]", "[[deviation]]\nz=1"),
+        "[[deviation]]\nclause = 'P9'\nversions = '>=1'\nreason = 'r'\nfault = 'mine'",
+    ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "mine.toml").write_text(text)

@@ -1,1 +1,1 @@
-"""Adapters of libraries that cannot be installed beside the suite's own: named by their file, run in another Python."""
+"""Adapters of tools that are not built in: named by their file. Most need another Python: docs/tool-python.md."""
