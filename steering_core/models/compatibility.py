@@ -42,6 +42,16 @@ def chunked_prefill_problem() -> str | None:
     return f"transformers {RELEASE} has no chunked prefill"
 
 
+def keep_stated_settings(module: Any) -> None:
+    """Make `generate` take the generation settings that it is given.
+
+    Releases 4.50 to 4.57 replace each one that equals transformers' default by the checkpoint's own, a repetition penalty
+    too, without a word, unless the checkpoint says that it was saved before 4.50.
+    """
+    if Version("4.50") <= RELEASE < Version("5"):
+        module.generation_config.transformers_version = "4.49.0"
+
+
 def cache_option(module: Any) -> dict[str, str]:
     """The cache that a model family needs, as a generation setting; {} for the default one.
 

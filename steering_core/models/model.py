@@ -10,7 +10,7 @@ from transformers import GenerationConfig
 
 from steering_core.errors import ToolUnsupported
 from steering_core.models.architectures import Architecture, architecture_of
-from steering_core.models.compatibility import cache_option, chunked_prefill_problem, last_logits_only
+from steering_core.models.compatibility import cache_option, chunked_prefill_problem, keep_stated_settings, last_logits_only
 from steering_core.models.hub import cached_folder
 from steering_core.models.loader import (
     Placement,
@@ -175,6 +175,7 @@ class LoadRequest:
         """The loaded model of a module that has its weights."""
         tokenizer = read_tokenizer(self.spec, self.tokenizer or self.source)
         module.eval().requires_grad_(False)
+        keep_stated_settings(module)
         marked = not self.random_weights and is_marked_random(self._folder)
         # The tokenizer of a checkpoint of random weights is another model's, which its directory alone does not say.
         tokenizer_origin = self.tokenizer or (f"{self.source} (of random weights)" if marked else "")
