@@ -10,7 +10,12 @@ from transformers import GenerationConfig
 
 from steering_core.errors import ToolUnsupported
 from steering_core.models.architectures import Architecture, architecture_of
-from steering_core.models.compatibility import cache_option, chunked_prefill_problem, keep_stated_settings, last_logits_only
+from steering_core.models.compatibility import (
+    cache_option,
+    chunked_prefill_problem,
+    keep_stated_settings,
+    last_logits_only,
+)
 from steering_core.models.hub import cached_folder
 from steering_core.models.loader import (
     Placement,
