@@ -24,10 +24,6 @@ HIDDEN_STATES = FOLDER / "hidden_states.py"
 CHEAP = ("P0", "P1", "P2", "P3", "P4", "P5", "P8", "P10")
 CLASSES = {
     "steering_vectors": "SteeringVectors",
-    "transformer_lens": "TransformerLens",
-    "interp_engine": "InterpEngine",
-    "nnterp": "Nnterp",
-    "repeng": "Repeng",
 }
 """Module of the library, and file of its adapter -> the adapter's class."""
 
