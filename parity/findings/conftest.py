@@ -1,16 +1,22 @@
 """What the findings share: the traits, and one object per loaded model that measures them."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from parity.findings.other_models import FROM, OtherModels, keys_after
 from parity.plugin.arguments import Experiment
+from parity.plugin.model_cache import ModelCache
+from parity.plugin.session_state import MATRIX, TO_RUN
 from steering_core.errors import SuiteError
 from steering_core.measure.findings.traits import Trait, read_traits
 from steering_core.measure.findings.transfer_sets import case_names, read_matrices
+from steering_core.models.relations import relation
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
+    from steering_core.measure.findings.sources import Source
 
 
 @pytest.hookimpl(trylast=True)
@@ -26,6 +32,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("transfer", case_names())
         except SuiteError as problem:
             raise pytest.UsageError(str(problem)) from None
+    if "taken_from" in metafunc.fixturenames:
+        keys = metafunc.config.stash[MATRIX].selected
+        metafunc.parametrize("taken_from", [f"{FROM}{key}" for key in keys])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,3 +76,19 @@ def findings(
         made_findings.clear()
         made_findings[id(experiment)] = Findings(experiment, request.config.getoption("steer_layers"))
     return made_findings[id(experiment)]
+
+
+@pytest.fixture
+def source(model_cache: ModelCache, model_key: str, taken_from: str, made_findings: "dict[int, Findings]") -> "Source":
+    """What was kept of the model that a direction is taken from. To be asked for before anything of the check's own model:
+    a model of which nothing is kept yet is loaded in its place."""
+    from steering_core.measure.findings.sources import TRAIT, Source, source_rows
+
+    key, matrix, trait = taken_from.removeprefix(FROM), model_cache.matrix, read_traits()[TRAIT]
+    cells = model_cache.config.stash[TO_RUN]
+    others = OtherModels(model_cache, partial(source_rows, trait=trait), {"what": "source", "prompts": repr(trait)})
+    if missing := others.missing(keys_after(FROM, cells, model_key)):
+        made_findings.clear()
+        others.keep(model_key, missing)
+    related = relation(matrix.registry, key, model_key)
+    return Source(key, matrix.settings[key].layer, others.weights(key), others.kept(key), related)

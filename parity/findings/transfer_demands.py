@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING
 
 from parity.plugin.arguments import Draft
 from parity.plugin.assertions import assert_holds
+from steering_core.quality.markers import shows_trait
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from steering_core.measure.findings.findings import Findings
     from steering_core.measure.findings.rows import ClassRows
+    from steering_core.measure.findings.sources import Source
     from steering_core.measure.findings.transfer_sets import TransferSet
     from steering_core.measure.findings.transfers import Measured
 
@@ -25,8 +27,49 @@ def demand_source(
     __tracebackhide__ = True
     layer = findings.experiment.settings.layer
     source, target = (findings.extractions.rows(each.trait).layers[layer] for each in sets)
-    cell, taken, own = measured.cell, _difference(source), _difference(target)
-    assert_holds(record, cell.limit is None, "the directions have one hidden size", f"no number: {cell.limit}")
+    assert_holds(record, measured.cell.limit is None, "the directions have one hidden size", f"{measured.cell.limit}")
+    _demand_numbers(record, measured, _difference(source.positive, source.negative), target)
+
+
+def demand_between(record: Draft, findings: "Findings", measured: "Measured", source: "Source") -> None:
+    """The same between models, from the rows that were kept of the source; these are the source's own, and the counted
+    answers are those along its direction."""
+    __tracebackhide__ = True
+    here, rows = findings.experiment, findings.transfers.own_rows
+    taken, own = _difference(*source.rows), _difference(rows.positive, rows.negative)
+    if source.key == here.model.spec.key:
+        gap = 1 - float(taken @ own / taken.norm() / own.norm())
+        words = f"1 - cosine of the direction kept of {source.key} and the one that it gives now: {gap:.1e}"
+        assert_holds(record, gap <= ROUNDING, words, f"{words}: not its own")
+    elif source.weights != here.weights:
+        same = f"the rows kept of {source.key} are those of {here.model.spec.key}, bit for bit"
+        assert_holds(
+            record, not bool((taken == own).all()), f"the rows kept of {source.key} are not this model's", same
+        )
+    _demand_numbers(record, measured, taken, rows)
+    answers = here.model.text(here.reference_answers((taken / taken.norm()).float(), 0))
+    count = sum(shows_trait(answer) for answer in answers)
+    steered = measured.cell.control
+    assert steered is not None
+    told = f"{steered.transferred.successes} of {steered.transferred.n} answers along the source's direction refuse"
+    counted = (steered.transferred.successes, steered.transferred.n) == (count, len(answers))
+    assert_holds(record, counted, told, f"{told}, counted again {count} of {len(answers)}")
+
+
+def demand_limit(record: Draft, findings: "Findings", measured: "Measured", source: "Source") -> None:
+    """Where hidden sizes differ, there is no number, and they do differ."""
+    __tracebackhide__ = True
+    cell, sizes = measured.cell, (source.rows.shape[-1], findings.experiment.model.spec.hidden)
+    words = f"hidden sizes {sizes[0]} and {sizes[1]}"
+    assert_holds(record, sizes[0] != sizes[1], f"{words} differ", f"{words}, and yet: {cell.limit}")
+    none = (cell.cosine, cell.detection, cell.control) == (None, None, None)
+    assert_holds(record, none, "no number without a common space", f"{words}, and yet there is a number")
+
+
+def _demand_numbers(record: Draft, measured: "Measured", taken: "Tensor", target: "ClassRows") -> None:
+    """Cosine and AUC of a direction on a target's rows."""
+    __tracebackhide__ = True
+    cell, own = measured.cell, _difference(target.positive, target.negative)
     assert cell.cosine is not None
     assert cell.detection is not None
     cosine = float(taken @ own / taken.norm() / own.norm())
@@ -67,8 +110,8 @@ def demand_own(record: Draft, measured: "Measured") -> None:
     )
 
 
-def _difference(rows: "ClassRows") -> "Tensor":
-    return rows.positive.double().mean(0) - rows.negative.double().mean(0)
+def _difference(positive: "Tensor", negative: "Tensor") -> "Tensor":
+    return positive.double().mean(0) - negative.double().mean(0)
 
 
 def _cosines(rows: "Tensor", axis: "Tensor") -> "Tensor":

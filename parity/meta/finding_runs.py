@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from functools import cache
 from inspect import signature
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from parity.findings.test_dynamics import test_dynamics as dynamics
@@ -11,15 +14,21 @@ from parity.findings.test_interchange import test_interchange as interchange
 from parity.findings.test_sites import test_sites as sites
 from parity.findings.test_steered_layers import test_steered_layers as steered_layers
 from parity.findings.test_transfer import test_transfer as transfer
+from parity.findings.test_transfer_models import test_transfer_models as transfer_models
 from parity.plugin.cells import make_cell
 from parity.plugin.check_records import recording
+from parity.plugin.harness import LoadedCheckpoint
 from steering_core.hosts.local_hosts import LocalHosts
 from steering_core.measure.findings.traits import read_traits
+from steering_core.models.registry import read_registry
+from steering_core.models.relations import relation
+from steering_core.places import REGISTRY
 from steering_core.records.draft import Draft
 from steering_core.records.record import Record
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
+    from steering_core.measure.findings.sources import Source
 
 CHECKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ("F1", extraction, {"trait_name": "refusal"}),
@@ -29,6 +38,8 @@ CHECKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ("F4", steered_layers, {"scale": "divergence"}),
     ("F5", transfer, {"transfer": "topics:money:money"}),
     ("F5", transfer, {"transfer": "topics:home:people"}),
+    ("F5", transfer_models, {"taken_from": "from:tiny_qwen2"}),
+    ("F5", transfer_models, {"taken_from": "from:tiny_gemma2"}),
     ("F6", dynamics, {"tool_name": "hooks"}),
 )
 """Clause, check, and parameters, of tools too, that are enough to see a fault."""
@@ -50,6 +61,20 @@ def _record(findings: "Findings", clause: str, check: Callable[..., None], param
         given |= {"tool": hosts.tool(params["tool_name"]), "halves": ("read", "generate")}
     if "pair" in params:
         given["tools"] = tuple(map(hosts.tool, params["pair"]))
+    if "taken_from" in params:
+        given["source"] = _kept(params["taken_from"].removeprefix("from:"), findings.experiment.model.spec.key)
     with suppress(Exception), recording(record):  # whatever a check raises is in its record
         check(**{name: given[name] for name in signature(check).parameters})
     yield record.finish(check.__name__)
+
+
+@cache
+def _kept(key: str, target: str) -> "Source":
+    """What a run keeps of a model."""
+    from steering_core.measure.findings.sources import TRAIT, Source, source_rows
+
+    with TemporaryDirectory() as folder:
+        experiment = LoadedCheckpoint(key, Path(folder)).experiment()
+        rows = source_rows(experiment, read_traits()[TRAIT])
+    related = relation(read_registry(REGISTRY), key, target)
+    return Source(key, experiment.settings.layer, experiment.weights, rows, related)

@@ -93,7 +93,7 @@ class Ahead:
 
     def _begin(self, item: pytest.Function, context: CheckContext) -> None:
         """Start the tools' threads on the checks that follow, of the same model and on the same side of the gate."""
-        self._end()
+        self.end()
         try:
             _ = context.measurements
         except Exception:
@@ -108,7 +108,7 @@ class Ahead:
         for thread in self.threads:
             thread.start()
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """The threads have nothing more to do."""
         for step in self.steps.values():
             step.done.set()

@@ -2,15 +2,17 @@
 
 import gc
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from parity.plugin.ahead import STEP, Ahead
+from parity.plugin.arguments import Experiment
 from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
 from parity.plugin.context import CONTEXT, CheckContext, Measurements
@@ -23,6 +25,8 @@ from parity.plugin.session_state import MATRIX, TO_RUN
 from parity.plugin.tool_processes import ToolProcesses, families
 from steering_core.hosts.starting import modules_of, preload
 from steering_core.records.draft import no_memory
+
+Value = TypeVar("Value")
 
 
 class ModelCache:
@@ -40,10 +44,8 @@ class ModelCache:
     def measurements(self, key: str) -> Measurements:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""
         if key != self.key:
-            self.loaded, self.key = None, key
-            self.processes.release()
-            free_memory()
-            self.held.close()
+            self._let_go()
+            self.key = key
             try:
                 self.loaded = self._open(key)
             except Exception as problem:
@@ -52,6 +54,18 @@ class ModelCache:
         if isinstance(self.loaded, Exception):
             raise self.loaded
         return self.loaded
+
+    def alone(self, key: str, measure: "Callable[[Experiment], Value]") -> Value:
+        """What is measured on another model than that of the check, which is loaded for it without any tool, and let go.
+        The loaded model is let go first, because both may not fit, and is loaded again when a check asks for it."""
+        self.ahead.end()
+        self._let_go()
+        try:
+            request = load_request(self.config, self.matrix, key)
+            self.held.enter_context(room_for(self.config, request, 0))
+            return measure(self._experiment(key, request))
+        finally:
+            self._let_go()
 
     def context(self, item: pytest.Function) -> CheckContext:
         """What a check is given, made once."""
@@ -79,35 +93,53 @@ class ModelCache:
         self.processes.close()
         self.held.close()
 
+    def _let_go(self) -> None:
+        """No model is loaded any more."""
+        self.loaded, self.key = None, ""
+        self.processes.release()
+        free_memory()
+        self.held.close()
+
     def _open(self, key: str) -> Measurements:
+        request = load_request(self.config, self.matrix, key)
+        self.held.enter_context(room_for(self.config, request, len(self.matrix.tools)))
+        self.processes.begin(request)
+        experiment = self._experiment(key, request)
+        experiment.fresh = self.processes.fresh_repeat()
+        programs = {**self.matrix.programs, "folder": Path(self.config.getoption("run_dir")) / "programs"}
+        measurements = Measurements(experiment, self.processes.loaded(request, experiment.model), programs)
+        cells = [cell for cell in self.config.stash[TO_RUN] if cell.model == key]
+        plan_answers(cells, measurements, self.matrix.repeats)
+        return measurements
+
+    def _experiment(self, key: str, request: Any) -> Experiment:
+        """The loaded model with its settings, prompts and store; under exact arithmetic until it is let go, if asked."""
         import torch
 
         from steering_core.exact import exact_arithmetic, require_exact
         from steering_core.exact.difference import CHECKED_PROMPTS
         from steering_core.measure.experiment import Experiment
         from steering_core.measure.judging import Judging
-        from steering_core.measure.store import Store
 
-        request = load_request(self.config, self.matrix, key)
-        self.held.enter_context(room_for(self.config, request, len(self.matrix.tools)))
-        self.processes.begin(request)
-        store = Store(Path(self.config.getoption("run_dir")) / "store")
         torch.manual_seed(self.seeds(key)[0])
         settings, prompts = self.matrix.settings[key], self.matrix.prompts
         batch_size, seeds = self.config.getoption("batch_size"), self.seeds(key)
-        model, weights, fresh = request.load(), request.digest(), self.processes.fresh_repeat()
+        model, weights = request.load(), request.digest()
         if model.exact:
             self.held.enter_context(exact_arithmetic(model))
             require_exact(model, [model.chat_ids(prompt) for prompt in prompts.extraction[:CHECKED_PROMPTS]])
-        experiment = Experiment(model, settings, prompts, store, weights, batch_size, seeds, fresh=fresh)
+        experiment = Experiment(model, settings, prompts, self.store, weights, batch_size, seeds)
         if self.matrix.judge:
             judge = replace(self.matrix.judge, device=request.device, exact=model.exact).open()
-            experiment.judging = Judging(judge, store)
-        programs = {**self.matrix.programs, "folder": Path(self.config.getoption("run_dir")) / "programs"}
-        measurements = Measurements(experiment, self.processes.loaded(request, model), programs)
-        cells = [cell for cell in self.config.stash[TO_RUN] if cell.model == key]
-        plan_answers(cells, measurements, self.matrix.repeats)
-        return measurements
+            experiment.judging = Judging(judge, self.store)
+        return experiment
+
+    @property
+    def store(self) -> Any:
+        """The measurements of the run directory."""
+        from steering_core.measure.store import Store
+
+        return Store(Path(self.config.getoption("run_dir")) / "store")
 
     def seeds(self, key: str) -> tuple[int, ...]:
         """The preset's seeds."""

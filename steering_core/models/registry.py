@@ -26,7 +26,8 @@ class ModelSpec:
     source: a directory (relative to the repository) or a hub id. layer: the tested block, 0-based; depth: the same
     as a fraction, resolved as int(depth * layers); one of the two is given. multiplier: strength of the unit direction.
     default: measured when a run names no model. tuned: false for a base model, which refuses nothing, so that behavior
-    is not planned for it. tokenizer: where the tokenizer and chat template come from, if not from `source`.
+    is not planned for it. tuned_from: the key of the stage before, where that is a row too. tokenizer: where the
+    tokenizer and chat template come from, if not from `source`.
     """
 
     key: str
@@ -49,6 +50,7 @@ class ModelSpec:
     tiny: bool = False
     default: bool = False
     tuned: bool = True
+    tuned_from: str = ""
     max_new_tokens: int = 256
     memory_gb: float = 0.0
     gpu_hour_usd: float = 1.10

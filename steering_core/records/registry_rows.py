@@ -43,6 +43,7 @@ class ModelRow(_Row):
     tiny: bool = False
     default: bool = False
     tuned: bool = True
+    tuned_from: str = ""
     max_new_tokens: Count = 1
     memory_gb: Price = 0
     gpu_hour_usd: Price = 0

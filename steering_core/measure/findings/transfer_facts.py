@@ -3,6 +3,8 @@
 from typing import Any
 
 from steering_core.directions.evaluation.transfer import DIFFERENT, SAME, judge_elicitation
+from steering_core.measure.experiment import Experiment
+from steering_core.measure.findings.sources import TRAIT, Source
 from steering_core.measure.findings.transfers import Measured
 
 
@@ -29,3 +31,18 @@ def statements_of(matrix: str, measured: Measured) -> list[str]:
         return []
     rule = f"above {SAME} / below {DIFFERENT}"
     return [f"natural against instructed, cosine {cell.cosine:.2f} ({rule}): {judge_elicitation(cell.cosine)}"]
+
+
+def model_facts(here: Experiment, source: Source) -> dict[str, Any]:
+    """Between which models and blocks; the setting is the target's."""
+    layers = {"source_layer": source.layer, "target_layer": here.settings.layer}
+    about = f"{TRAIT}, by the model"
+    return {"matrix": str(source.relation), "about": about, "source_weights": source.weights, **layers}
+
+
+def statements_between(measured: Measured) -> list[str]:
+    """Said only where a direction detects and does not control, or the reverse."""
+    cell = measured.cell
+    if cell.limit or cell.detects == cell.controls:
+        return []
+    return [f"detection and control come apart: {cell.sentence}"]

@@ -1,22 +1,26 @@
-"""Finding F5 on one model: a direction of one prompt set on another, what it detects there and what it controls."""
+"""Finding F5 on one model: a direction of another prompt set or another model, what it detects here and what it controls."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from torch import Tensor
 
 from steering_core.compare import unit
 from steering_core.directions import DEFAULT_METHOD, extract_direction
-from steering_core.directions.evaluation.transfer import Cell, Rate, control, transfer
+from steering_core.directions.evaluation.transfer import Cell, Rate, check_directions, control, transfer
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.findings.extraction import Extractions
 from steering_core.measure.findings.rows import ClassRows
+from steering_core.measure.findings.sources import TRAIT, Source, direction_of
+from steering_core.measure.findings.traits import read_traits
 from steering_core.measure.findings.transfer_sets import Matrix, TransferSet
 from steering_core.measure.steering import random_direction
 from steering_core.measure.store import digest
 from steering_core.quality.markers import shows_trait
 
+Names = tuple[str, str]
+"""Of source and target."""
 SEED = 1
 """Of the random direction."""
 
@@ -37,17 +41,37 @@ class Transfers:
         self.experiment, self.extractions = experiment, extractions
         self.rows: Callable[[TransferSet], ClassRows] = cache(self._rows)
         self.direction: Callable[[TransferSet], Tensor] = cache(self._direction)
+        self.taken: Callable[[Source], Tensor] = direction_of
         self.random: Callable[[], Tensor] = lambda: random_direction(experiment.model.spec.hidden, 1.0, SEED)
         self.shown: Callable[[TransferSet, Tensor | None], list[bool]] = self._shown
+        self.between: Callable[[Names, tuple[Tensor, Tensor], TransferSet], Measured] = self._between
 
     def measure(self, matrix: Matrix, source: str, target: str) -> Measured:
         """One cell. source, target: names of sets of the matrix."""
         taken, used = matrix.sets[source], matrix.sets[target]
-        directions = self.direction(taken), self.direction(used)
-        steered = control(*(self.shown(used, each) for each in (*directions, self.random())))
-        rows = self.rows(used)
-        cell = transfer((source, target), directions, (rows.held_positive, rows.held_negative), steered)
-        plain = self.shown(used, None)
+        return self.between((source, target), (self.direction(taken), self.direction(used)), used)
+
+    def measure_source(self, source: Source) -> Measured:
+        """One cell between models: this one is the target, and its evaluation prompts are steered."""
+        names, used = (source.key, self.experiment.model.spec.key), self.own_set
+        return self.between(names, (self.taken(source), self.direction(used)), used)
+
+    @cached_property
+    def own_set(self) -> TransferSet:
+        """The target's prompts of a cell between models."""
+        return TransferSet(read_traits()[TRAIT], self.experiment.prompts.evaluation, ())
+
+    @property
+    def own_rows(self) -> ClassRows:
+        """Their rows."""
+        return self.rows(self.own_set)
+
+    def _between(self, names: Names, directions: tuple[Tensor, Tensor], used: TransferSet) -> Measured:
+        """directions: of source and target. used: the target's prompts. Nothing is steered where hidden sizes differ."""
+        rows, plain = self.rows(used), self.shown(used, None)
+        tried = (*directions, self.random())
+        steered = None if check_directions(*directions) else control(*(self.shown(used, each) for each in tried))
+        cell = transfer(names, directions, (rows.held_positive, rows.held_negative), steered)
         return Measured(cell, Rate(sum(plain), len(plain)))
 
     def _rows(self, chosen: TransferSet) -> ClassRows:
