@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from reports.engines.table import engine_report
 from reports.inputs import read_inputs
 from reports.page import write_views
 from reports.page.finding_parts import finding_schemas
@@ -85,7 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_judging(command: AddCommand) -> None:
     paths = "run directory, records.jsonl, or published *.json"
     outcome = "exit 1 unless every verdict is X: 1 to 4, or a conclusion's name"
-    add = command(run_verdict, "judge stored runs, or the study's published files, and print the verdict")
+    add = command(
+        run_verdict, "judge stored runs, the study's published files or interp-engine's results, and print the verdict"
+    )
     add("paths", nargs="+", type=Path, metavar="PATH", help=paths)
     add("--expect-outcome", metavar="X", help=outcome)
 
@@ -126,14 +129,17 @@ def _add_writing(command: AddCommand) -> None:
 
 
 def run_verdict(options: argparse.Namespace) -> int:
-    """Print a verdict for each run, one for the published files together, and the table of transfers."""
+    """Print a verdict for each run, one for the published files together, and the tables of transfers and engines."""
     inputs, expected = read_inputs(options.paths), options.expect_outcome
     runs = list(judge_inputs(inputs))
     if expected and not runs:
         sentence = f"--expect-outcome {expected}: nothing was judged"
-        raise UsageProblem("expect-outcome", sentence, "name a run or a phase 1 file; transfers have no verdict")
+        raise UsageProblem(
+            "expect-outcome", sentence, "name a run or a phase 1 file; transfers and engines have no verdict"
+        )
     unexpected = [judged for judged in runs if expected and not matches(judged.verdict, expected)]
     table = transfer_table(inputs, _width()) if inputs.transfers else ""
+    table += engine_report(inputs.engines, _width()) if inputs.engines else ""
     print("\n".join(judged.show(_width(), _color()) for judged in runs) + table, end="", flush=True)
     for sentence in inputs.passed_over:
         print(f"passed over: {sentence}", file=sys.stderr)

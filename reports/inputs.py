@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from reports.engines.cells import EngineFile, looks_like
 from reports.run.artifact import check_ended, read_run
 from reports.run.layout import RECORDS
 from reports.run.problems import refusing
@@ -23,7 +25,11 @@ from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 from steering_core.records.record import Run
 
-ACCEPTED = f"expected a run directory, its {RECORDS}, or a published artifact of the study (*.json)"
+ACCEPTED = (
+    f"expected a run directory, its {RECORDS}, or a published file: the study's, or interp-engine's results (*.json)"
+)
+MOST_FILES = 10_000
+"""Of a directory and the directories below it."""
 
 
 @dataclass
@@ -37,6 +43,7 @@ class Inputs:
     published: list[Published] = field(default_factory=list)
     transfers: list[NamedFile] = field(default_factory=list)
     tables: list[NamedTable] = field(default_factory=list)
+    engines: list[EngineFile] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
 
 
@@ -57,7 +64,7 @@ def read_inputs(paths: Iterable[Path]) -> Inputs:
 def _add_directory(inputs: Inputs, folder: Path) -> None:
     """Every artifact of a directory; other files are passed over, but a damaged artifact is refused."""
     artifacts = 0
-    for file in sorted(folder.glob("*.json")):
+    for file in _files(folder):
         try:
             content, kind = _recognize(file)
         except ArtifactProblem as problem:
@@ -71,7 +78,16 @@ def _add_directory(inputs: Inputs, folder: Path) -> None:
         raise ArtifactProblem("artifact-missing", sentence, ACCEPTED)
 
 
-def _recognize(file: Path) -> tuple[bytes, type[Artifact]]:
+def _files(folder: Path) -> list[Path]:
+    """The JSON files of a directory; of those below it, where it has none itself. ArtifactProblem for too many."""
+    found = list(islice(folder.glob("*.json"), MOST_FILES + 1)) or list(islice(folder.rglob("*.json"), MOST_FILES + 1))
+    if len(found) > MOST_FILES:
+        sentence = f"{plain(str(folder), 200)} holds more than {MOST_FILES} JSON files"
+        raise ArtifactProblem("artifact-many", sentence, "name a smaller directory")
+    return sorted(found)
+
+
+def _recognize(file: Path) -> tuple[bytes, type[Artifact] | type[EngineFile]]:
     """A file's content, and which artifact it says it is; ArtifactProblem when it is none."""
     content = read_bytes(file)
     value = parse(decode(content, file.name), file.name)
@@ -85,14 +101,19 @@ def _recognize(file: Path) -> tuple[bytes, type[Artifact]]:
         return content, FullArtifact
     if "summary" in fields and not experiment:
         return content, SummaryArtifact
+    if looks_like(fields):
+        return content, EngineFile
     sentence = f"{plain(file.name, 120)} is neither a run nor a published artifact"
     raise ArtifactProblem("artifact-shape", sentence, ACCEPTED)
 
 
-def _add(inputs: Inputs, file: Path, content: bytes, kind: type[Artifact]) -> None:
+def _add(inputs: Inputs, file: Path, content: bytes, kind: type[Artifact] | type[EngineFile]) -> None:
     name = plain(file.name, 120)
     with refusing("artifact-fields", name, "expected the file as published", ValidationError):
         artifact = kind.model_validate_json(content, strict=True)
+    if isinstance(artifact, EngineFile):
+        inputs.engines.append(artifact)
+        return
     refuse_contradictions(artifact, name)
     if isinstance(artifact, TransferFile):
         inputs.transfers.append(NamedFile(file.name, artifact))

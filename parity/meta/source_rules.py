@@ -23,8 +23,8 @@ FLOORS: dict[str, tuple[str, ...]] = {
         *("quality", "records"),
     ),
     "reports": (
-        *("launch", "compatibility", "compare", "terminal", "review", "page", "budget", "study", "run", "verdicts"),
-        "sweeps",
+        *("launch", "compatibility", "compare", "terminal", "review", "page", "budget", "study", "engines", "run"),
+        *("verdicts", "sweeps"),
     ),
     "parity": ("plugin",),
     "fixtures": ("train", "faults", "correct"),
