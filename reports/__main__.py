@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from reports.engines.table import engine_report
 from reports.inputs import read_inputs
 from reports.page import write_views
 from reports.page.finding_parts import finding_schemas
 from reports.page.history import check_history
-from reports.rejudge import JudgedRun, judge_inputs, transfer_table
+from reports.rejudge import JudgedRun, judge_inputs, tables
 from reports.review.files import count_kept, keep_review, read_review, write_sheet
 from reports.run.artifact import json_schemas, read_run, write_run
 from reports.run.merge import copy_tensors, merge_runs
@@ -138,9 +137,7 @@ def run_verdict(options: argparse.Namespace) -> int:
             "expect-outcome", sentence, "name a run or a phase 1 file; transfers and engines have no verdict"
         )
     unexpected = [judged for judged in runs if expected and not matches(judged.verdict, expected)]
-    table = transfer_table(inputs, _width()) if inputs.transfers else ""
-    table += engine_report(inputs.engines, _width()) if inputs.engines else ""
-    print("\n".join(judged.show(_width(), _color()) for judged in runs) + table, end="", flush=True)
+    print("\n".join(judged.show(_width(), _color()) for judged in runs) + tables(inputs, _width()), end="", flush=True)
     for sentence in inputs.passed_over:
         print(f"passed over: {sentence}", file=sys.stderr)
     for judged in unexpected:

@@ -7,6 +7,7 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
+from reports.engines.table import engine_report
 from reports.inputs import Inputs
 from reports.review.files import count_kept
 from reports.study.replay import demand_real_tools, replay, ungate
@@ -95,6 +96,12 @@ def judge_published(inputs: Inputs) -> JudgedRun:
     annotated = verdict.model_copy(update={"notes": (*verdict.notes, *notes)})
     place = ", ".join(file.name for file in inputs.published)
     return JudgedRun(place, run, annotated, judge(demand_real_tools(run)))
+
+
+def tables(inputs: Inputs, width: int) -> str:
+    """What is shown of inputs that have no verdict: transfers and compared engines."""
+    transferred = transfer_table(inputs, width) if inputs.transfers else ""
+    return transferred + (engine_report(inputs.engines, width) if inputs.engines else "")
 
 
 def transfer_table(inputs: Inputs, width: int) -> str:
