@@ -8,6 +8,7 @@ from parity.plugin.cells import make_cell
 from parity.plugin.harness import list_checks
 from steering_core.places import ROOT
 from steering_core.records.clauses import CLAUSES, Stage, clauses_page
+from steering_core.records.defects import DEFECTS
 
 PLACES = [
     path
@@ -95,6 +96,14 @@ def test_the_documented_table_has_the_names_and_rules_of_the_code() -> None:
 
     assert text == clauses_page(), "write it again with: python -m reports clauses > docs/clauses.md"
     assert text.count("\n| ") == len(CLAUSES) + len(Stage)
+
+
+def test_every_clause_has_a_defect_behind_it_that_can_be_looked_up() -> None:
+    named = [clause for clause, text in DEFECTS.items() if "(http" not in text and not text.startswith("preventive: ")]
+
+    assert list(DEFECTS) == list(CLAUSES)
+    assert named == ["F1", "F4"], "seen in a work that is named without a thread"
+    assert not [text for text in DEFECTS.values() if "|" in text or "\n" in text]
 
 
 def test_no_two_checks_have_the_same_cell() -> None:

@@ -85,7 +85,7 @@ def test_an_addition_works_as_described(addition: Addition, tree: Path, runs: Fo
         ("A model", 1),
         ("A direction method", 1),
         ("A verdict rule", 1),
-        ("A clause", 3),
+        ("A clause", 4),
     ],
 )
 def test_an_addition_edits_as_few_files_as_promised(title: str, files: int, tree: Path) -> None:

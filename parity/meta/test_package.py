@@ -2,7 +2,6 @@
 
 import ast
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from parity.meta.documented_commands import commands_of, read_pages
 from parity.package import __main__ as command
 from steering_core.places import ROOT
 
@@ -138,8 +138,21 @@ def test_checks_stand_in_a_library_authors_own_tests(installed: Path, elsewhere:
 
 def commands_of_the_author() -> list[list[str]]:
     """What README of the example repository says to run, as words."""
-    (block,) = re.findall(r"^```bash.*?\n(.*?)^```", PAGE, re.M | re.S)
-    return [shlex.split(line) for line in block.splitlines()]
+    return [command.words for command in commands_of("docs/author/README.md", PAGE)]
+
+
+def test_the_commands_of_the_guide_select_checks(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "mypkg").mkdir()
+    (tmp_path / "mypkg" / "__init__.py").write_text("from mypkg.tool import MyTool\n")
+    (tmp_path / "mypkg" / "tool.py").write_text("from steering_core import Hooks as MyTool\n")
+    typed = [each.words for each in commands_of("certify", read_pages()["docs/certify.md"]) if not each.reason]
+    assert len(typed) >= 4
+
+    for program, *words in typed:
+        module = {"pytest": "pytest", "steering-parity": "steering_parity"}[program]
+        one = ("-m", "tiny_qwen2", "--collect-only", "-q")
+        status, printed = run(installed, tmp_path, "-m", module, *words, *one)
+        assert (status, "test_dtype[tiny_qwen2" in printed) == (0, True), printed
 
 
 @pytest.mark.parametrize("words", commands_of_the_author(), ids=lambda words: words[0])
