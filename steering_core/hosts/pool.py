@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -42,7 +43,7 @@ class ToolHost:
         self.opened: Opening | None = None
         self.description: Any = None
         self.awaited: list[str] = []
-        self.supported: dict[Any, Any] = {}
+        self.supported: WeakKeyDictionary[Opening, dict[Any, Any]] = WeakKeyDictionary()  # a model is let go
         self.numbers = count()
         self.peak = 0
 
@@ -86,10 +87,11 @@ class ToolHost:
 
     def _supports(self, request: Asked) -> Any:
         """Asked once per model, site and action."""
-        key = (self.opened, request["site"], request["action"])
-        if key not in self.supported:
-            self.supported[key] = value_of(self._answer(request))
-        return self.supported[key]
+        assert self.opened is not None, "no model was opened"
+        known, key = self.supported.setdefault(self.opened, {}), (request["site"], request["action"])
+        if key not in known:
+            known[key] = value_of(self._answer(request))
+        return known[key]
 
     def release(self) -> None:
         """Let the model go; a process that is busy, or does not answer, is ended."""

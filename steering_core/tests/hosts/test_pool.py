@@ -1,10 +1,12 @@
 """What a tool's process is told before it is asked anything."""
 
+import weakref
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from steering_core.hosts import pool
 from steering_core.hosts.pool import Opening, ToolHost
 from steering_core.models.model import LoadRequest
 from steering_core.tests.random_models import random_spec
@@ -51,3 +53,25 @@ def test_a_gpu_is_made_ready_while_the_model_is_loaded(device: str, opening: boo
     host.ask({"do": "something"})
     opened = [] if opening else ["open"]
     assert process.sent == [*told, *opened, "something"], "warm is not opened"
+
+
+def test_a_released_model_is_held_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a tool said of its sites is kept per model; on a GPU the weights would be kept with it."""
+    monkeypatch.setattr(pool, "share", lambda model: None)
+    process: Any = Process()
+    process.asked = False
+    host, model = ToolHost(process, None), Model()
+    still_there = weakref.ref(model)
+    host.wanted = Opening(REQUEST, cast("Any", model))
+    supports = {"do": "supports", "site": "resid_post@0", "action": "read"}
+
+    assert host.ask(supports) is host.ask(supports) is None
+    assert process.sent == ["open", "supports"], "asked once per model"
+    host.release()
+    del model
+
+    assert still_there() is None
+
+
+class Model:
+    """Stands for loaded weights."""
