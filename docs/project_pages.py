@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CHANGELOG.md", "parity/README.md", "reports/fault_matrix.md")
+PAGES = ("README.md", "CHANGELOG.md", "parity/README.md", "reports/compatibility.md", "reports/fault_matrix.md")
 """Files that are pages of the site too, under `project/`."""
+COPIED = (
+    "reports/compatibility.html",
+    *(f"reports/badges/{file.name}" for file in (ROOT / "reports/badges").glob("*.svg")),
+)
+"""Files that those pages link to or show, at the same place."""
 LINK = re.compile(r"(\]\()(?!https?:|#|mailto:)([^)\s#]+)")
 
 
@@ -15,7 +20,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Called with the files of docs/: adds the project's."""
     from mkdocs.structure.files import File
 
-    for name in PAGES:
+    for name in (*PAGES, *COPIED):
         content = (ROOT / name).read_text(encoding="utf-8")
         files.append(File.generated(config, f"project/{name}", content=content))
     return files
@@ -33,7 +38,7 @@ def site_link(place: str, target: str) -> str:
     named = posixpath.normpath(posixpath.join(posixpath.dirname(in_project(place)), target))
     if named.startswith("docs/"):
         page = named.removeprefix("docs/")
-    elif named in PAGES:
+    elif named in (*PAGES, *COPIED):
         page = f"project/{named}"
     else:
         return target

@@ -42,6 +42,8 @@ def test_the_site_loads_nothing_from_elsewhere_and_broken_links_end_the_build() 
         ("project/README.md", "parity/README.md", "parity/README.md"),
         ("project/parity/README.md", "../docs/tools.md", "../../tools.md"),
         ("certify.md", "tools.md", "tools.md"),
+        ("project/reports/compatibility.md", "compatibility.html", "compatibility.html"),
+        ("compatibility.md", "../reports/compatibility.html", "project/reports/compatibility.html"),
         ("certify.md", "../setup.py", "../setup.py"),
     ],
 )
