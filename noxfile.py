@@ -20,7 +20,16 @@ HERE = Path(__file__).parent
 STACKS: dict[str, dict[str, Any]] = tomllib.loads((HERE / "stacks.toml").read_text(encoding="utf-8"))
 SUITE = HERE / ".venv" / "bin" / "python"
 RUNS = Path("reports/runs/stacks")
-FAMILIES = "tiny_qwen2 tiny_gemma2 tiny_llama tiny_mistral tiny_phi3 tiny_qwen3 tiny_gemma3 tiny_gpt2"
+FAMILIES = [
+    "tiny_qwen2",
+    "tiny_gemma2",
+    "tiny_llama",
+    "tiny_mistral",
+    "tiny_phi3",
+    "tiny_qwen3",
+    "tiny_gemma3",
+    "tiny_gpt2",
+]
 """One tiny model of each family."""
 CHECKS = ("parity", "--no-gate", "-k", "preflight or steering", "--programs", "40")
 """What the table is made of. Without the gate, one failure hides no other."""
@@ -37,7 +46,7 @@ def arguments(stack: dict[str, Any], python: str, posargs: list[str]) -> list[st
     words += [word for tool in added for word in ("--tool", tool)]
     if not stack.get("suite"):
         words += [word for name in names.values() for word in ("--tool-python", f"{name}={python}")]
-    chosen = [] if "-m" in posargs else ["-m", FAMILIES.replace(" ", " or ")]
+    chosen = [] if "-m" in posargs else ["-m", " or ".join(stack.get("models", FAMILIES))]
     return [*CHECKS, *words, *chosen, *posargs]
 
 

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from parity.meta.test_ci_docs import unknown_words
-from steering_core.places import ROOT
+from steering_core.models.registry import read_registry
+from steering_core.places import REGISTRY, ROOT
 from steering_core.tools.spec import ToolSpec
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "compatibility.yml").read_text(encoding="utf-8"))
@@ -105,6 +106,18 @@ def test_a_session_installs_its_stack_and_runs_the_suite_with_the_tools_in_it(
         assert f"reports/runs/stacks/{session.name}-" in words[words.index("--run-dir") + 1]
 
 
+def test_a_session_measures_every_family_that_its_stack_can_load(noxfile: ModuleType) -> None:
+    registry = read_registry(REGISTRY)
+    assert {registry[key].family for key in noxfile.FAMILIES} == {
+        spec.family for spec in registry.values() if spec.tiny
+    }
+    for row in noxfile.STACKS.values():
+        words = noxfile.arguments(row, "python", [])
+        chosen = words[words.index("-m") + 1].split(" or ")
+        assert chosen == row.get("models", noxfile.FAMILIES)
+        assert set(chosen) <= set(registry)
+
+
 def test_without_the_suite_beside_it_a_session_says_how_to_get_it(noxfile: ModuleType) -> None:
     noxfile.SUITE = Path("nowhere")
     session = Session("repeng-3.11", [])
@@ -131,3 +144,12 @@ def test_the_weekly_workflow_runs_every_session_and_pushes_the_table(noxfile: Mo
     commands = [shlex.split(line) for step in steps for line in step.get("run", "").splitlines()]
     assert ["nox", "-s", "${{", "matrix.session", "}}"] in commands
     assert [".venv/bin/python", "-m", "reports", "compatibility", "history", "--into", "reports"] in commands
+
+
+def test_what_runs_before_a_commit_is_what_make_lint_runs() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    target = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    lint = [line.strip().replace("$(BIN)", ".venv/bin") for line in target.splitlines()[1:]]
+    whole = [f"{hook['entry']} ." if hook.get("pass_filenames", True) else hook["entry"] for hook in hooks]
+    assert whole == lint
+    assert {hook["language"] for hook in hooks} == {"system"}
