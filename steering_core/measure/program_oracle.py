@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -30,7 +31,8 @@ class ProgramOracle:
     _batches: dict[Prompts, TokenBatch] = field(default_factory=dict, init=False)
     _answers: dict[tuple[Generate, str], Tensor] = field(default_factory=dict, init=False)
     _captures: dict[tuple[Prompts, Site], Tensor] = field(default_factory=dict, init=False)
-    _ties: dict[tuple[Generate, int, tuple[int, ...], tuple[int, int]], bool] = field(default_factory=dict, init=False)
+    _batched: dict[tuple[Generate, int, tuple[int, ...]], float] = field(default_factory=dict, init=False)
+    _pieces: dict[tuple[Generate, int, tuple[int, ...]], float] = field(default_factory=dict, init=False)
     _logits_kept: tuple[tuple[Generate, tuple[int, ...]], Tensor] | None = field(default=None, init=False)
 
     def batch(self, prompts: Prompts) -> TokenBatch:
@@ -79,15 +81,30 @@ class ProgramOracle:
 
     def is_tie(self, call: Generate, row: int, answer: list[int], tokens: tuple[int, int]) -> bool:
         """Whether the reference, after the first tokens of an answer, is as near to one token as to another, up to what
-        batching changes by itself."""
-        call = call.model_copy(update={"object": 0, "chunk": 0})
-        key = (call, row, tuple(answer), tokens)
-        if key not in self._ties:
-            together, alone = self._together(call, answer)[row], self._alone(call, row, answer)
-            first, second = tokens
-            floor = float((together - alone).abs().max())
-            self._ties[key] = abs(float(together[first] - together[second])) <= FLOOR_MARGIN * floor
-        return self._ties[key]
+        batching and feeding change by themselves: with a cache, and the prompt in chunks, if the call asks for them."""
+        plain, first, second = call.model_copy(update={"object": 0, "chunk": 0}), *tokens
+        together = self._together(plain, answer)[row]
+        gap = abs(float(together[first] - together[second]))
+        return gap <= FLOOR_MARGIN * max(self._batching(plain, row, answer), self._feeding(call, row, answer))
+
+    def _batching(self, call: Generate, row: int, answer: list[int]) -> float:
+        """How far the other rows move the logits of one, at most."""
+        key = (call, row, tuple(answer))
+        if key not in self._batched:
+            self._batched[key] = _distance(self._together(call, answer)[row], self._alone(call, row, answer))
+        return self._batched[key]
+
+    def _feeding(self, call: Generate, row: int, answer: list[int]) -> float:
+        """How far the logits of a row are moved at most by the pieces in which the call brings its tokens."""
+        call = call.model_copy(update={"object": 0})
+        key = (call, row, tuple(answer))
+        if not call.cache:
+            return 0.0
+        if key not in self._pieces:
+            together = self._together(call.model_copy(update={"chunk": 0}), answer)
+            for number, fed in enumerate(self._fed(call, answer)):
+                self._pieces[call, number, tuple(answer)] = _distance(together[number], fed)
+        return self._pieces[key]
 
     def _together(self, call: Generate, answer: list[int]) -> Tensor:
         """The reference's logits after an answer, of all rows; those asked for last are kept: rows follow each other."""
@@ -112,9 +129,33 @@ class ProgramOracle:
     def _logits(self, call: Generate, batch: TokenBatch, answers: list[list[int]]) -> Tensor:
         """The reference's logits after these answers: float64 [batch, vocabulary]."""
         model = replace(self.model(call), use_cache=False)
-        added = torch.tensor(answers, dtype=torch.long, device=batch.ids.device).reshape(len(answers), -1)
-        ids, mask = torch.cat([batch.ids, added], -1), torch.cat([batch.mask, torch.ones_like(added)], -1)
-        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+        inputs = _inputs(batch, answers)
         with model.inference(), reference.steered(model, build_edits(model, call.steps), batch.mask):
             logits: Tensor = model.module(**inputs, use_cache=False).logits
         return logits[:, -1].double().cpu()
+
+    def _fed(self, call: Generate, answer: list[int]) -> Tensor:
+        """The same of all rows, with a cache: the prompt in the call's chunks, then the answer token by token."""
+        batch, model, cache = self.batch(call.prompts), replace(self.model(call), use_cache=True), None
+        inputs = _inputs(batch, [answer] * len(batch.ids))
+        prompt, whole = batch.ids.shape[1], inputs["input_ids"].shape[1]
+        ends = [*range(call.chunk or prompt, prompt, call.chunk or prompt), *range(prompt, whole + 1)]
+        with model.inference(), reference.steered(model, build_edits(model, call.steps), batch.mask):
+            for start, end in pairwise([0, *ends]):
+                piece = {name: value[:, start:end] for name, value in inputs.items()}
+                piece["attention_mask"] = inputs["attention_mask"][:, :end]
+                out = model.module(**piece, past_key_values=cache, use_cache=True, logits_to_keep=1)
+                cache = out.past_key_values
+        logits: Tensor = out.logits
+        return logits[:, -1].double().cpu()
+
+
+def _inputs(batch: TokenBatch, answers: list[list[int]]) -> dict[str, Tensor]:
+    """Prompts with the tokens after them, whole."""
+    added = torch.tensor(answers, dtype=torch.long, device=batch.ids.device).reshape(len(answers), -1)
+    ids, mask = torch.cat([batch.ids, added], -1), torch.cat([batch.mask, torch.ones_like(added)], -1)
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+
+
+def _distance(first: Tensor, second: Tensor) -> float:
+    return float((first - second).abs().max())
