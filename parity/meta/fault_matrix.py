@@ -96,6 +96,18 @@ def as_text(faults: Sequence[Fault], rows: Mapping[str, SignRow]) -> str:
     return "\n".join(line.rstrip() for line in (head, *lines))
 
 
+def from_markdown(page: str) -> dict[str, SignRow]:
+    """Fault -> its signs, as `as_markdown` wrote them; clauses that the page does not know are missing."""
+    rows, clauses = dict[str, SignRow](), list[str]()
+    for line in page.splitlines():
+        name, *signs = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("| ") else [""]
+        if name == "fault":
+            clauses = signs
+        elif name:
+            rows[name] = dict(zip(clauses, signs, strict=True))
+    return rows
+
+
 def as_markdown(faults: Sequence[Fault], rows: Mapping[str, SignRow]) -> str:
     """The whole matrix as a page: per file of faults a table, then what each fault is."""
     caught = sum(fault.name in rows for fault in faults)

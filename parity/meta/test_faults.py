@@ -13,7 +13,7 @@ from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE, PROGRAMS
 from parity.meta.child_process import in_child
 from parity.meta.conftest import EVERY_CLAUSE
-from parity.meta.fault_matrix import blocks, holds, mismatches, senseless, shown, signs
+from parity.meta.fault_matrix import as_markdown, blocks, from_markdown, holds, mismatches, senseless, shown, signs
 from parity.meta.finding_runs import run_finding_checks
 from parity.meta.sweep_runs import run_sweep_checks
 from parity.plugin.harness import Check, LoadedCheckpoint, list_checks, run_checks
@@ -185,6 +185,20 @@ def test_the_harness_runs_every_check_but_those_of_sweeps_findings_and_evidence(
         row.id for row in CLAUSES.values() if row.stage not in (Stage.SWEEP, Stage.FINDINGS, Stage.EVIDENCE)
     }
     assert [check.function.__name__ for check in list_checks() if check not in selected] == ["test_reference_direction"]
+
+
+def test_the_rows_of_a_page_are_kept_when_others_are_measured_again() -> None:
+    """A fault that may cost P10 is shown as undecided there, before and after."""
+    first, second = replace(FAULT, either=("P10",)), replace(FAULT, name="Other")
+    earlier = as_markdown([first, second], {first.name: {"P1": "x", "P10": "x"}, "Other": {"P1": "!"}})
+
+    rows = from_markdown(earlier)
+    again = as_markdown([first, second], {**rows, "Other": {"P1": "x", "F1": "."}})
+
+    assert (rows[first.name]["P1"], rows[first.name]["P10"], rows["Other"]["P1"]) == ("x", "~", "!")
+    expected = as_markdown([first, second], {first.name: {"P1": "x", "P10": "x"}, "Other": {"P1": "x", "F1": "."}})
+    assert again == expected
+    assert from_markdown("# Faults\n\nno table\n") == {}
 
 
 def test_a_possible_consequence_is_shown_as_undecided() -> None:
