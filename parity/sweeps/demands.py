@@ -1,6 +1,8 @@
 """What every condition of a sweep must show, whatever its rates are: a sweep that no defect turns red measures nothing."""
 
+from collections.abc import Mapping
 from fractions import Fraction
+from math import isclose
 from typing import TYPE_CHECKING
 
 from parity.plugin.arguments import Draft
@@ -95,3 +97,15 @@ def demand_bracketed(record: Draft, band: "WorkingBand", grid: "list[float]", re
         gap = abs(good - fails)
         bracket = f"the end of the band lies between {min(good, fails):g}x and {max(good, fails):g}x"
         assert_holds(record, gap <= resolution, bracket, f"{bracket}: more than {resolution:g}x apart")
+
+
+def demand_proportional(record: Draft, ratios: "Mapping[float, tuple[float, float]]") -> None:
+    """ratios: multiplier -> perturbation ratio at the first steered block, and of all steered blocks at the last one. The
+    prompts are the same, so that twice the strength is twice the ratio."""
+    __tracebackhide__ = True
+    lowest = min(ratios)
+    expected = {each: [share * each / lowest for share in ratios[lowest]] for each in ratios}
+    wrong = [each for each in ratios if not all(map(isclose, ratios[each], expected[each]))]
+    claim = f"perturbation ratio {ratios[lowest][0]:.3g} at {lowest:g}x, in proportion at {len(ratios) - 1} others"
+    otherwise = ", ".join(f"{each:g}x: {ratios[each][0]:.3g} instead of {expected[each][0]:.3g}" for each in wrong[:3])
+    assert_holds(record, not wrong and ratios[lowest][0] > 0, claim, f"ratios out of proportion: {otherwise}")

@@ -144,7 +144,8 @@ class PrecisionPoint(Condition):
 
 class StrengthBand(Numbers):
     """W4: ends as (fails, works) and (works, fails); None on a side where the grid ends; counts: multiplier ->
-    (coherent, garbled, all); own_strength: what stands for 15x."""
+    (coherent, garbled, all); own_strength: what stands for 15x; ratios: multiplier -> perturbation ratio at the first steered
+    block, and of all at the last one, empty in older records."""
 
     method: str
     layer: NonNegativeInt
@@ -156,6 +157,12 @@ class StrengthBand(Numbers):
     )
     breaks: Finite | None
     gaps: Annotated[tuple[Finite, ...], LISTED]
+    ratios: dict[Multiplier, Annotated[tuple[Finite, Finite], LISTED]] = Field(default_factory=dict)
+
+    def ratio_at(self, multiplier: float | None) -> float | None:
+        """The perturbation ratio at the first steered block, if it was recorded."""
+        pair = None if multiplier is None else self.ratios.get(f"{multiplier:g}")
+        return pair[0] if pair else None
 
     @cached_property
     def points(self) -> list[tuple[float, tuple[int, int, int]]]:

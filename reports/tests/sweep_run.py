@@ -86,6 +86,7 @@ def _of_model(model: str, tool: str | None) -> Iterator[Record]:
         counts = {"10": [2, 0, 10], "12.5": [6, 0, 10], "15": [8, 0, 10], "20": [7, 2, 10], "25": [1, 9, 10]}
         ends = {"low": [10.0, 12.5], "high": [20.0, 25.0], "breaks": 25.0, "gaps": []}
         fixed = {"layer": 16, "method": method, "own_strength": 15.0, "counts": counts}
+        fixed["ratios"] = {each: [float(each) / 50, float(each) / 25] for each in counts}
         yield _record("W4", model, tool, method, fixed | ends)
 
 

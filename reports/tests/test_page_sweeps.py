@@ -107,6 +107,17 @@ def test_band_says_where_steering_works_fails_and_breaks() -> None:
     assert [">works<" in band.svg for band in (whole, never)] == [True, False]
 
 
+def test_a_band_has_the_perturbation_ratios_of_its_ends() -> None:
+    """12.5x and 20x of a direction that is a fiftieth of the activations at 1x; older records have none."""
+    run = only(ONE, "W4")
+    older = measured(run, 0, ratios={})
+    (table,), (before,) = (sweep_tables(each.records) for each in (run, older))
+
+    assert table.columns[-2:] == ("ratio from", "ratio to")
+    assert [row[-2:] for row in table.rows] == [(0.25, 0.4), (0.25, 0.4)]
+    assert before.rows[0][-2:] == (None, None)
+
+
 def test_sizes_are_grouped_by_family() -> None:
     qwen, gemma = drawn(only(swept(), "W2"))[SIZES]
     assert ">qwen3b<" in qwen.svg
