@@ -7,6 +7,7 @@ from parity.plugin.assertions import assert_holds
 from steering_core.compare import first_difference
 
 NEW_TOKENS = 12
+MODES = ("set", "scale", "interpolate", "affine", "positions", "features")
 
 
 @pytest.mark.clause("S3")
@@ -22,6 +23,38 @@ def test_cache(experiment: Experiment, steering: SteeringMeasurements, tool: Too
     first = first_difference(cached, uncached)
     floor = steering.cache_floor(NEW_TOKENS) if first and not experiment.model.exact else None
     assert_same_tokens(record, first, floor, f"{len(cached)} answers with and without cache")
+
+
+@pytest.mark.clause("S3")
+@pytest.mark.needs("add", "mode", "no-cache")
+@pytest.mark.parametrize("mode", MODES)
+def test_cache_in_mode(
+    experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft, mode: str
+) -> None:
+    """S3: other edits than additions, and those of a range, give the same tokens with a KV cache as without."""
+    edits, batch = steering.in_mode(mode), experiment.extraction
+    cached, uncached = (
+        tool.generate(steering.fed(feeding), batch, edits, NEW_TOKENS) for feeding in ("cache", "no-cache")
+    )
+    first = first_difference(cached, uncached)
+    floor = steering.cache_floor(NEW_TOKENS, edits) if first and not experiment.model.exact else None
+    assert_same_tokens(record, first, floor, f"{mode}: {len(cached)} answers with and without cache")
+
+
+@pytest.mark.clause("S4")
+@pytest.mark.needs("add", "mode")
+@pytest.mark.parametrize("mode", MODES)
+def test_native_generation_in_mode(
+    experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft, mode: str
+) -> None:
+    """S4: under other edits than additions, and those of a range, the tool gives the reference's tokens, twice in a row."""
+    edits = steering.in_mode(mode)
+    expected = steering.reference_ids(edits, NEW_TOKENS)
+    floor = None if experiment.model.exact else steering.draws_floor(edits, NEW_TOKENS)
+    for call in ("first", "second"):
+        native = tool.generate(experiment.model, experiment.extraction, edits, NEW_TOKENS)
+        first = first_difference(native, expected)
+        assert_same_tokens(record, first, floor, f"{mode}: {len(native)} answers, {call} call")
 
 
 @pytest.mark.clause("S4")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 Needs = Callable[[Experiment], "Need"]
 CONTRIBUTIONS = ("resid_pre", "attn_contrib", "mlp_contrib", "resid_post")
 """The streams of a block of which the first three sum to the last (P5)."""
+INSIDE = ("attn_out", "mlp_out", "attn_contrib", "mlp_contrib")
+"""The streams inside a block that checks ask a tool to steer, if it offers them."""
 
 
 def _reading(experiment: Experiment, *streams: str, layer: int | None = None) -> "Need":
@@ -31,6 +34,17 @@ def _editing(experiment: Experiment, action: str = "add", blocks: Sequence[int] 
     sites = tuple(Site("resid_post", block) for block in blocks or experiment.settings.blocks)
     arguments: dict[str, Any] = {action: sites, **more}
     return Need(**arguments)
+
+
+def _inside(experiment: Experiment, kind: str, stream: str) -> "Need":
+    from steering_core.measure.edit_modes import INNER_KINDS
+    from steering_core.models.sites import Site
+    from steering_core.tools.offers import Need
+
+    blocks = experiment.settings.blocks
+    sites = tuple(Site(stream, block) for block in sorted({min(blocks), max(blocks)}))
+    arguments: dict[str, Any] = dict.fromkeys(INNER_KINDS[kind], sites)
+    return Need(**arguments, phases=("prefill", "decode") if kind == "modes" else ())
 
 
 def _claiming(*claims: str) -> "Need":
@@ -66,6 +80,10 @@ NEEDS: dict[str, Needs] = {
     **{mode: partial(_editing, action=mode) for mode in ("set", "scale", "interpolate", "affine")},
     "identity": lambda experiment: _editing(experiment, "scale", interpolate=_editing(experiment).add),
     "features": lambda experiment: _editing(experiment, claims=("feature_ranges",)),
+    **{
+        f"{kind}-{stream}": partial(_inside, kind=kind, stream=stream)
+        for kind, stream in product(("zero", "add", "ablate", "modes"), INSIDE)
+    },
     "positions": lambda experiment: _claiming("position_ranges"),
     "no-cache": lambda experiment: _claiming("no_cache"),
     "chunked": lambda experiment: _claiming("chunked_prefill"),

@@ -61,8 +61,8 @@ def _precisions(records: Sequence[Record]) -> Table:
 
 
 def _bands(records: Sequence[Record]) -> Table:
-    columns = (*WHO, "block", "fails below", "works from", "works to", "fails above", "breaks from", "gaps")
-    columns += ("ratio from", "ratio to")
+    ends = ("fails below", "works from", "works to", "fails above", "breaks from", "gaps", "ratio from", "ratio to")
+    columns = (*WHO, "block", *ends)
     rows = tuple(
         (b.cell.model, b.via, b.method, b.layer, *(b.low or (None, None)), *(b.high or (None, None)))
         + (b.breaks, list(b.gaps), b.ratio_at(b.low and b.low[1]), b.ratio_at(b.high and b.high[0]))

@@ -1,14 +1,43 @@
-"""The edits with which the checks ask for each mode, and for ranges of positions and features."""
+"""The edits with which the checks ask for each mode, for ranges of positions and features, and for streams inside blocks."""
 
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from steering_core.models.sites import Site
-from steering_core.tools.edits import Add, Affine, Edit, Interpolate, Scale, Set, Span
+from steering_core.tools.edits import Ablate, Add, Affine, Edit, Interpolate, Scale, Set, Span
 
 WEIGHT, FACTOR = 0.25, 1.5
 """Of the vector in an interpolation; of the stream in a scaling. Neither is what a wrong tool would make of the other."""
+
+
+INNER_KINDS = {
+    "zero": ("add",),
+    "add": ("add",),
+    "ablate": ("ablate",),
+    "modes": ("set", "scale", "interpolate", "affine"),
+}
+"""Kind of edits inside blocks -> the modes that they are of."""
+
+
+def edits_inside(kind: str, sites: Sequence[Site], direction: Tensor, other: Tensor, strength: float) -> list[Edit]:
+    """The edits of one of the `INNER_KINDS`, at the first and the last of the sites.
+
+    direction, other: float32 [hidden], unit vectors that point in different ways; strength: the preset's.
+    """
+    first, last = sites[0], sites[-1]
+    edits: dict[str, list[Edit]] = {
+        "zero": [Add(first, direction * 0, strength), Add(last, direction * 0, strength)],
+        "add": [Add(first, direction, strength), Add(last, other, strength)],
+        "ablate": [Ablate(first, direction), Ablate(last, other)],
+        "modes": [
+            Set(first, other * strength, "prefill"),
+            Scale(first, FACTOR, "decode"),
+            Interpolate(last, direction * strength, WEIGHT, "prefill"),
+            Affine(last, other * strength, direction * strength, 1.0, "decode"),
+        ],
+    }
+    return edits[kind]
 
 
 def edits_in_mode(mode: str, sites: Sequence[Site], direction: Tensor, other: Tensor) -> list[Edit]:

@@ -1,7 +1,7 @@
 """The reference generation: greedy decoding with plain PyTorch pre-hooks, written without `generate`.
 
 It edits the input of the next block by the observers' own arithmetic and positions, so it shares neither code nor hook
-point with the tools it is compared with.
+point with the tools it is compared with. (What attention or MLP returns inside a block can be edited only there.)
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -57,17 +57,19 @@ def processors(config: GenerationConfig) -> LogitsProcessorList:
 
 @contextmanager
 def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator[None]:
-    """Apply edits to the input of the following module, at real tokens; hooks are removed at the end.
-
-    ToolUnsupported for an edit of anything but `resid_post`, the only stream that the following module receives.
-    """
+    """Apply edits to the input of the following module, and those inside a block to the output of the module that writes
+    the stream, at real tokens; hooks are removed at the end. ToolUnsupported for a stream that is not `EDITABLE`."""
     check_editable(edits)
     followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
     with ExitStack() as hooks:
         for edit in edits:
-            hook = _hook(edit, mask, ColumnCounter(model.use_cache))
-            follower = followers[edit.site.layer]
-            hooks.callback(follower.register_forward_pre_hook(hook, with_kwargs=True).remove)
+            counter = ColumnCounter(model.use_cache)
+            if edit.site.stream == "resid_post":
+                follower, hook = followers[edit.site.layer], _hook(edit, mask, counter)
+                hooks.callback(follower.register_forward_pre_hook(hook, with_kwargs=True).remove)
+            else:
+                writer = model.module_at(model.architecture.tap(edit.site).path)
+                hooks.callback(writer.register_forward_hook(_output_hook(edit, mask, counter)).remove)
         yield
 
 
@@ -76,6 +78,15 @@ def _hook(edit: Edit, mask: Tensor, counter: ColumnCounter) -> Callable[[nn.Modu
         hidden = args[0] if args else kwargs["hidden_states"]
         changed = expected_stream(hidden, [edit], mask, counter.next(hidden.shape[1]))
         return ((changed, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": changed})
+
+    return hook
+
+
+def _output_hook(edit: Edit, mask: Tensor, counter: ColumnCounter) -> Callable[[nn.Module, Any, Any], Any]:
+    def hook(module: nn.Module, args: Any, output: Any) -> Any:
+        hidden = output[0] if isinstance(output, tuple) else output
+        changed = expected_stream(hidden, [edit], mask, counter.next(hidden.shape[1]))
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
     return hook
 

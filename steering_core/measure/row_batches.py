@@ -50,7 +50,7 @@ def generate(
 
 def additions(edits: Sequence[Edit]) -> dict[int, Add]:
     """Block -> what is added to its output; ToolUnsupported for other edits, for ranges, and for several at one block."""
-    check_editable(edits)
+    check_editable(edits, ["resid_post"])
     everywhere = [edit for edit in edits if edit.phase == "both" and edit.positions is None and edit.features is None]
     added = {edit.site.layer: edit for edit in everywhere if isinstance(edit, Add)}
     if len(added) < len(edits):

@@ -12,7 +12,7 @@ from steering_core.compare import compare, first_difference, unit
 from steering_core.directions import DEFAULT_METHOD, extract_direction
 from steering_core.hosts.stage import Feeding, fed
 from steering_core.measure import reference
-from steering_core.measure.edit_modes import edits_in_mode
+from steering_core.measure.edit_modes import edits_in_mode, edits_inside
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
 from steering_core.measure.noise_floor import NoiseFloor, measure_floor
@@ -52,6 +52,13 @@ class SteeringMeasurements:
             self._observed[key] = self.watch(tool, self._true_edits(), new_tokens, feeding)
         return self._observed[key]
 
+    def watched_inside(self, tool: Tool, inner: str, new_tokens: int, feeding: Feeding = "cache") -> ObservedGeneration:
+        """Steering inside blocks, observed once per tool and feeding; inner: as in `inside`."""
+        key = (*identity(tool).values(), feeding, inner)
+        if key not in self._observed:
+            self._observed[key] = self.watch(tool, self.inside(inner), new_tokens, feeding)
+        return self._observed[key]
+
     def _true_edits(self) -> list[Edit]:
         return self.experiment.edits(self.experiment.true_direction())
 
@@ -87,6 +94,15 @@ class SteeringMeasurements:
         sites = [Site("resid_post", block) for block in sorted(settings.blocks)]
         direction = unit(self.experiment.true_direction()).float() * settings.strength
         return edits_in_mode(mode, sites, direction, random_direction(len(direction), abs(settings.strength), 4))
+
+    def inside(self, inner: str) -> list[Edit]:
+        """Edits of a stream inside the first and the last of the steered blocks. inner: kind and stream, as in
+        "add-attn_out"."""
+        kind, _, stream = inner.partition("-")
+        settings = self.experiment.settings
+        sites = [Site(stream, block) for block in sorted(settings.blocks)]
+        direction = unit(self.experiment.true_direction()).float()
+        return edits_inside(kind, sites, direction, random_direction(len(direction), 1.0, 5), settings.strength)
 
     def reference_ids(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache") -> Tensor:
         """What the reference generates from the extraction prompts."""
@@ -127,9 +143,16 @@ class SteeringMeasurements:
         answers = [self.experiment.reference_answers(direction, draw) for draw in (0, -1, -2)]
         return earliest(first_difference(answers[0], other) for other in answers[1:])
 
-    def cache_floor(self, new_tokens: int) -> list[int] | None:
-        """[row, step] at which the reference with cache departs from the reference without; None if never."""
-        edits = self._true_edits()
+    def draws_floor(self, edits: Sequence[Edit], new_tokens: int) -> list[int] | None:
+        """[row, step] of the earliest step at which three generations of the reference from the extraction prompts differ;
+        None if never."""
+        draws = [self.reference_ids(edits, new_tokens) for _ in range(3)]
+        return earliest(first_difference(draws[0], other) for other in draws[1:])
+
+    def cache_floor(self, new_tokens: int, edits: Sequence[Edit] | None = None) -> list[int] | None:
+        """[row, step] at which the reference with cache departs from the reference without, under these edits or the
+        preset's; None if never."""
+        edits = self._true_edits() if edits is None else edits
         return first_difference(
             self.reference_ids(edits, new_tokens), self.reference_ids(edits, new_tokens, "no-cache")
         )

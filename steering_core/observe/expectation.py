@@ -13,6 +13,11 @@ from torch import Tensor
 from steering_core.errors import ToolUnsupported
 from steering_core.tools.edits import Ablate, Add, Affine, Edit, Interpolate, Scale, Set, Span
 
+INSIDE = ("attn_out", "mlp_out", "attn_contrib", "mlp_contrib")
+"""Streams inside a block: what its attention and its MLP return, and what of it is added to the residual stream."""
+EDITABLE = ("resid_post", *INSIDE)
+"""Streams whose edits the suite can judge. An edit of another one, such as k, moves other tokens of the same block too."""
+
 
 @dataclass(eq=False)
 class ColumnCounter:
@@ -31,10 +36,10 @@ class ColumnCounter:
         return range(first, self.seen)
 
 
-def check_editable(edits: Sequence[Edit]) -> None:
-    """ToolUnsupported unless every edit is of `resid_post`, the stream that is observed between two blocks."""
-    if other := [edit.site for edit in edits if edit.site.stream != "resid_post"]:
-        raise ToolUnsupported("edit-site", f"the reference cannot edit {other[0]}", "edit resid_post")
+def check_editable(edits: Sequence[Edit], streams: Sequence[str] = EDITABLE) -> None:
+    """ToolUnsupported unless every edit is of one of these streams."""
+    if other := [edit.site for edit in edits if edit.site.stream not in streams]:
+        raise ToolUnsupported("edit-site", f"the reference cannot edit {other[0]}", f"edit {', '.join(streams)}")
 
 
 def expected_stream(hidden: Tensor, edits: Sequence[Edit], mask: Tensor, columns: range) -> Tensor:

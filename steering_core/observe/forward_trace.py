@@ -1,7 +1,7 @@
 """An independent trace of a forward pass: what each block returned and what the next one received.
 
-It observes in the classes of the base model, the decoder block, the final norm and the module that writes
-`mlp_contrib`, beneath the modules, so it sees every tool's run: a tool can delete forward hooks (pyvene does) or replace
+It observes in the classes of the base model, the decoder block, the final norm and the modules that write the streams
+inside a block, beneath the modules, so it sees every tool's run: a tool can delete forward hooks (pyvene does) or replace
 an instance's `forward` (nnsight does) without hiding from it. Call `make_traceable` before a tool wraps the model: a
 wrapper keeps the `forward` that was there before it.
 """
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
+from steering_core.observe.expectation import INSIDE
 from steering_core.observe.model_call import ModelCall, call_of_block, call_of_model
 
 Observer = Callable[[nn.Module, Any, Callable[[], Any]], Any]
@@ -28,15 +29,29 @@ OBSERVERS: list[Observer] = []
 """The last one observes; while there is none, only the class's own forward runs."""
 
 
+MODULES_INSIDE = ("resid_mid", *INSIDE)
+"""Streams inside a block, by which the modules that receive or write them are called."""
+
+
+@dataclass(frozen=True, eq=False)
+class InnerTensors:
+    """given, returned: [batch, width, hidden] of a module inside a block, before any tool changed what it returned."""
+
+    given: Tensor
+    returned: Tensor
+
+
 @dataclass(eq=False)
 class ForwardTrace:
     """calls[call]: which tokens the call-th forward carried. received[call][i]: what block i got in it ([batch, seq,
     hidden]); index `layers` is the final norm. returned[call][i]: what block i itself returned, before any tool changed
-    it."""
+    it. inside[call][i]: of block i, stream -> what the module that writes it was given and returned itself; of
+    `resid_mid`, the module that receives it."""
 
     calls: list[ModelCall] = field(default_factory=list)
     received: list[dict[int, Tensor]] = field(default_factory=list)
     returned: list[dict[int, Tensor]] = field(default_factory=list)
+    inside: list[dict[int, dict[str, InnerTensors]]] = field(default_factory=list)
 
 
 def first_tensor(value: Any) -> Tensor:
@@ -60,14 +75,19 @@ def make_traceable(model: LoadedModel) -> None:
 
 
 def observed_modules(model: LoadedModel) -> list[nn.Module]:
-    """The base model, its blocks, the final norm, and what writes each block's `mlp_contrib`."""
-    writers = [contribution(model, block) for block in range(len(model.blocks))]
+    """The base model, its blocks, the final norm, and in each block what receives and writes the streams inside."""
+    writers = [writer(model, stream, block) for block in range(len(model.blocks)) for stream in MODULES_INSIDE]
     return [model.module.base_model, *model.blocks, model.module_at(model.architecture.final_norm), *writers]
 
 
 def contribution(model: LoadedModel, block: int) -> nn.Module:
     """The module whose output a block adds to the residual stream last."""
-    return model.module_at(model.architecture.tap(Site("mlp_contrib", block)).path)
+    return writer(model, "mlp_contrib", block)
+
+
+def writer(model: LoadedModel, stream: str, block: int) -> nn.Module:
+    """The module whose output (of `resid_mid`: input) is a stream inside a block."""
+    return model.module_at(model.architecture.tap(Site(stream, block)).path)
 
 
 def identity_of(module: nn.Module) -> tuple[Any, ...]:
@@ -103,21 +123,28 @@ def observing(model: LoadedModel, observer: Observer) -> Iterator[None]:
 
 
 @contextmanager
-def trace_forward(model: LoadedModel, boundaries: set[int] | None = None) -> Iterator[ForwardTrace]:
+def trace_forward(
+    model: LoadedModel, boundaries: set[int] | None = None, inside: bool = False
+) -> Iterator[ForwardTrace]:
     """Record block inputs and outputs while the context is open; `boundaries` limits what is kept.
 
-    Boundary i is what block i receives (i = number of blocks: the final norm) and what block i - 1 returned.
+    Boundary i is what block i receives (i = number of blocks: the final norm) and what block i - 1 returned. inside:
+    record the modules inside blocks too.
     """
     trace = ForwardTrace()
-    with observing(model, _recorder(model, trace, boundaries)):
+    with observing(model, _recorder(model, trace, boundaries, inside)):
         yield trace
 
 
-def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | None) -> Observer:
+def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | None, inside: bool) -> Observer:
     modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
     numbers = {identity_of(module): number for number, module in enumerate(modules)}
     kept = set(numbers.values()) if boundaries is None else boundaries
     base, current = identity_of(model.module.base_model), list[ModelCall]()
+    inner = _streams_by_module(model) if inside else {}
+
+    def own_copy(tensor: Tensor) -> Tensor:
+        return tensor.detach().to(model.device, copy=True)
 
     def record(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
         identity = identity_of(module)
@@ -128,22 +155,36 @@ def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | No
             finally:
                 current.clear()
         number = numbers.get(identity)
-        if number is None:
+        if number is None and identity not in inner:
             return call()
         if number == 0 or not trace.calls:
             trace.calls.append(current[0] if current else call_of_block(given))
             trace.received.append({})
             trace.returned.append({})
-        received, returned = trace.received[-1], trace.returned[-1]
+            trace.inside.append({})
         if number in kept:
-            received[number] = given.detach().to(model.device, copy=True)
+            trace.received[-1][number] = own_copy(given)
+        before = own_copy(given) if identity in inner else None
         output = call()
-        if number + 1 in kept:
-            returned[number] = first_tensor(output).detach().to(model.device, copy=True)
+        if number is not None and number + 1 in kept:
+            trace.returned[-1][number] = own_copy(first_tensor(output))
+        if before is not None:
+            block, streams = inner[identity]
+            tensors = InnerTensors(before, own_copy(first_tensor(output)))
+            trace.inside[-1].setdefault(block, {}).update(dict.fromkeys(streams, tensors))
         return output
 
     recorder: Observer = torch.compiler.disable(record)  # a compiled model does not include the observer
     return recorder
+
+
+def _streams_by_module(model: LoadedModel) -> dict[tuple[Any, ...], tuple[int, list[str]]]:
+    """Identity of a module inside a block -> the number of the block, and the streams that the module writes or receives."""
+    modules: dict[tuple[Any, ...], tuple[int, list[str]]] = {}
+    for block in range(len(model.blocks)):
+        for stream in MODULES_INSIDE:
+            modules.setdefault(identity_of(writer(model, stream, block)), (block, []))[1].append(stream)
+    return modules
 
 
 def block_inputs(

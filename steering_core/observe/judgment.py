@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from steering_core.models.model import LoadedModel
+from steering_core.observe.boundaries import boundaries_of
 from steering_core.observe.expectation import edited, within
 from steering_core.observe.forward_trace import ForwardTrace
 from steering_core.observe.tokens_seen import SeenToken, SeenTokens
@@ -54,20 +55,27 @@ class Judgment:
         gaps, verdicts = (torch.zeros(blocks, tokens, dtype=dtype) for dtype in (torch.float64, torch.int8))
         return cls(seen, requested, moved, gaps, verdicts, set())
 
+    def add(self, block: int, tokens: list[int], requested: Tensor, moved: Tensor, gaps: Tensor) -> None:
+        """What was seen of these tokens at one boundary of a block: [tokens]."""
+        verdicts = torch.where(requested & moved & (gaps > 0), int(Verdict.AMOUNT), int(Verdict.EXACT))
+        verdicts[~requested & moved] = Verdict.EXTRA
+        verdicts[requested & ~moved] = Verdict.MISSING
+        self.seen[block, tokens] = True
+        self.requested[block, tokens] |= requested
+        self.moved[block, tokens] |= moved
+        self.gaps[block, tokens] = self.gaps[block, tokens].maximum(gaps)
+        self.verdicts[block, tokens] = self.verdicts[block, tokens].maximum(verdicts.to(torch.int8))
+
 
 def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:
-    """Each block's own output, edited as requested, against what the next module received: bit for bit."""
+    """Each block's own output, edited as requested, against what the next module received: bit for bit. If an edit is of a
+    stream inside blocks, so are these streams; the verdict of a block is the worst of them."""
     judgment = Judgment.empty(model.spec.layers, len(seen.tokens))
     for call in range(len(trace.calls)):
         own = [number for number, token in enumerate(seen.tokens) if token.call == call]
         if own:
             _judge_call(judgment, trace, seen, edits, call, own)
-    requested, moved = judgment.requested, judgment.moved
-    verdicts = judgment.verdicts
-    verdicts[requested & moved & (judgment.gaps > 0)] = Verdict.AMOUNT
-    verdicts[~requested & moved] = Verdict.EXTRA
-    verdicts[requested & ~moved] = Verdict.MISSING
-    judgment.gaps[verdicts == Verdict.EXACT] = 0
+    judgment.gaps[judgment.verdicts == Verdict.EXACT] = 0
     return judgment
 
 
@@ -82,16 +90,14 @@ def _judge_call(
     readings = [requested_tokens(tokens, prompts, real) for prompts in prompt_lengths(tokens, seen.prompts, edits)]
     padding = torch.zeros_like(real)
     padding[list(seen.owners[call])] = ~trace.calls[call].real[list(seen.owners[call])]
-    for block in _complete_blocks(trace, call):
-        before, after = trace.returned[call][block], trace.received[call][block + 1]
-        here, moved = [edit for edit in edits if edit.site.layer == block], changed(before, after)
-        expected = [edited(before, here, tokens_of) for tokens_of in readings]
+    for boundary in boundaries_of(trace, call, edits):
+        before, after = boundary.handed_on(boundary.own), boundary.arrived
+        moved = changed(before, after)
+        expected = [boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)) for tokens_of in readings]
         gaps = torch.stack([largest(after, values)[places] for values in expected])
         requested = torch.stack([changed(before, values)[places] for values in expected])
         nearest = gaps.argmin(0, keepdim=True)  # the first of equally near ones
-        judgment.seen[block, own] = True
-        judgment.requested[block, own], judgment.moved[block, own] = requested.gather(0, nearest)[0], moved[places]
-        judgment.gaps[block, own] = gaps.gather(0, nearest)[0]
+        judgment.add(boundary.block, own, requested.gather(0, nearest)[0], moved[places], gaps.gather(0, nearest)[0])
         moved_padding = (moved & padding).nonzero().tolist()
         judgment.padding |= {(seen.owners[call][index], column) for index, column in moved_padding}
 
@@ -121,11 +127,6 @@ def requested_tokens(tokens: Sequence[SeenToken], prompts: Tensor, real: Tensor)
         return phases[edit.phase] & (within(edit.positions, absolute, ends) if edit.positions else real)
 
     return chosen
-
-
-def _complete_blocks(trace: ForwardTrace, call: int) -> list[int]:
-    """Blocks that returned in this call, and whose successor received."""
-    return [block for block in trace.returned[call] if block + 1 in trace.received[call]]
 
 
 def changed(before: Tensor, after: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""The residual stream that correct steering leads to: given answers, fed to an untouched model whose blocks are edited
-at the class level.
+"""The residual stream that correct steering leads to: given answers, fed to an untouched model whose blocks, or
+modules inside them, are edited at the class level.
 
 A tool's stream is compared with it where the tool edits inside a block, so that an observer between two blocks sees no
 shift.
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.expectation import expected_stream
-from steering_core.observe.forward_trace import first_tensor, observing
+from steering_core.observe.expectation import INSIDE, expected_stream
+from steering_core.observe.forward_trace import first_tensor, observing, writer
 from steering_core.tools.edits import Edit
 
 
@@ -26,6 +27,7 @@ class ReferenceStream:
         """model: one that no tool has touched. answers: int64 [<= batch, new]."""
         self.edits, self.mask, self.first = list(edits), batch.mask, 0
         self.numbers = {id(block): number for number, block in enumerate(model.blocks)}
+        self.inside = _edits_of_writers(model, edits)
         self._returned: list[list[Tensor]] = [[] for _ in self.numbers]
         self._received: list[list[Tensor]] = [[] for _ in self.numbers]
         with model.inference(), observing(model, self._steer):
@@ -35,17 +37,20 @@ class ReferenceStream:
         self.columns = self._columns_of_positions(len(answers), self.returned[0].shape[1])
 
     def _steer(self, module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
-        output, number = call(), self.numbers.get(id(module))
-        if number is None:
-            return output
-        hidden = first_tensor(output)
+        number = self.numbers.get(id(module))
         if number == 0:
             self.first = sum(part.shape[1] for part in self._returned[0])
-        columns = range(self.first, self.first + hidden.shape[1])
-        here = [edit for edit in self.edits if edit.site.layer == number]
-        steered = expected_stream(hidden, here, self.mask, columns)
-        self._returned[number].append(hidden)
-        self._received[number].append(steered)
+        output = call()
+        here = self.inside.get(id(module), [])
+        if number is None and not here:
+            return output
+        hidden = first_tensor(output)
+        if number is not None:
+            here = [edit for edit in self.edits if edit.site == Site("resid_post", number)]
+        steered = expected_stream(hidden, here, self.mask, range(self.first, self.first + hidden.shape[1]))
+        if number is not None:
+            self._returned[number].append(hidden)
+            self._received[number].append(steered)
         return (steered, *output[1:]) if isinstance(output, tuple) else steered
 
     def _columns_of_positions(self, answered: int, width: int) -> list[list[int]]:
@@ -62,6 +67,15 @@ class ReferenceStream:
         values = stream[[row for row, _ in places], columns]
         values[~torch.tensor(known, dtype=torch.bool, device=values.device)] = torch.nan
         return values
+
+
+def _edits_of_writers(model: LoadedModel, edits: Sequence[Edit]) -> dict[int, list[Edit]]:
+    """id of a module -> the edits of the stream inside a block that it writes, in order."""
+    writers: dict[int, list[Edit]] = {}
+    for edit in edits:
+        if edit.site.stream in INSIDE:
+            writers.setdefault(id(writer(model, edit.site.stream, edit.site.layer)), []).append(edit)
+    return writers
 
 
 def _feed(model: LoadedModel, batch: TokenBatch, answers: Tensor) -> None:

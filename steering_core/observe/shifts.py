@@ -11,7 +11,7 @@ from steering_core.errors import EmptyMeasurement
 from steering_core.models.model import LoadedModel
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.expectation import check_editable
+from steering_core.observe.expectation import INSIDE, check_editable
 from steering_core.observe.forward_trace import ForwardTrace, trace_forward
 from steering_core.observe.judgment import Judgment, Verdict, judge_exactly
 from steering_core.observe.observed_generation import ObservedGeneration, Place
@@ -39,8 +39,13 @@ class TracedGeneration:
     floor: float | None
 
     def reference(self, edits: Sequence[Edit]) -> ReferenceStream:
-        """The stream of an independent generation of the same tokens."""
-        return ReferenceStream(self.untouched, self.batch, self.ids, edits)
+        """The stream of an independent generation of the same tokens. What a block returned is meant without its own edits;
+        where they are inside it, that is what a generation shows that has only the edits of the blocks before."""
+        stream = ReferenceStream(self.untouched, self.batch, self.ids, edits)
+        for block in {edit.site.layer for edit in edits if edit.site.stream in INSIDE}:
+            before = [edit for edit in edits if edit.site.layer < block]
+            stream.returned[block] = ReferenceStream(self.untouched, self.batch, self.ids, before).received[block]
+        return stream
 
 
 def observe_generation(
@@ -55,7 +60,7 @@ def observe_generation(
     expected: Sequence[Edit] | None = None,
 ) -> ObservedGeneration:
     """Steer with the tool's own generation under a trace; EmptyMeasurement if the trace saw nothing, ToolUnsupported for
-    an edit of anything but `resid_post`.
+    an edit of a stream that is not `EDITABLE`.
 
     untouched: the same weights in modules that no tool has changed, for the reference; by default a copy of the model
     before the tool runs. floor: largest |difference| of activations that harmless changes make; by default a few units
@@ -85,7 +90,7 @@ def trace_generation(
     """The same, with the tensors."""
     check_editable(edits)
     untouched = untouched or replace(model, module=sharing_copy(model.module))
-    with trace_forward(model) as trace:
+    with trace_forward(model, inside=any(edit.site.stream in INSIDE for edit in edits)) as trace:
         ids = tool.generate(model, batch, edits, new_tokens)
     if not trace.received:
         sentence = f"{tool.name} generated without running the model's blocks"

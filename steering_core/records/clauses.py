@@ -66,23 +66,28 @@ _ROWS = {
         (
             "S1",
             "zero vector",
-            "a zero vector, scaling by 1 and interpolating by 0 are bitwise identical to not steering",
+            "a zero vector, scaling by 1 and interpolating by 0 are bitwise identical to not steering, inside blocks too",
         ),
         (
             "S2",
             "exact shift",
             "the stream shifts by exactly the requested vector, in prefill and every decode step; where offered, it is set, "
-            "scaled, interpolated and affinely edited exactly, and in the requested features only",
+            "scaled, interpolated and affinely edited exactly, in the requested features only, and inside blocks at the outputs of "
+            "attention and MLP",
         ),
-        ("S3", "cache", "steered generation with a KV cache equals the one without"),
-        ("S4", "native generation", "the tool's own steered generation equals the reference, token for token"),
+        ("S3", "cache", "steered generation with a KV cache equals the one without, in every mode offered"),
+        (
+            "S4",
+            "native generation",
+            "the tool's own steered generation equals the reference, token for token, in every mode",
+        ),
         ("S5", "first token", "the last prompt token is steered, so the first generated token is too"),
         (
             "S6",
             "position map",
             "the edited positions are the declared ones, ranges of positions too: with a cache, without, prompt in chunks",
         ),
-        ("S7", "ablation", "directional ablation meets the same checks as addition"),
+        ("S7", "ablation", "directional ablation meets the same checks as addition, inside blocks too"),
         ("S8", "arithmetic", "the addition runs in the declared dtype; the realized shift is reported"),
         ("S9", "steering programs", "random lists of edits move the stream exactly, and give the reference's tokens"),
     ),

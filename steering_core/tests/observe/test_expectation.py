@@ -113,7 +113,10 @@ def test_several_edits_apply_in_order_where_each_applies() -> None:
     assert stream([]).tolist() == [[1, 1, 1, 1], [1, 1, 1, 1]]
 
 
-def test_only_the_residual_stream_between_blocks_can_be_expected() -> None:
-    check_editable([Add(SITE, torch.ones(1), 1.0)])
-    with pytest.raises(ToolUnsupported, match="mlp_out@1"):
-        check_editable([Add(SITE, torch.ones(1), 1.0), Add(Site("mlp_out", 1), torch.ones(1), 1.0)])
+def test_only_streams_whose_edits_move_their_own_tokens_can_be_expected() -> None:
+    inside = Add(Site("mlp_out", 1), torch.ones(1), 1.0)
+    check_editable([Add(SITE, torch.ones(1), 1.0), inside])
+    with pytest.raises(ToolUnsupported, match=r"cannot edit k@1 \(edit-site\); edit resid_post, attn_out"):
+        check_editable([inside, Add(Site("k", 1), torch.ones(1), 1.0)])
+    with pytest.raises(ToolUnsupported, match=r"cannot edit mlp_out@1 .*; edit resid_post$"):
+        check_editable([inside], ["resid_post"])
