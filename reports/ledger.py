@@ -39,6 +39,7 @@ from steering_core.records.journal import (
 )
 from steering_core.records.plan_file import read_plan
 from steering_core.records.record import Cell, Plan, Record, Run
+from steering_core.records.shared import SharedParts
 from steering_core.records.wire import records_in
 
 MACHINE = ("repository", "commit", "dirty", "python", "torch", "transformers", "platform", "gpu", "gpus")
@@ -54,6 +55,7 @@ class Ledger:
         self.folder = Path(config.getoption("run_dir"))
         self.journal = Journal(self.folder)
         self.records: dict[Cell, Record] = {}
+        self.shared = SharedParts()
         self.begun = False
         self.text = ""
         self.process = os.getpid()
@@ -65,7 +67,7 @@ class Ledger:
             self.journal.open()
         if self.config.getoption("resume"):
             read_plan(self.folder)  # a damaged one is refused before anything is collected
-        entries = read_journal(self.folder) if self.config.getoption("resume") else []
+        entries = read_journal(self.folder, shared=self.shared) if self.config.getoption("resume") else []
         # The journal grows while workers come and go; all of them must skip the same cells.
         self.config.option.journal_lines = len(entries)
         self.records = finished(entries)
@@ -87,7 +89,7 @@ class Ledger:
         if not (self.folder / PLAN).exists():
             hint = "run again in a directory that nothing else removes"
             raise ArtifactProblem("run-gone", f"{self.folder / PLAN} disappeared during the run", hint)
-        return read_plan(self.folder)
+        return self.shared.plan(read_plan(self.folder))
 
     @cached_property
     def outlook(self) -> Outlook:
@@ -156,6 +158,7 @@ class Ledger:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def _keep(self, record: Record) -> None:
+        record = self.shared.record(record)
         self.records[record.cell] = record
         meter = self.outlook.meter
         self.outlook.estimate.observe(record)

@@ -1,5 +1,6 @@
 """A run on disk: written all at once or not at all, and read only if it is complete."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def write_run(directory: Path, run: Run, verdict: Verdict | None) -> None:
     verdict: None when the rules could not be applied; an earlier verdict and checklist are then removed.
     Raises ArtifactProblem when the directory cannot be written, the disk is full, or a measurement is not finite.
     """
-    texts = {RECORDS: serialize_run(run, list_tensors(directory)), SCHEMAS: dump(json_schemas(), SCHEMAS) + "\n"}
+    texts: dict[str, str | Iterator[str]] = {RECORDS: serialize_run(run, list_tensors(directory))}
+    texts[SCHEMAS] = dump(json_schemas(), SCHEMAS) + "\n"
     if verdict is not None:
         texts[VERDICT] = dump(verdict.model_dump(), VERDICT) + "\n"
         texts[CHECKLIST] = dump(build_checklist(run).model_dump(), CHECKLIST) + "\n"

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from reports.run.layout import RECORDS, Footer, Header
 from reports.run.problems import refusing
-from reports.run.shared import SharedParts
 from reports.run.storage import read_lines
 from reports.run.strict_json import decode, dump, parse
 from reports.run.upgrade import schema_of, upgrade_record
@@ -18,6 +17,7 @@ from reports.untrusted import plain
 from steering_core.errors import ArtifactProblem
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import SCHEMA, Frozen, Record, Run
+from steering_core.records.shared import SharedParts
 
 Line = TypeVar("Line", bound=Frozen)
 
@@ -30,14 +30,21 @@ class Extent(NamedTuple):
     sha256: str
 
 
-def serialize_run(run: Run, tensors: dict[str, str]) -> str:
-    """The text of records.jsonl: header, one line per record, footer."""
+def serialize_run(run: Run, tensors: dict[str, str]) -> Iterator[str]:
+    """The lines of records.jsonl, each with its newline: header, one per record, footer."""
+    digest = sha256()
+    for line in _sealed_lines(run):
+        digest.update(line.encode())
+        yield line
+    footer = Footer(records=len(run.records), sha256=digest.hexdigest(), tensors=tensors)
+    yield dump(footer.model_dump(), f"{RECORDS} footer") + "\n"
+
+
+def _sealed_lines(run: Run) -> Iterator[str]:
     header = Header(plan=run.plan, environment=run.environment)
-    lines = [dump(header.model_dump(by_alias=True), f"{RECORDS} header")]
-    lines += [dump(record.model_dump(), f"the record of {record.cell.id}") for record in run.records]
-    body = "".join(f"{line}\n" for line in lines)
-    footer = Footer(records=len(run.records), sha256=sha256(body.encode()).hexdigest(), tensors=tensors)
-    return body + dump(footer.model_dump(), f"{RECORDS} footer") + "\n"
+    yield dump(header.model_dump(by_alias=True), f"{RECORDS} header") + "\n"
+    for record in run.records:
+        yield dump(record.model_dump(), f"the record of {record.cell.id}") + "\n"
 
 
 def parse_run(stored: BinaryIO, name: str) -> tuple[Header, list[Record], Footer]:

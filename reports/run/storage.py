@@ -1,7 +1,7 @@
 """Reading files that may hold a run, and writing files that appear whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
@@ -58,8 +58,8 @@ def _within_limit(content: bytes, what: str) -> bytes:
     return content
 
 
-def replace_files(directory: Path, texts: dict[str, str]) -> None:
-    """Write every text under a temporary name, and rename them only when all are on disk.
+def replace_files(directory: Path, texts: Mapping[str, str | Iterator[str]]) -> None:
+    """Write every text, whole or in pieces, under a temporary name, and rename them only when all are on disk.
 
     A full disk or an unwritable directory is one ArtifactProblem and leaves the earlier files unchanged.
     """
@@ -78,8 +78,8 @@ def replace_files(directory: Path, texts: dict[str, str]) -> None:
                 part.unlink(missing_ok=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str | Iterator[str]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.write(text)
+        file.writelines([text] if isinstance(text, str) else text)
         file.flush()
         os.fsync(file.fileno())

@@ -21,7 +21,7 @@ ROWS = "store/ab/rows.safetensors"
 @cache
 def good_text() -> str:
     """A complete records file."""
-    return serialize_run(agreeing(), {})
+    return "".join(serialize_run(agreeing(), {}))
 
 
 def good_lines() -> list[str]:
@@ -95,7 +95,7 @@ def tensors(spoil: Callable[[Path], object], shape: tuple[int, ...] = (10, 64)) 
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             key = json.dumps({"what": "rows", "model": "tiny_qwen2"})
             save_file({"value": np.ones(rows, np.float32)}, folder / name, metadata={"key": key})
-        (folder / "records.jsonl").write_text(serialize_run(agreeing(), list_tensors(folder)))
+        (folder / "records.jsonl").write_text("".join(serialize_run(agreeing(), list_tensors(folder))))
         spoil(folder)
         return [folder]
 
@@ -107,7 +107,7 @@ def listed(path: str, content: bytes) -> Builder:
 
     def build(folder: Path) -> list[Path]:
         (folder / "x.safetensors").write_bytes(content)
-        text = serialize_run(agreeing(), {path: sha256(content).hexdigest()})
+        text = "".join(serialize_run(agreeing(), {path: sha256(content).hexdigest()}))
         (folder / "records.jsonl").write_text(text)
         return [folder]
 

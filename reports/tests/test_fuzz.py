@@ -35,7 +35,7 @@ HOSTILE = ("", "\x1b[2J", "\u202e::error::x", "\n::add-mask::x", "a" * 5000, "\u
 NUMBERS = (0, -1, 10**9, 10**30, -(10**30), 0.5, 1e308, -1e308, 5e-324, True)
 OTHERS = (None, [], {}, [[]], {"": None})
 values = st.sampled_from((*HOSTILE, *NUMBERS, *OTHERS)) | st.integers() | st.text(max_size=9)
-LINES = serialize_run(one_fault(), {}).splitlines()
+LINES = "".join(serialize_run(one_fault(), {})).splitlines()
 STUDIES = {"modal_gemma-9b_1.json": full_file(), "modal_qwen-7b_1.json": summary_file()}
 TINY = json.loads((FIXTURES / "checkpoints" / "tiny_qwen2" / "config.json").read_text(encoding="utf-8"))
 

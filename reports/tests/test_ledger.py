@@ -77,6 +77,16 @@ def test_each_record_is_in_the_journal_once_it_arrived(tmp_path: Path) -> None:
     ledger.journal.close()
 
 
+def test_equal_parts_of_records_are_kept_once(tmp_path: Path) -> None:
+    ledger = begin(tmp_path)
+    for record in agreeing().records[:2]:
+        arrive(ledger, record.model_copy(update={"provenance": {"digests": ["a" * 300]}}))
+    first, second = ledger.records.values()
+    assert first.provenance is second.provenance
+    assert first.cell is ledger.plan.planned[0] is ledger.plan.required[0]  # type: ignore[union-attr]
+    ledger.journal.close()
+
+
 def test_records_are_stored_in_the_order_of_the_plan(tmp_path: Path) -> None:
     ledger = begin(tmp_path)
     for record in reversed(agreeing().records):

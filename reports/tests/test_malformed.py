@@ -30,7 +30,7 @@ def test_a_broken_artifact_is_refused_in_one_line(
 
 
 def test_an_intact_artifact_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "records.jsonl").write_text(serialize_run(agreeing(), {}))
+    (tmp_path / "records.jsonl").write_text("".join(serialize_run(agreeing(), {})))
     assert main(["verdict", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("OUTCOME 4: ")
 
@@ -47,7 +47,7 @@ def test_the_command_exits_with_status_2(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_under_standard_output_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "records.jsonl").write_text(serialize_run(agreeing(), {}))
+    (tmp_path / "records.jsonl").write_text("".join(serialize_run(agreeing(), {})))
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "reports", "verdict", str(tmp_path)]
         done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

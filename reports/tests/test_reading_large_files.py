@@ -1,7 +1,8 @@
-"""Records files of any size are read line by line; what is no file of records is refused before it is read."""
+"""Records files of any size are read and written line by line, and journals; what is no file of records is refused before it is read."""
 
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from reports.run import storage
 from reports.run.artifact import read_run, write_run
 from reports.run.layout import RECORDS
 from reports.tests.synthetic_run import agreeing, build, replace
+from steering_core.records.journal import JOURNAL, Journal, read_journal
 from steering_core.records.record import Record, Run
 
 LIMIT = 2**16
@@ -34,12 +36,39 @@ def large_run() -> Run:
 def test_equal_answers_are_kept_once(tmp_path: Path) -> None:
     write_run(tmp_path, large_run(), None)
     size = (tmp_path / RECORDS).stat().st_size
-    tracemalloc.start()
-    run = read_run(tmp_path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert run == large_run()
+    runs: list[Run] = []
+    peak = peak_of(lambda: runs.append(read_run(tmp_path)))
+    assert runs == [large_run()]
     assert peak < size / 2, f"{peak} bytes for a file of {size}"
+
+
+def peak_of(act: Callable[[], object]) -> int:
+    """Bytes that were allocated at most meanwhile."""
+    tracemalloc.start()
+    act()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_run_is_written_line_by_line(tmp_path: Path) -> None:
+    run = large_run()
+    peak = peak_of(lambda: write_run(tmp_path, run, None))
+    size = (tmp_path / RECORDS).stat().st_size
+    assert peak < size / 4, f"{peak} bytes for a file of {size}"
+
+
+def test_a_journal_is_read_line_by_line_and_equal_answers_are_kept_once(tmp_path: Path) -> None:
+    journal, run = Journal(tmp_path), large_run()
+    for record in run.records:
+        journal.append(record.model_dump_json())
+    journal.close()
+    size = (tmp_path / JOURNAL).stat().st_size
+    entries: list[object] = []
+    assert peak_of(lambda: entries.extend(read_journal(tmp_path))) < size / 4
+    assert tuple(entries) == run.records
+    assert peak_of(journal.open) < size / 4
+    journal.close()
 
 
 def test_cells_of_records_are_those_of_the_plan(tmp_path: Path) -> None:

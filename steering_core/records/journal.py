@@ -5,10 +5,11 @@ A line that is not as it was written (see `chain`) counts as if it were missing,
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from steering_core.errors import ArtifactProblem, UsageProblem
 from steering_core.records.chain import holds, link_of, seal, unsealed
 from steering_core.records.record import Cell, Frozen, Outcome, Record
+from steering_core.records.shared import SharedParts
 
 PLAN = "plan.json"
 REQUEST = "request.json"
@@ -66,9 +68,11 @@ class Journal:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.lock.acquire()
             self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            complete = _complete_lines(self.path)
-            os.ftruncate(self.file, len(complete))
-            self.previous = link_of(complete.split(b"\n")[-2]) if complete else ""
+            size, last = 0, b""
+            for line in _complete_lines(self.path):
+                size, last = size + len(line) + 1, line
+            os.ftruncate(self.file, size)
+            self.previous = link_of(last) if size else ""
         except Timeout:
             sentence, hint = f"{self.folder} is in use by another process", "wait for it, or choose another --run-dir"
             raise UsageProblem("run-held", sentence, hint) from None
@@ -118,12 +122,18 @@ class Journal:
         self.lock.release()
 
 
-def read_journal(folder: Path, lines: int | None = None) -> list[JournalEntry]:
-    """The first `lines` entries, or all; a torn last line is left out, any other one that is damaged is named."""
-    path = folder / JOURNAL
-    complete = _complete_lines(path).split(b"\n")[:-1][:lines] if path.exists() else []
-    links = ["", *map(link_of, complete)]
-    return [_entry(line, number, links[number - 1]) for number, line in enumerate(complete, start=1)]
+def read_journal(folder: Path, lines: int | None = None, shared: SharedParts | None = None) -> list[JournalEntry]:
+    """The first `lines` entries, or all; a torn last line is left out, any other one that is damaged is named.
+
+    shared: what else the process keeps of the run.
+    """
+    path, shared = folder / JOURNAL, shared or SharedParts()
+    entries, previous = list[JournalEntry](), ""
+    for number, line in enumerate(islice(_complete_lines(path), lines) if path.exists() else (), start=1):
+        entry = _entry(line, number, previous)
+        entries.append(shared.record(entry) if isinstance(entry, Record) else entry)
+        previous = link_of(line)
+    return entries
 
 
 def finished(entries: Iterable[JournalEntry]) -> dict[Cell, Record]:
@@ -147,9 +157,10 @@ def in_order(records: dict[Cell, Record], planned: Sequence[Cell]) -> tuple[Reco
     return tuple(sorted(records.values(), key=lambda record: place.get(record.cell, len(place))))
 
 
-def _complete_lines(path: Path) -> bytes:
-    content = path.read_bytes()
-    return content[: content.rfind(b"\n") + 1]
+def _complete_lines(path: Path) -> Iterator[bytes]:
+    """Each without its newline."""
+    with path.open("rb") as file:
+        yield from (line[:-1] for line in file if line.endswith(b"\n"))
 
 
 def _write(file: int, content: bytes) -> None:
