@@ -34,18 +34,19 @@ IGNORED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 class ForkedRuns:
     """Starts runs of the suite, or of a copy of it, one at a time; a context manager.
 
-    settings: further environment variables of all runs.
+    settings: further environment variables of all runs, and of the tools' processes.
     """
 
     def __init__(self, **settings: str) -> None:
-        self.environment = {**os.environ, **SETTINGS, **settings}
+        self.settings = {**SETTINGS, **settings}
+        self.environment = {**os.environ, **self.settings}
 
     def __enter__(self) -> "ForkedRuns":
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         # Not above: as a program, this file imports nothing of the suite, because a run may be one of a copy of it.
         from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer
 
-        self.server = ForkServer(["qwen2", "gemma2"], ["nnsight", "pyvene"], **SETTINGS)
+        self.server = ForkServer(["qwen2", "gemma2"], ["nnsight", "pyvene"], **self.settings)
         shared = dict.fromkeys((SERVER, FRESH_SERVER), self.server.address)
         environment = {**self.environment, **shared}
         self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env=environment, **pipes)

@@ -23,16 +23,6 @@ TIMES = ("started", "wall_seconds", "peak_memory_bytes")
 CHECKS = "(preflight or directions) and not r1"
 ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", CHECKS, "--tools", "hooks,nnsight", "--repeats", "1")
 WAIT = "wait for it, or choose another --run-dir"
-TWO = (
-    "parity",
-    "-m",
-    "tiny_qwen2 or tiny_gemma2 or tiny_llama or tiny_gpt2",
-    "-q",
-    "-k",
-    "preflight_site",
-    "--tools",
-    "hooks",
-)
 
 
 @pytest.fixture(scope="module")
@@ -98,20 +88,6 @@ def test_killed_runs_resume_without_losing_or_repeating_cells(
     assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
     assert lines(run / "records.jsonl")[-1]["tensors"] == lines(whole / "records.jsonl")[-1]["tensors"]
     assert kills_amid_cells >= KILLS // len(SEEDS) // 4, "too few kills hit a process between two cells"
-
-
-def test_a_killed_run_with_workers_resumes_with_workers(runs: ForkedRuns, tmp_path: Path) -> None:
-    log, run = tmp_path / "log", tmp_path / "run"
-    assert runs.run(*TWO, "--run-dir", str(tmp_path / "whole"), log=log) == 0, log.read_text()
-    started = runs.start(*TWO, "-n", "2", "--run-dir", str(run), log=log)
-    assert wait_for(lambda: recorded(run) >= 3, started), log.read_text()
-    assert runs.kill(started) == -9, log.read_text()
-    finished = count_cells(lines(run / "journal.jsonl"))
-    assert runs.run(*TWO, "-n", "2", "--resume", str(run), log=log) == 0, log.read_text()
-
-    assert timeless(run) == timeless(tmp_path / "whole")
-    assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}
-    assert finished.total() < len(timeless(run)), "the run had ended before it was killed"
 
 
 def test_resuming_a_complete_run_only_judges_it_again(runs: ForkedRuns, whole: Path, tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def _become_host(request: dict[str, Any], connection: int, output: int) -> NoRet
 
 if __name__ == "__main__":
     settle()
+    if os.getppid() != int(sys.argv[2]):
+        sys.exit()  # the process that started this one ended before `settle`: nobody will connect
     place = socket.socket(fileno=int(sys.argv[1]))
     select.select([place], [], [])
-    preload(["steering_core.hosts.serve", *sys.argv[2:]])  # nothing is imported before somebody connects
+    preload(["steering_core.hosts.serve", *sys.argv[3:]])  # nothing is imported before somebody connects
     Server(place).run()

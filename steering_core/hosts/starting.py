@@ -77,7 +77,8 @@ class ForkServer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self.address)
             listener.listen(64)
-            command = [sys.executable, "-m", "steering_core.hosts.fork_server", str(listener.fileno()), *modules]
+            command = [sys.executable, "-m", "steering_core.hosts.fork_server", str(listener.fileno())]
+            command += [str(os.getpid()), *modules]
             streams: Any = {"stdin": subprocess.DEVNULL, "start_new_session": True}  # Ctrl-C is for the judging process
             variables = {**environment(), **settings}
             self.process = subprocess.Popen(command, env=variables, pass_fds=[listener.fileno()], **streams)
