@@ -50,8 +50,8 @@ def test_token_ids(experiment: Experiment, record: Draft) -> None:
     groups = (experiment.prompts.extraction, experiment.prompts.evaluation)
     batches = [experiment.batch(group) for group in groups]
     prompts, rows = sum(groups, ()), sum((real_ids(batch.ids, batch.mask) for batch in batches), [])
-    assert_equal(record, "ids of the template", rows == [template_ids(tokenizer, prompt) for prompt in prompts], True)
-    rendered = [rendered_ids(tokenizer, prompt) for prompt in prompts]
+    assert_equal(record, "ids of the template", rows == template_ids(tokenizer, prompts), True)
+    rendered = rendered_ids(tokenizer, prompts)
     assert_equal(record, "ids of the rendered template", rows == rendered, True)
     double_bos = [tokenizer.bos_token_id] * 2 if tokenizer.bos_token_id is not None else None
     assert_equal(record, "double BOS", any(row[:2] == double_bos for row in rows), False)

@@ -3,7 +3,7 @@
 A check whose expected value comes from the mutated piece itself is blind to it: both sides change alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -215,8 +215,13 @@ def classify_all_as_normal(patch: Patch) -> None:
 
 def chat_ids_with(patch: Patch, change: Callable[[Any, str, list[int]], list[int]]) -> None:
     """The encoder's ids are `change(tokenizer, prompt, ids)`."""
-    chat_ids = tokens.chat_ids
-    patch.setattr(tokens, "chat_ids", lambda tokenizer, prompt: change(tokenizer, prompt, chat_ids(tokenizer, prompt)))
+    chat_rows = tokens.chat_rows
+
+    def changed(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+        rows = zip(prompts, chat_rows(tokenizer, prompts), strict=True)
+        return [change(tokenizer, prompt, ids) for prompt, ids in rows]
+
+    patch.setattr(tokens, "chat_rows", changed)
 
 
 @mutation("P4")

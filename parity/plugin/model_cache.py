@@ -127,7 +127,7 @@ class ModelCache:
         model, weights = request.load(), request.digest()
         if model.exact:
             self.held.enter_context(exact_arithmetic(model))
-            require_exact(model, [model.chat_ids(prompt) for prompt in prompts.extraction[:CHECKED_PROMPTS]])
+            require_exact(model, model.chat_rows(prompts.extraction[:CHECKED_PROMPTS]))
         experiment = Experiment(model, settings, prompts, self.store, weights, batch_size, seeds)
         if self.matrix.judge:
             judge = replace(self.matrix.judge, device=request.device, exact=model.exact).open()

@@ -3,9 +3,11 @@
 The core computes each of them too, for the tools; a check that took them from there could not see them go wrong.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from parity.plugin.arguments import Experiment
+from steering_core.models.limited import within_limits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,17 +27,23 @@ def real_ids(ids: "Tensor", mask: "Tensor") -> list[list[int]]:
     return [[token for token, real in zip(row, kept, strict=True) if real] for row, kept in rows]
 
 
-def template_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """`apply_chat_template(tokenize=True)` on one user turn, ready for the answer."""
-    turn = [{"role": "user", "content": prompt}]
-    return list(tokenizer.apply_chat_template(turn, add_generation_prompt=True, return_dict=True)["input_ids"])
+def template_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """`apply_chat_template(tokenize=True)` on each prompt as one user turn, ready for the answer."""
+    form = {"add_generation_prompt": True, "return_dict": True}
+    return within_limits(
+        tokenizer, lambda: [list(tokenizer.apply_chat_template(_turn(text), **form)["input_ids"]) for text in prompts]
+    )
 
 
-def rendered_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """The same turn rendered to text, and the text tokenized without adding special tokens."""
-    turn = [{"role": "user", "content": prompt}]
-    text = tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def rendered_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """The same turns rendered to text, and the texts tokenized without adding special tokens."""
+    form = {"add_generation_prompt": True, "tokenize": False}
+    texts = within_limits(tokenizer, lambda: [tokenizer.apply_chat_template(_turn(text), **form) for text in prompts])
+    return [list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+
+
+def _turn(prompt: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": prompt}]
 
 
 def difference_of_means(experiment: Experiment) -> "Tensor":

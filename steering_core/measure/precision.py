@@ -40,6 +40,6 @@ def load_at_precision(experiment: Experiment, request: LoadRequest) -> tuple[Exp
     model = request.load()
     if not model.exact:
         return replace(experiment, model=model), ""
-    rows = [model.chat_ids(prompt) for prompt in experiment.prompts.extraction[:CHECKED_PROMPTS]]
+    rows = model.chat_rows(experiment.prompts.extraction[:CHECKED_PROMPTS])
     difference = first_difference(model, rows)
     return replace(experiment, model=replace(model, exact=difference is None)), str(difference or "")

@@ -183,7 +183,7 @@ class SteeringMeasurements:
     def floor(self) -> NoiseFloor:
         """How far harmless changes move this model's rows and direction."""
         experiment, prompts = self.experiment, self.experiment.prompts
-        rows = [experiment.model.chat_ids(prompt) for prompt in prompts.extraction]
+        rows = experiment.model.chat_rows(prompts.extraction)
         return measure_floor(experiment.model, rows, experiment.site, experiment.settings.method, len(prompts.harmful))
 
     def planted(self, tool: Tool) -> tuple[Tensor, Tensor]:

@@ -53,7 +53,7 @@ class _TemplateFailure(ValueError):
 
 
 @cache
-def _own_templates() -> frozenset[str | None]:
+def own_templates() -> frozenset[str | None]:
     """The templates of the suite's own checkpoints, which need no process of their own."""
     files = (FIXTURES / "checkpoints").glob("*/tokenizer_config.json")
     return frozenset(find_template(file.parent, json.loads(file.read_text(encoding="utf-8"))) for file in files)
@@ -62,7 +62,7 @@ def _own_templates() -> frozenset[str | None]:
 @cache
 def _render(template: str, settings: str) -> str:
     """One turn; a template that is not the suite's own is a stranger's program, and gets a process with limits."""
-    if template in _own_templates():
+    if template in own_templates():
         return rendering.render(template, json.loads(settings))
     request = json.dumps({"template": template, "settings": json.loads(settings)})
     command = [sys.executable, "-I", rendering.__file__]

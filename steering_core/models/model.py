@@ -1,5 +1,6 @@
 """From a registry row to a transformers model in memory, checked against the row before use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +29,7 @@ from steering_core.models.loader import (
 from steering_core.models.random_mark import RANDOM_SEED, is_marked_random
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
-from steering_core.models.tokens import chat_ids
+from steering_core.models.tokens import chat_ids, chat_rows
 from steering_core.records.provenance import RANDOM_ORIGIN, weights_digest
 
 GREEDY: dict[str, Any] = {
@@ -136,6 +137,10 @@ class LoadedModel:
     def chat_ids(self, prompt: str) -> list[int]:
         """Token ids of one user turn, as every tool gets them."""
         return chat_ids(self.tokenizer, prompt)
+
+    def chat_rows(self, prompts: Sequence[str]) -> list[list[int]]:
+        """The same for each of several prompts."""
+        return chat_rows(self.tokenizer, prompts)
 
     def text(self, ids: Tensor) -> list[str]:
         """Generated ids [batch, new] -> one decoded answer per row, special tokens dropped."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement
+from steering_core.models.limited import render_turns
 
 Side = Literal["left", "right"]
 
@@ -61,9 +62,14 @@ class TokenBatch:
 
 
 def chat_ids(tokenizer: Any, prompt: str) -> list[int]:
-    """Token ids of one user turn through the chat template, ready for the answer; never re-tokenized from text."""
-    encoded = tokenizer.apply_chat_template(_turn(prompt), add_generation_prompt=True, tokenize=True, return_dict=True)
-    return list(encoded["input_ids"])
+    """Token ids of one user turn through the chat template, ready for the answer."""
+    return chat_rows(tokenizer, [prompt])[0]
+
+
+def chat_rows(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """The same for each of several prompts, as `apply_chat_template(tokenize=True)` does it: what the template writes is
+    tokenized without special tokens. LoadProblem for a template that fails or takes too much."""
+    return [list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in render_turns(tokenizer, prompts)]
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> TokenBatch:
@@ -83,14 +89,10 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> Toke
 
 def encode(tokenizer: Any, prompts: Sequence[str], side: Side = "left") -> TokenBatch:
     """Prompts -> one padded batch of chat-template token ids."""
-    return pad([chat_ids(tokenizer, prompt) for prompt in prompts], pad_id(tokenizer), side)
+    return pad(chat_rows(tokenizer, prompts), pad_id(tokenizer), side)
 
 
 def pad_id(tokenizer: Any) -> int:
     """The padding id; without one, the end-of-sequence id (padding is masked, so the value does not matter)."""
     padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return int(padding or 0)
-
-
-def _turn(prompt: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": prompt}]
