@@ -16,6 +16,7 @@ campaign: .venv/installed
 	PARITY_FAULTS=all $(BIN)/python -m pytest parity/meta/test_faults.py -n 2 -q
 	PARITY_FUZZ=2000 $(BIN)/python -m pytest reports/tests/test_fuzz.py -q
 	PARITY_KILLS=40 $(BIN)/python -m pytest parity/meta/test_resume.py -n 2 -q
+	PARITY_KILLS=80 $(BIN)/python -m pytest parity/meta/test_random_kills.py -q
 	$(BIN)/python -m parity.meta.mutation_campaign --sample 300 --workers 2 --minutes 60
 
 # Ratios of times on this machine; README's tables are made from them.
