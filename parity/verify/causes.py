@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from steering_core.localize.capture import read_sites
+from steering_core.models.limited import render_turns, within_limits
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import STREAMS, Site
 from steering_core.models.template import post_instruction_length
-from steering_core.models.tokens import TokenBatch, chat_ids, pad, pad_id
+from steering_core.models.tokens import TokenBatch, pad, pad_id
 from steering_core.prompts import PromptSet
 
 LAST = "at the last prompt token"
@@ -59,7 +60,7 @@ def _site_cause(site: Site, requested: Site) -> str:
 
 def candidates(model: LoadedModel, prompts: PromptSet, requested: Site) -> Iterator[Candidate]:
     """The requested direction first, then those of single mistakes, then those of two (another token at another block)."""
-    rows = [chat_ids(model.tokenizer, text) for text in prompts.extraction]
+    rows = model.chat_rows(prompts.extraction)
     tail = post_instruction_length(model.tokenizer, prompts.extraction)
     found = list(_read(model, rows, len(prompts.harmful), tail))
     for words, other in _other_tokens(model, prompts.extraction, rows):
@@ -75,12 +76,17 @@ def _other_tokens(
     tokenizer = model.tokenizer
     plain = [list(tokenizer(text)["input_ids"]) for text in texts]
     turns = [[{"role": "user", "content": text}] for text in texts]
-    rendered = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
-    unanswered = [tokenizer.apply_chat_template(turn, tokenize=True, return_dict=True)["input_ids"] for turn in turns]
+    rendered = render_turns(tokenizer, texts)
+    unanswered = within_limits(
+        tokenizer,
+        lambda: [
+            list(tokenizer.apply_chat_template(turn, tokenize=True, return_dict=True)["input_ids"]) for turn in turns
+        ],
+    )
     again = [list(tokenizer(text)["input_ids"]) for text in rendered]
     found = {
         "without the chat template": plain,
-        "without the template's start of the answer (add_generation_prompt)": [list(ids) for ids in unanswered],
+        "without the template's start of the answer (add_generation_prompt)": unanswered,
         "template tokenized again with special tokens (two start tokens)": again,
     }
     yield from ((words, ids) for words, ids in found.items() if all(ids) and ids != [list(row) for row in rows])
