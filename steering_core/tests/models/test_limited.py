@@ -2,7 +2,7 @@
 
 import ast
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from parity.plugin.recomputed import rendered_ids, template_ids
 from steering_core.errors import LoadProblem
 from steering_core.models import limited
 from steering_core.models.limited import within_limits
@@ -57,22 +56,11 @@ def test_a_template_that_misbehaves_for_one_prompt_is_one_line(trapped: Any, rea
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("trapped", ["{{ raise_exception('no') }}"], indirect=True)
-@pytest.mark.parametrize("render", [template_ids, rendered_ids])
-def test_what_a_check_renders_itself_is_limited_too(
-    trapped: Any, render: Callable[[Any, list[str]], list[list[int]]]
-) -> None:
-    assert render(trapped, ["hello"]) == [chat_ids(trapped, "hello")]
-    with pytest.raises(LoadProblem, match=r"the chat template fails on a prompt: "):
-        render(trapped, [TRAP])
-
-
 def test_a_strangers_template_renders_as_the_suites_own(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = ["Name a color.", 'é 你好 \\ " \n', ""]
     own = chat_rows(tokenizer, prompts)
     monkeypatch.setattr(tokenizer, "chat_template", tokenizer.chat_template + "{# a stranger's #}")
     assert chat_rows(tokenizer, prompts) == own
-    assert template_ids(tokenizer, prompts) == own
 
 
 def test_only_a_strangers_template_costs_a_process(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
