@@ -124,6 +124,18 @@ def test_pytest_finds_the_checks_by_the_name_of_their_package(installed: Path, e
     assert (status, "SELECTED CHECKS PASSED" in printed) == (0, True), printed
 
 
+def test_a_run_continues_with_its_own_options_however_the_checks_are_named(installed: Path, elsewhere: Path) -> None:
+    by_pytest = ("pytest", "--pyargs", "steering_parity.parity")
+    selected = ("-m", "tiny_qwen2", "-k", "test_shape", "--tools", "hooks", "--tool", "mytools:Right")
+    assert run(installed, elsewhere, "-m", *by_pytest, *selected, "--run-dir", "mine")[0] == 0
+    for continued in (("steering_parity",), by_pytest):
+        status, printed = run(installed, elsewhere, "-m", *continued, "--resume", "mine")
+
+        assert status == 0, printed
+        assert re.search(r"mine: [1-9]\d* finished checks are kept", printed), printed
+        assert "(hooks, Right)" in printed
+
+
 def test_checks_stand_in_a_library_authors_own_tests(installed: Path, elsewhere: Path) -> None:
     status, printed = run(
         installed, elsewhere, "-m", "pytest", "-q", "--strict-markers", "-W", "error::pytest.PytestWarning"

@@ -12,6 +12,7 @@ from parity.plugin.request.options import OPTIONS, add_options, typed_options
 from parity.plugin.request.restored import restore_options
 from parity.plugin.request.resume import PLACES, check_request, paths, suite_digest, weights_sample
 from steering_core.errors import UsageProblem
+from steering_core.places import ROOT
 
 THEN = {"tools": "hooks, nnsight", "repeats": "5", "command": "pytest parity -q"}
 
@@ -81,13 +82,17 @@ def test_a_changed_byte_in_the_weights_changes_the_sample(position: int, tmp_pat
 
 
 def test_paths_do_not_depend_on_the_working_directory(tmp_path: Path) -> None:
-    def paths_from(directory: Path, *arguments: str) -> list[str]:
-        config = Namespace(args=arguments, invocation_params=Namespace(dir=directory), rootpath=tmp_path)
+    def paths_from(directory: Path, *arguments: str, pyargs: bool = False) -> list[str]:
+        named = Namespace(args=arguments, option=Namespace(pyargs=pyargs), rootpath=tmp_path)
+        config = Namespace(**vars(named), invocation_params=Namespace(dir=directory))
         return paths(cast("pytest.Config", config))
 
     expected = ["parity", "parity/a.py::test_b[x]"]
     assert paths_from(tmp_path, "parity/", "parity/a.py::test_b[x]") == expected
     assert paths_from(tmp_path / "parity", "a.py::test_b[x]", ".") == expected
+    assert paths_from(tmp_path, str(ROOT / "parity"), str(ROOT / "parity/a.py::test_b[x]")) == expected
+    modules = (f"{ROOT.name}.parity", f"{ROOT.name}.parity.test_steering::test_b[x]")
+    assert paths_from(tmp_path, *modules, pyargs=True) == ["parity", "parity/test_steering.py::test_b[x]"]
 
 
 def test_a_changed_check_changes_the_digest_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,11 @@ class GridRow:
         """Whether every square holds, or is not offered."""
         return all(square.look in FINE for square in self.squares if square)
 
+    @property
+    def one(self) -> tuple[int, Square]:
+        """The first square, with its number: where all hold, it stands for all of them."""
+        return next((number, square) for number, square in enumerate(self.squares, 1) if square)
+
     @cached_property
     def failing(self) -> bool:
         """Whether some square differs undeclared, or crashed."""

@@ -25,6 +25,8 @@ PASSAGE = 600
 PASSAGE_LINES = 14
 _WORD = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"]|['\"])+")
 """A word of a command, with the blanks of its quoted parts."""
+_SEAM = re.compile(r"(?<=[_\-./:])(?=\w)|(?<=[a-z0-9])(?=[A-Z])")
+"""Where one word of a name ends and the next begins."""
 
 
 def render_page(run: Run, verdict: Verdict, view: dict[str, Any] | None = None) -> str:
@@ -58,7 +60,12 @@ def _assets(css: str) -> tuple[str, str]:
 
 def page_templates(*folders: Path) -> Environment:
     """The templates of pages: those of the report, and those of further folders, which may use its parts."""
-    return environment(True, neutralize, (*folders, HERE), passage=passage, block=block, unbroken=unbroken)
+    return environment(True, neutralize, (*folders, HERE), **FILTERS)
+
+
+def breakable(name: str) -> Markup:
+    """A name that a browser breaks only between its words: `steering_<wbr>library`."""
+    return Markup("<wbr>").join(map(escape, _SEAM.split(neutralize(name))))
 
 
 def environment(
@@ -118,3 +125,7 @@ def unbroken(command: str) -> Markup:
 
 def _digest(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+FILTERS = {"passage": passage, "block": block, "unbroken": unbroken, "breakable": breakable}
+"""What templates of pages may use beside those of Jinja."""

@@ -10,7 +10,7 @@ from reports.verdicts import judge
 from steering_core.records.record import Run
 
 _HIDDEN = {"script", "style", "title"}
-_VOID = {"meta", "link", "br", "img", "input", "hr"}
+_VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 @dataclass

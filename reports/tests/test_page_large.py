@@ -7,7 +7,8 @@ import pytest
 from reports.page import PAGE, view, write_views
 from reports.page.drawings import DRAWN, _widest
 from reports.page.exports import ROWS, Table
-from reports.page.grid import TABULATED, Square
+from reports.page.grid import TABULATED, Square, build_grids
+from reports.page.html import breakable
 from reports.tests.parsed_page import Parsed
 from reports.tests.synthetic_run import MODELS, one_fault
 from reports.verdicts import judge
@@ -26,6 +27,30 @@ def test_checks_of_a_large_run_are_on_a_page_per_model(tmp_path: Path, monkeypat
         assert "P1 location: nnsight" in beside.text
         assert beside.all("a", href=f"../{PAGE}")
         assert "default-src 'none'" in beside.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"]
+
+
+def test_every_check_of_a_large_run_is_searched_and_filtered_on_its_main_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "LARGE", 10)
+    run = one_fault()
+    page = Parsed(write_views(tmp_path, run, judge(run))[0].read_text(encoding="utf-8"))
+    assert [tag["id"] for tag in page.all("input")] == ["search", "only"]
+    rows = [tag["class"] for tag in page.all("tbody") if "row" in tag.get("class", "").split()]
+    assert len(rows) == sum(len(grid.rows) for grid in build_grids(run))
+    assert rows.count("row failing") == 1
+    links = [tag["href"] for tag in page.all("a") if "word" in tag.get("class", "").split()]
+    assert len(links) >= len(rows)
+    for place in sorted({link.partition("#")[0] for link in links}):
+        beside = Parsed((tmp_path / place).read_text(encoding="utf-8"))
+        names = {link.partition("#")[2] for link in links if link.startswith(f"{place}#")}
+        assert names <= {tag["id"] for tag in beside.all("details") if "id" in tag}
+    assert not page.all("a", **{"data-opens": None}), "nothing opens on this page"
+
+
+def test_names_are_broken_between_their_words() -> None:
+    assert breakable("my_tool-2.OneBlockEarly") == "my_<wbr>tool-<wbr>2.<wbr>One<wbr>Block<wbr>Early"
+    assert breakable("<b>") == "&lt;b&gt;"
 
 
 def test_long_table_is_a_file_and_files_of_an_earlier_rendering_go(

@@ -11,6 +11,7 @@ import pytest
 
 from parity.plugin.request.options import OPTIONS
 from parity.plugin.request.resume import COMMAND, paths
+from steering_core.places import ROOT
 from steering_core.records.journal import REQUEST
 
 OWN = {"resume", "run_dir", "file_or_dir", "collectonly", "follow_round"}
@@ -35,7 +36,9 @@ def restore_options(config: pytest.Config) -> None:
     for name, value in given.items():
         if name not in OWN and name not in changed_by(config, list(map(str, config.invocation_params.args))):
             setattr(config.option, name, value)
-    config.args = [str(config.rootpath / place) for place in places]
+    config.args = [
+        str((ROOT if (ROOT / place.partition("::")[0]).exists() else config.rootpath) / place) for place in places
+    ]
 
 
 def is_bare(config: pytest.Config) -> bool:

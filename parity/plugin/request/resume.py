@@ -80,13 +80,21 @@ def device(config: pytest.Config) -> str:
 
 
 def paths(config: pytest.Config) -> list[str]:
-    """The collected paths and node ids, relative to the root wherever pytest was started."""
+    """The collected paths and node ids, relative to the suite wherever pytest was started, and however they were named."""
     collected = []
     for argument in config.args:
         path, sign, rest = argument.partition("::")
         whole = os.path.join(config.invocation_params.dir, path)
-        collected.append(os.path.relpath(whole, config.rootpath) + sign + rest)
+        if config.option.pyargs and path.startswith(f"{ROOT.name}."):  # a module of the installed suite
+            whole = str(ROOT.parent / path.replace(".", "/"))
+            whole += ".py" * Path(f"{whole}.py").is_file()
+        collected.append(os.path.relpath(whole, _root(config, whole)) + sign + rest)
     return sorted(collected)
+
+
+def _root(config: pytest.Config, path: str) -> Path:
+    """What a path is relative to: the suite, for what is in it; else pytest's own root."""
+    return ROOT if Path(path).is_relative_to(ROOT) else config.rootpath
 
 
 def suite_digest() -> str:
