@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parity.findings.other_models import FROM, OtherModels, keys_after
+from parity.findings.other_models import AFTER, FROM, OtherModels, keys_after
 from parity.plugin.arguments import Experiment
 from parity.plugin.model_cache import ModelCache
+from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import MATRIX, TO_RUN
 from steering_core.errors import SuiteError
 from steering_core.measure.findings.traits import Trait, read_traits
 from steering_core.measure.findings.transfer_sets import case_names, read_matrices
-from steering_core.models.relations import relation
+from steering_core.models.relations import relation, stages_before
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from steering_core.measure.findings.findings import Findings
     from steering_core.measure.findings.sources import Source
 
@@ -35,6 +38,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "taken_from" in metafunc.fixturenames:
         keys = metafunc.config.stash[MATRIX].selected
         metafunc.parametrize("taken_from", [f"{FROM}{key}" for key in keys])
+    if "tuned_after" in metafunc.fixturenames:
+        try:
+            metafunc.parametrize("tuned_after", _earlier_stages(metafunc.config.stash[MATRIX]))
+        except SuiteError as problem:
+            raise pytest.UsageError(str(problem)) from None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,7 +58,16 @@ def is_of_model(item: pytest.Item) -> bool:
     models = read_traits()[params["trait_name"]].models if "trait_name" in params else ()
     if "transfer" in params:
         return read_matrices()[params["transfer"].partition(":")[0]].is_of(params.get("model_key", ""))
+    if "tuned_after" in params:
+        registry, earlier = item.config.stash[MATRIX].registry, str(params["tuned_after"]).removeprefix(AFTER)
+        return earlier in stages_before(registry, params["model_key"])
     return not models or params.get("model_key") in models
+
+
+def _earlier_stages(matrix: RunMatrix) -> list[str]:
+    """The models of the run that another one of it was tuned from; a base model has no behavior to compare."""
+    stages = {stage for key in matrix.selected for stage in stages_before(matrix.registry, key)}
+    return [f"{AFTER}{key}" for key in matrix.selected if key in stages and matrix.registry[key].tuned]
 
 
 @pytest.fixture
@@ -92,3 +109,20 @@ def source(model_cache: ModelCache, model_key: str, taken_from: str, made_findin
         others.keep(model_key, missing)
     related = relation(matrix.registry, key, model_key)
     return Source(key, matrix.settings[key].layer, others.weights(key), others.kept(key), related)
+
+
+@pytest.fixture
+def earlier(
+    model_cache: ModelCache, model_key: str, tuned_after: str, made_findings: "dict[int, Findings]"
+) -> "tuple[str, Tensor]":
+    """An earlier tuning stage and what was counted of it; to be asked for before anything of the check's own model."""
+    from steering_core.measure.findings.tuning_stages import StageCurves, asked_of
+
+    key, matrix = tuned_after.removeprefix(AFTER), model_cache.matrix
+    asked = asked_of(matrix.registry[model_key], matrix.settings[model_key])
+    about = {"what": "stage curves", "asked": asked, "prompts": repr(matrix.prompts.evaluation)}
+    others = OtherModels(model_cache, lambda experiment: StageCurves(experiment).measure(*asked), about)
+    if missing := others.missing([key]):
+        made_findings.clear()
+        others.keep(model_key, missing)
+    return key, others.kept(key)

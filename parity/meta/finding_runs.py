@@ -15,6 +15,7 @@ from parity.findings.test_sites import test_sites as sites
 from parity.findings.test_steered_layers import test_steered_layers as steered_layers
 from parity.findings.test_transfer import test_transfer as transfer
 from parity.findings.test_transfer_models import test_transfer_models as transfer_models
+from parity.findings.test_tuning_stages import test_tuning_stages as tuning_stages
 from parity.plugin.cells import make_cell
 from parity.plugin.check_records import recording
 from parity.plugin.harness import LoadedCheckpoint
@@ -27,6 +28,8 @@ from steering_core.records.draft import Draft
 from steering_core.records.record import Record
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from steering_core.measure.findings.findings import Findings
     from steering_core.measure.findings.sources import Source
 
@@ -41,6 +44,7 @@ CHECKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ("F5", transfer_models, {"taken_from": "from:tiny_qwen2"}),
     ("F5", transfer_models, {"taken_from": "from:tiny_gemma2"}),
     ("F6", dynamics, {"tool_name": "hooks"}),
+    ("F7", tuning_stages, {"tuned_after": "after:earlier"}),
 )
 """Clause, check, and parameters, of tools too, that are enough to see a fault."""
 
@@ -62,14 +66,16 @@ def _record(findings: "Findings", clause: str, check: Callable[..., None], param
     if "pair" in params:
         given["tools"] = tuple(map(hosts.tool, params["pair"]))
     if "taken_from" in params:
-        given["source"] = _kept(params["taken_from"].removeprefix("from:"), findings.experiment.model.spec.key)
+        given["source"] = _kept_source(params["taken_from"].removeprefix("from:"), findings.experiment.model.spec.key)
+    if "tuned_after" in params:
+        given["earlier"] = ("earlier", _planted_curves(findings))
     with suppress(Exception), recording(record):  # whatever a check raises is in its record
         check(**{name: given[name] for name in signature(check).parameters})
     yield record.finish(check.__name__)
 
 
 @cache
-def _kept(key: str, target: str) -> "Source":
+def _kept_source(key: str, target: str) -> "Source":
     """What a run keeps of a model."""
     from steering_core.measure.findings.sources import TRAIT, Source, source_rows
 
@@ -78,3 +84,16 @@ def _kept(key: str, target: str) -> "Source":
         rows = source_rows(experiment, read_traits()[TRAIT])
     related = relation(read_registry(REGISTRY), key, target)
     return Source(key, experiment.settings.layer, experiment.weights, rows, related)
+
+
+def _planted_curves(findings: "Findings") -> "Tensor":
+    """Of an earlier stage that is steered by every coefficient, and is never garbled."""
+    import torch
+
+    from steering_core.measure.findings.tuning_stages import asked_of
+
+    here = findings.experiment
+    coefficients, layers = asked_of(here.model.spec, here.settings)
+    total = len(here.prompts.evaluation)
+    refusals = [total if coefficient else 0 for coefficient in coefficients] + [total] * len(layers)
+    return torch.tensor([[refused, total, total] for refused in refusals])

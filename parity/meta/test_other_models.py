@@ -18,6 +18,7 @@ from steering_core.places import REGISTRY
 from steering_core.records.record import Cell
 
 KEYS = ("tiny_traits_base", "tiny_traits_sft", "tiny_traits_preferred")
+FILES = ("transfer_models", "tuning_stages")
 
 
 class Cache:
@@ -82,12 +83,13 @@ def test_keys_are_those_of_the_cells_of_one_model() -> None:
     assert keys_after(FROM, cells, "a") == ["x"]
 
 
-def test_every_pair_of_the_chosen_models_is_collected_and_base_models_are_sources_only() -> None:
-    names = collected("parity/findings/test_transfer_models.py", "-m", " or ".join(KEYS[:2]))
-    assert {name.partition("[")[2].removesuffix("]") for name in names if "test_transfer_models[" in name} == {
-        f"{KEYS[1]}-from:{KEYS[0]}",
-        f"{KEYS[1]}-from:{KEYS[1]}",
-    }
+def test_pairs_of_the_chosen_models_are_collected_and_base_models_are_sources_only() -> None:
+    names = collected(*(f"parity/findings/test_{name}.py" for name in FILES), "-m", " or ".join(KEYS))
+    base, sft, preferred = KEYS
+    transferred = {f"{target}-from:{source}" for target in (sft, preferred) for source in KEYS}
+
+    assert {name.partition("[")[2].removesuffix("]") for name in names if f"{FILES[0]}.py" in name} == transferred
+    assert [name.partition("[")[2] for name in names if f"{FILES[1]}.py" in name] == [f"{preferred}-after:{sft}]"]
 
 
 def test_two_models_are_never_loaded_at_once(runs: ForkedRuns, tmp_path: Path) -> None:

@@ -56,12 +56,13 @@ def _model(matrix: RunMatrix, key: str) -> Any:
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell of a check; None for a test without a clause, and for a pair where only one tool is compared."""
+    """The cell of a check; None for a test without a clause, for a pair where only one tool is compared, and for a tuning
+    stage where none is earlier."""
     marker = item.get_closest_marker("clause")
     if marker is None or not isinstance(item, pytest.Function):
         return None
     params: dict[str, Any] = dict(item.callspec.params) if hasattr(item, "callspec") else {}
-    if not isinstance(params.get("pair", ()), tuple):
+    if not isinstance(params.get("pair", ()), tuple) or not isinstance(params.get("tuned_after", ""), str):
         return None  # pytest's placeholder for an empty parameter set
     return make_cell(marker.args[0], params)
 

@@ -32,15 +32,24 @@ def relation(registry: Mapping[str, ModelSpec], source: str, target: str) -> Rel
 
 
 def stages_before(registry: Mapping[str, ModelSpec], key: str) -> tuple[str, ...]:
-    """The models that it was tuned from, the latest first; UsageProblem for one without a row, or that comes before itself."""
+    """The models that it was tuned from, the latest first; UsageProblem for one without a row, of another family or shape, or
+    that comes before itself."""
     return tuple(_walk(registry, key))
 
 
 def _walk(registry: Mapping[str, ModelSpec], key: str) -> Iterator[str]:
-    seen = {key}
+    seen, last = {key}, registry[key]
     while key := registry[key].tuned_from:
-        pick(registry, key, "model in tuned_from")
+        before = pick(registry, key, "model in tuned_from")
+        if (shapes := (_shape(before), _shape(last)))[0] != shapes[1]:
+            sentence = f"{last.key} is tuned from {key}, but they are {shapes[1]} and {shapes[0]}"
+            raise UsageProblem("tuned-from", sentence, "stages have one shape: correct tuned_from in the registry")
         if key in seen:
             raise UsageProblem("tuned-from", f"{key} is tuned from itself", "correct tuned_from in the registry")
         seen.add(key)
+        last = before
         yield key
+
+
+def _shape(spec: ModelSpec) -> str:
+    return f"{spec.family} of {spec.layers} blocks and hidden size {spec.hidden}"

@@ -164,6 +164,13 @@ _ROWS = {
             "each token's projection at several layers, in a generation and as tools read it, steered and not, is that of a "
             "forward for its prefix: exactly under exact arithmetic, else within the floor; every token has one",
         ),
+        (
+            "F7",
+            "tuning stages",
+            "a model and one that it was tuned from: the coefficient from which half of the answers refuse, the cliff where "
+            "they collapse, and the layers that stay the best; the counts are those of the steered answers, and unsteered "
+            "ones neither refuse nor are garbled",
+        ),
     ),
     Stage.EVIDENCE: (
         ("V1", "completeness", "every planned check has a record"),

@@ -62,6 +62,7 @@ DEFECTS = {
     "F5": f"transfer and own rates of the same prompts were resampled as if independent ({_STUDY})",
     "F6": "a row that ended after 2 of 5 tokens still yields 5 captured steps; the last token of an answer has no activation "
     f"({_thread('huggingface/transformers')} 5.23)",
+    "F7": "that a later stage resists and has a hard cliff was stated from single coefficients, without intervals (trait-interp)",
     "V1": f"load failures became skipped tests, and the run was green ({_thread('justinshenk/temporal-awareness')})",
     "V2": f"the commit that a closeout names holds the code that failed; the artifact's commit is empty ({_STUDY})",
     "V3": f"protocol, script and closeout give three settings; no artifact supports the closeout's ({_STUDY})",

@@ -8,6 +8,7 @@ from steering_core.measure.findings.effects import SteeringEffects
 from steering_core.measure.findings.extraction import Extractions
 from steering_core.measure.findings.tool_rows import ToolReadings
 from steering_core.measure.findings.transfers import Transfers
+from steering_core.measure.findings.tuning_stages import StageCurves
 from steering_core.measure.multilayer.layers import parse_layers
 from steering_core.measure.multilayer.measured import LayerSteering
 
@@ -49,3 +50,8 @@ class Findings:
     def transfers(self) -> Transfers:
         """F5: a direction of one prompt set on another."""
         return Transfers(self.experiment, self.extractions)
+
+    @cached_property
+    def stage_curves(self) -> StageCurves:
+        """F7: what coefficients and layers do in one tuning stage."""
+        return StageCurves(self.experiment)

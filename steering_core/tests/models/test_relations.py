@@ -53,6 +53,11 @@ def test_the_stages_before_a_model_come_latest_first() -> None:
     [
         ({"sft": {"tuned_from": "gone"}}, "'gone'"),
         ({"base": {"tuned_from": "preferred"}}, "preferred is tuned from itself"),
+        (
+            {"base": {"layers": 12}},
+            "sft is tuned from base, but they are qwen2 of 8 blocks and hidden size 64 and qwen2 of 12",
+        ),
+        ({"sft": {"tuned_from": "base", "hidden": 96}}, "hidden size 64 and qwen2 of 8 blocks and hidden size 96"),
     ],
 )
 def test_stages_that_lead_nowhere_or_in_a_circle_are_refused(changes: dict[str, dict[str, object]], words: str) -> None:

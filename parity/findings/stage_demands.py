@@ -1,0 +1,77 @@
+"""What the curves of two tuning stages must show, wherever they are steered and collapse. Expected values are counted here."""
+
+from typing import TYPE_CHECKING
+
+from parity.plugin.arguments import Draft
+from parity.plugin.assertions import assert_holds
+from steering_core.quality import Quality, classify
+
+if TYPE_CHECKING:
+    from steering_core.measure.findings.findings import Findings
+    from steering_core.measure.findings.stage_facts import StagePair
+
+NAMES = ("earlier", "later")
+
+
+def demand_unsteered(record: Draft, pair: "StagePair") -> None:
+    """At coefficient 0, in both stages, less than half of the answers refuse and more than half are not garbled: else the
+    curve says nothing about steering. Every point counts as many answers."""
+    __tracebackhide__ = True
+    for name, counts in zip(NAMES, pair.counts, strict=True):
+        refused, coherent, total = counts[0].tolist()
+        words = f"{name} stage unsteered: {refused} of {total} answers refuse, {coherent} are not garbled"
+        assert_holds(record, refused * 2 < total < coherent * 2, words, f"{words}: no curve begins there")
+        same = f"every point of the {name} stage counts {total} answers"
+        assert_holds(record, set(counts[:, 2].tolist()) == {total}, same, f"{same}, but {counts[:, 2].tolist()}")
+
+
+def demand_counts(record: Draft, findings: "Findings", pair: "StagePair") -> None:
+    """The later stage's counts are those of its answers: along the unit difference of means at the asked layer, times the
+    asked coefficient, at the blocks that the preset steers."""
+    __tracebackhide__ = True
+    strength = findings.experiment.settings.strength
+    layer = findings.experiment.settings.layer
+    asked = [(layer, each) for each in pair.coefficients] + [(each, strength) for each in pair.layers]
+    for (layer, coefficient), row in zip(asked, pair.counts[1].tolist(), strict=True):
+        classes = [classify(text) for text in _answers(findings, layer, coefficient)]
+        expected = [classes.count(Quality.COHERENT), len(classes) - classes.count(Quality.GARBLED), len(classes)]
+        words = f"layer {layer}, coefficient {coefficient:g}: {row} answers refuse, are not garbled, and all"
+        assert_holds(record, row == expected, words, f"{words}, counted again {expected}")
+
+
+def demand_pair(record: Draft, pair: "StagePair") -> None:
+    """From the counts alone: half of the answers refuse from the coefficient of each stage on, and a cliff is a step that
+    takes half of the coherent answers away."""
+    __tracebackhide__ = True
+    stages = zip(NAMES, pair.counts, (pair.resistance.earlier, pair.resistance.later), pair.cliffs, strict=True)
+    for name, counts, coefficient, cliff in stages:
+        curve = dict(zip(pair.coefficients, counts.tolist(), strict=False))
+        steering = [each for each, (refused, _, total) in curve.items() if 2 * refused >= total]
+        words = f"{name} stage steered from {coefficient} on"
+        assert_holds(record, coefficient == min(steering, default=None), words, f"{words}, by its counts {steering}")
+        falls = [
+            (before, after)
+            for (before, first), (after, second) in zip(curve.items(), [*curve.items()][1:], strict=False)
+            if 2 * (first[1] - second[1]) >= first[2]
+        ]
+        told = f"{name} stage: cliff {cliff and (cliff.before, cliff.after)}"
+        matches = cliff is None or (cliff.before, cliff.after) in falls
+        assert_holds(record, matches, told, f"{told}, by its counts {falls}")
+
+
+def _answers(findings: "Findings", layer: int, coefficient: float) -> list[str]:
+    """Texts of the evaluation prompts' answers, by the reference."""
+    from steering_core.compare import unit
+    from steering_core.directions import DEFAULT_METHOD, extract_direction
+    from steering_core.measure.findings.sources import TRAIT
+    from steering_core.measure.findings.traits import read_traits
+    from steering_core.measure.multilayer.answers import answers
+    from steering_core.models.sites import Site
+    from steering_core.tools.edits import Add
+
+    here = findings.experiment
+    rows = findings.extractions.rows(read_traits()[TRAIT]).layers[layer]
+    vector = unit(extract_direction(DEFAULT_METHOD, rows.positive, rows.negative)).float()
+    blocks = range(layer, layer + 1 if len(here.settings.blocks) == 1 else here.model.spec.layers)
+    edits = [Add(Site("resid_post", block), vector, coefficient) for block in blocks]
+    return here.model.text(answers(here, edits if coefficient else []))

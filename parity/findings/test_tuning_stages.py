@@ -1,0 +1,31 @@
+"""Finding F7: two tuning stages of one model beside each other: the coefficient that steers, the cliff, the layers."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from parity.findings.stage_demands import demand_counts, demand_pair, demand_unsteered
+from parity.plugin.arguments import Draft
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from steering_core.measure.findings.findings import Findings
+
+pytestmark = pytest.mark.findings
+
+
+@pytest.mark.clause("F7")
+def test_tuning_stages(earlier: "tuple[str, Tensor]", findings: "Findings", record: Draft) -> None:
+    """F7: how much more a later stage takes to be steered, where its answers collapse, and which layers stay the best."""
+    from steering_core.measure.findings.stage_facts import StagePair
+    from steering_core.measure.findings.tuning_stages import asked_of
+
+    key, before = earlier
+    asked = asked_of(findings.experiment.model.spec, findings.experiment.settings)
+    pair = StagePair(key, findings.experiment.model.spec.key, *asked, (before, findings.stage_curves.measure(*asked)))
+    demand_unsteered(record, pair)
+    demand_counts(record, findings, pair)
+    demand_pair(record, pair)
+    record.note(**pair.facts())
+    record.agree(pair.sentence)
