@@ -107,13 +107,14 @@ class Progress:
         return f"{done}/{planned} checks done, about {duration(self.ledger.outlook.seconds_left())} left{now}"
 
     def _now(self, plan: Plan) -> str:
-        """What this process says that it does; else a model that no check has finished on is being loaded."""
+        """What this process says that it does; else a model that no check has finished on may still be loading."""
         names = [plain(nodeid.rpartition("::")[2], LONGEST) for nodeid in self.running]
         ready = {record.cell.model for record in self.ledger.records.values()}
         loading = [model for model in plan.models if model not in ready and any(f"[{model}" in name for name in names)]
-        busy = plain(under_way(), LONGEST) or (f"loading {', '.join(loading)}" if loading else "")
         checks = ", ".join(names[:SHOWN])
-        return f"{busy} for {checks}" if busy else checks
+        if busy := plain(under_way(), LONGEST):
+            return f"{busy} for {checks}"
+        return f"loading {', '.join(loading)} or at the first checks: {checks}" if loading else checks
 
     def still(self) -> str | None:
         """The line that breaks a silence, when one is due."""
