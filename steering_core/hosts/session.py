@@ -23,6 +23,7 @@ from steering_core.hosts.operations import OPERATIONS
 from steering_core.hosts.stage import Stage
 from steering_core.hosts.suite_functions import SUITE, problem_of
 from steering_core.hosts.weights import adopt
+from steering_core.models.compatibility import chunked_prefill_problem
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
@@ -32,7 +33,7 @@ from steering_core.observe.model_state import process_baseline
 from steering_core.tools.actions import Action
 from steering_core.tools.contract import Storages
 from steering_core.tools.deviations import read_deviations
-from steering_core.tools.offers import answer_of, offers_of
+from steering_core.tools.offers import Offers, answer_of, offers_of
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import ToolSpec
 from steering_core.tools.tool import Tool
@@ -102,7 +103,7 @@ class Session:
             "machinery": " or ".join(library_files(tool)),
             "deviations": [asdict(row) for row in read_deviations(Path(getfile(kind)))],
             "stack": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-            "offers": asdict(offers_of(tool)),
+            "offers": asdict(offered_here(tool)),
             "methods": [name for name in METHODS if callable(getattr(tool, name, None))],
         }
 
@@ -235,3 +236,9 @@ def trace_of(error: BaseException) -> str:
         return "".join(traceback.format_exception(error))[-4 * LONGEST :]
     except BaseException:
         return ""
+
+
+def offered_here(tool: Tool) -> Offers:
+    """What a tool claims, less a prompt in chunks where this release of transformers cannot feed one."""
+    offers = offers_of(tool)
+    return replace(offers, chunked_prefill=offers.chunked_prefill and chunked_prefill_problem() is None)
