@@ -47,6 +47,7 @@ CASES = (
     Case("NN1", "libraries:NnsightUndeclared", "P9", ("forward: added to", "by steering"), "P1 P11 P12 S2"),
     Case("NN2", "libraries:NnsightUndeclared", "P1", ("before the hooks on it",), "", "steered"),
     Case("NN3", "libraries:FirstOutput", "P1 P2", ("row 0 only",)),
+    Case("NN3", "libraries:TutorialSteering", "S2 S5 S6", ("tokens not shifted",), "P1"),
     Case("NN4", "libraries:SavedOutput", "P8", ("the model's own memory",), "P1 P2"),
     Case("HF1", "plain_hooks:HiddenStates", "P1", ("before the hooks on it",), "", "steered later"),
     Case("HF2", "plain_hooks:FirstElement", "P1 P2", ("row 0 only",)),

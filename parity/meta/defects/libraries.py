@@ -104,3 +104,21 @@ class FirstOutput(SavedOutput):
     def value(self, envoy: Any) -> Any:
         """As written for blocks that returned tuples."""
         return envoy.output[0]
+
+
+class TutorialSteering(Nnsight):
+    """NN3: the tutorial's `output[0][:] += v` steers batch row 0 alone since blocks return tensors."""
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        """As written for blocks that returned tuples."""
+        wrapped = nnsight.TransformersModel(
+            model.module, task="text-generation", tokenizer=model.tokenizer, device=model.module.device
+        )
+        shifts = {edit.site.layer: edit.shift(torch.empty(0)) for edit in edits if isinstance(edit, Add)}
+        prompt = {"input_ids": batch.ids, "attention_mask": batch.mask}
+        with wrapped.generate(**prompt, generation_config=model.decoding(max_new_tokens)) as tracer:
+            for _step in tracer.iter[:max_new_tokens]:
+                for layer in sorted(shifts):
+                    wrapped.model.layers[layer].output[0][:] += shifts[layer]
+            ids = tracer.result.save()
+        return ids[:, batch.ids.shape[1] :]
