@@ -12,7 +12,7 @@ from steering_core.observe.boundaries import boundaries_of
 from steering_core.observe.expectation import edited, within
 from steering_core.observe.forward_trace import ForwardTrace
 from steering_core.observe.tokens_seen import SeenToken, SeenTokens
-from steering_core.tools.edits import Edit
+from steering_core.tools.edits import Edit, Set
 
 
 class Verdict(IntEnum):
@@ -95,11 +95,21 @@ def _judge_call(
         moved = changed(before, after)
         expected = [boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)) for tokens_of in readings]
         gaps = torch.stack([largest(after, values)[places] for values in expected])
-        requested = torch.stack([changed(before, values)[places] for values in expected])
+        asked = [where_asked(before, *each, here)[places] for each in zip(expected, readings, strict=True)]
+        requested = torch.stack(asked)
         nearest = gaps.argmin(0, keepdim=True)  # the first of equally near ones
         judgment.add(boundary.block, own, requested.gather(0, nearest)[0], moved[places], gaps.gather(0, nearest)[0])
         moved_padding = (moved & padding).nonzero().tolist()
         judgment.padding |= {(seen.owners[call][index], column) for index, column in moved_padding}
+
+
+def where_asked(before: Tensor, after: Tensor, tokens_of: Callable[[Edit], Tensor], edits: Sequence[Edit]) -> Tensor:
+    """bool [batch, width], where the edits have to move the stream. A tool that sets it inside the block leaves nothing to
+    do: that before and after are equal does not mean that nothing was requested."""
+    chosen = changed(before, after)
+    for edit in edits:
+        chosen = chosen | tokens_of(edit) if isinstance(edit, Set) else chosen
+    return chosen
 
 
 def prompt_lengths(tokens: Sequence[SeenToken], prompts: Sequence[int], edits: Sequence[Edit]) -> list[Tensor]:

@@ -7,15 +7,16 @@ import pytest
 import torch
 
 from steering_core.errors import EmptyMeasurement
+from steering_core.models.sites import Site
 from steering_core.observe.arrival import observe_arrival
 from steering_core.observe.forward_trace import make_traceable
-from steering_core.observe.judgment import Verdict
+from steering_core.observe.judgment import Verdict, where_asked
 from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.observe.shifts import observe_generation
 from steering_core.tests.observe.test_tool_styles import NEW, edits_for, observed, rows
 from steering_core.tests.random_models import random_model
 from steering_core.tests.steering_styles import STYLES, Style
-from steering_core.tools.edits import Edit
+from steering_core.tools.edits import Add, Edit, Set
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,6 +42,19 @@ def test_an_edit_inside_a_block_counts_only_within_the_floor() -> None:
     assert exact.wrong
     assert (loose.wrong, loose.inside) == ([], True)
     assert 0 < loose.max_abs < 1e-2
+
+
+def test_what_is_set_inside_a_block_was_requested() -> None:
+    """The block then returns what it was to be set to, and nothing is left to change. [1 row, 3 tokens, 2 features]"""
+    site, vector = Site("resid_post", 0), torch.tensor([1.0, 2.0])
+    stream, first = vector.expand(1, 3, 2), torch.tensor([[True, False, False]])
+
+    def asked(edit: Edit) -> list[list[bool]]:
+        return where_asked(stream, stream, lambda _: first, [edit]).tolist()
+
+    assert asked(Set(site, vector)) == [[True, False, False]]
+    assert asked(Add(site, vector, 0.0)) == [[False, False, False]]
+    assert where_asked(stream, stream + 1, lambda _: first, []).tolist() == [[True, True, True]]
 
 
 def test_a_shift_that_rounding_could_hide_cannot_be_told() -> None:
