@@ -27,6 +27,7 @@ CLASSES = {
     "transformer_lens": "TransformerLens",
     "interp_engine": "InterpEngine",
     "nnterp": "Nnterp",
+    "repeng": "Repeng",
 }
 """Module of the library, and file of its adapter -> the adapter's class."""
 
