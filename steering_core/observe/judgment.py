@@ -95,7 +95,7 @@ def _judge_call(
         moved = changed(before, after)
         expected = [boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)) for tokens_of in readings]
         gaps = torch.stack([largest(after, values)[places] for values in expected])
-        asked = [where_asked(before, *each, here)[places] for each in zip(expected, readings, strict=True)]
+        asked = [where_asked(before, *each, boundary.edits)[places] for each in zip(expected, readings, strict=True)]
         requested = torch.stack(asked)
         nearest = gaps.argmin(0, keepdim=True)  # the first of equally near ones
         judgment.add(boundary.block, own, requested.gather(0, nearest)[0], moved[places], gaps.gather(0, nearest)[0])
