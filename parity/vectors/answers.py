@@ -1,0 +1,139 @@
+"""Answers to vectors in this process: by the suite's reference, or by another engine."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from parity.vectors.format import LOGITS, SHIFT, TOKENS, EditData, GenerateCall, ReadCall, Vector, VectorFile
+from parity.vectors.recording import Recording, outer
+from steering_core.localize.capture import read_sites
+from steering_core.measure import reference
+from steering_core.models.generation_defaults import generation_defaults
+from steering_core.models.model import LoadedModel
+from steering_core.models.sites import Site
+from steering_core.models.tokens import TokenBatch
+from steering_core.tools.edits import Ablate, Add, Affine, Edit, Interpolate, Scale, Set, Span
+
+CLASSES: dict[str, Any] = {
+    **{"add": Add, "ablate": Ablate, "set": Set},
+    **{"scale": Scale, "interpolate": Interpolate, "affine": Affine},
+}
+Values = dict[str, Tensor]
+
+
+class Engine(Protocol):
+    """What answers the calls of a vector; new for each."""
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Mapping[Site, Tensor]:
+        """{site: [batch, seq, width]}."""
+
+    def generate(
+        self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int, recording: Recording
+    ) -> Tensor:
+        """int64 [batch, new]; what the forwards did is left in the recording."""
+
+
+class Reference:
+    """The independent capture, and the reference that edits with pre-hooks."""
+
+    def read(self, model: LoadedModel, batch: TokenBatch, sites: Sequence[Site]) -> Mapping[Site, Tensor]:
+        """As `Engine`."""
+        return read_sites(model, batch, sites)
+
+    def generate(
+        self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int, recording: Recording
+    ) -> Tensor:
+        """As `Engine`; a prompt in chunks is fed whole."""
+        model, blocks = replace(model, prefill_chunk=None), blocks_of(edits)
+        with (
+            outer(model, blocks, recording, edited=False),
+            reference.steered(model, edits, batch.mask),
+            outer(model, blocks, recording, edited=True),
+        ):
+            return reference.decode(model, batch, new_tokens)
+
+
+@dataclass(eq=False)
+class Answering:
+    """Answers vectors with engines on one model. values: the tensors of the vectors' file. failures: vector -> what its
+    engine raised, or why its answer has no form that can be written."""
+
+    model: LoadedModel
+    file: VectorFile
+    values: Values
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def answer(self, vector: Vector, engines: Sequence[Engine]) -> Values:
+        """The answers to one vector, by name; they are written when all its calls are done. engines: one per instance."""
+        with generation_defaults(self.model.module, vector.generation_config):
+            try:
+                given = [
+                    self._call(f"{vector.name}/{number}", call, engines[call.instance])
+                    for number, call in enumerate(vector.calls)
+                ]
+                return {name: plain(value) for one in given for name, value in one.items()}
+            except Exception as error:
+                self.failures[vector.name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                return {}
+
+    def _call(self, name: str, call: ReadCall | GenerateCall, engine: Engine) -> dict[str, Any]:
+        batch = self._batch(name, call)
+        if isinstance(call, ReadCall):
+            answer = engine.read(self.model, batch, [site_of(text) for text in call.sites])
+            return {f"{name}/{site}": value for site, value in answer.items()}
+        edits = [self.edit(f"{name}/edit{number}", data) for number, data in enumerate(call.edits)]
+        fed = replace(self.model, use_cache=call.use_cache, prefill_chunk=call.prefill_chunk or None)
+        recording = Recording()
+        tokens = engine.generate(fed, batch, edits, call.max_new_tokens, recording)
+        return {f"{name}/{TOKENS}": tokens, **dict(self._recorded(name, call, tokens, recording))}
+
+    def _recorded(
+        self, name: str, call: GenerateCall, tokens: Tensor, recording: Recording
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Logits and shifts, as far as the forwards were seen as those of the whole batch."""
+        with suppress(RuntimeError, IndexError, ValueError):
+            yield f"{name}/{LOGITS}", recording.steps(tokens.shape[1])[..., self.file.logit_ids]
+        for block in blocks_of(call.edits):
+            with suppress(RuntimeError, IndexError, ValueError):
+                yield f"{name}/{SHIFT}{block}", recording.shift(block, cached=call.use_cache)
+
+    def _batch(self, name: str, call: ReadCall | GenerateCall) -> TokenBatch:
+        ids, mask = self.values[f"{name}/input_ids"].clone(), self.values[f"{name}/attention_mask"].clone()
+        width = ids.shape[1]
+        last = mask.sum(-1) - 1 if call.padding_side == "right" else torch.full((len(ids),), width - 1)
+        return TokenBatch(ids, mask, last, call.padding_side)
+
+    def edit(self, name: str, data: EditData) -> Edit:
+        """One edit of a call, with its vectors."""
+        common: dict[str, Any] = {"site": Site("resid_post", data.block), "phase": data.phase}
+        for part in ("positions", "features"):
+            given = getattr(data, part)
+            common[part] = given and Span(given.start, given.stop)
+        for part in ("vector", "reference"):
+            if f"{name}/{part}" in self.values:
+                common[part] = self.values[f"{name}/{part}"].clone()
+        if data.action not in {"ablate", "set"}:
+            common["coefficient"] = data.coefficient
+        edit: Edit = CLASSES[data.action](**common)
+        return edit
+
+
+def blocks_of(edits: Sequence[Any]) -> list[int]:
+    """The edited blocks, in order; of edits in either form."""
+    return sorted({edit.site.layer if hasattr(edit, "site") else edit.block for edit in edits})
+
+
+def site_of(text: str) -> Site:
+    """`resid_post@3`."""
+    stream, _, layer = text.partition("@")
+    return Site(stream, int(layer))
+
+
+def plain(value: Any) -> Tensor:
+    """A copy that can be written; TypeError for what is no array."""
+    tensor = value if isinstance(value, Tensor) else torch.from_numpy(value)
+    return tensor.detach().cpu().clone().contiguous()

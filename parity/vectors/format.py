@@ -1,0 +1,140 @@
+"""The two JSON files of vectors and of answers, and the names of the tensors beside them (docs/vectors.md)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from steering_core.errors import UsageProblem
+from steering_core.files import read_bytes
+
+VECTORS, VALUES = "vectors.json", "values.safetensors"
+ANSWERS, ANSWERED = "answers.json", "answers.safetensors"
+TOKENS, LOGITS, SHIFT = "tokens", "logits", "shift@"
+KINDS = ("logits", "shift", "padding")
+"""What an engine may declare as not offered, besides whole vectors."""
+Tolerance = Annotated[float, Field(gt=0)]
+Number = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+File = TypeVar("File", bound=BaseModel)
+
+
+class Part(BaseModel):
+    """A part of a file: nothing unknown in it, and never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Range(Part):
+    """From `start` to before `stop`, as a Python slice: a negative number counts from the end, null is no end."""
+
+    start: int
+    stop: int | None
+
+
+class EditData(Part):
+    """One edit of the residual stream after block `block`; its vectors are the tensors `edit<k>/vector` and
+    `edit<k>/reference`, [hidden]."""
+
+    action: Literal["add", "ablate", "set", "scale", "interpolate", "affine"]
+    block: Number
+    coefficient: float
+    phase: Literal["both", "prefill", "decode"]
+    positions: Range | None
+    features: Range | None
+
+
+class ReadCall(Part):
+    """Read sites in one forward over the batch. sites: in the order in which they are requested, one may be requested
+    twice. tolerances: site -> allowed |difference|."""
+
+    call: Literal["read"]
+    instance: Literal[0, 1]
+    padding_side: Literal["left", "right"]
+    sites: list[str]
+    tolerances: dict[str, Tolerance]
+
+
+class GenerateCall(Part):
+    """Decode greedily with edits. tolerances: `logits` and `shift@<block>` -> allowed |difference|."""
+
+    call: Literal["generate"]
+    instance: Literal[0, 1]
+    padding_side: Literal["left"]
+    edits: list[EditData]
+    max_new_tokens: Count
+    use_cache: bool
+    prefill_chunk: Number
+    tolerances: dict[str, Tolerance]
+
+
+class Vector(Part):
+    """Calls in their order on one or two instances of the engine, which are new at the start. text: the same in words.
+    generation_config: what the checkpoint's generation config says meanwhile, besides its own settings."""
+
+    name: str
+    text: str
+    generation_config: dict[str, Any]
+    calls: Annotated[list[Annotated[ReadCall | GenerateCall, Field(discriminator="call")]], Field(min_length=1)]
+
+
+class Checkpoint(Part):
+    """The model. folder: in the repository. sha256: of its model.safetensors."""
+
+    folder: str
+    sha256: str
+    dtype: Literal["float32"]
+    blocks: Count
+    hidden: Count
+    vocabulary: Count
+    padding_id: Number
+
+
+class VectorFile(Part):
+    """vectors.json. logit_ids: the token ids whose logits are compared."""
+
+    format: Literal["steering-parity vectors"]
+    version: Literal[1]
+    checkpoint: Checkpoint
+    logit_ids: list[Number]
+    vectors: list[Vector]
+
+
+class AnswerFile(Part):
+    """answers.json. engine: name and version. not_offered: name of a vector, or `logits`, `shift` or `padding` -> reason."""
+
+    format: Literal["steering-parity answers"]
+    version: Literal[1]
+    engine: str
+    not_offered: dict[str, str] = {}
+
+
+def schemas() -> dict[str, Any]:
+    """The JSON Schema of both files, by file name."""
+    return {VECTORS: VectorFile.model_json_schema(), ANSWERS: AnswerFile.model_json_schema()}
+
+
+def read_file(path: Path, kind: type[File]) -> File:
+    """One of the JSON files; UsageProblem for anything else."""
+    try:
+        return kind.model_validate_json(read_bytes(path))
+    except OSError as error:
+        raise UsageProblem("vectors", f"{path} cannot be read: {error.strerror}", "see docs/vectors.md") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UsageProblem("vectors", f"{path}: {where}: {first['msg']}", "see docs/vectors.md") from None
+
+
+def as_json(file: BaseModel) -> str:
+    """The text of a file, a line per part."""
+    return json.dumps(file.model_dump(mode="json"), indent=1) + "\n"
+
+
+def value_names(vector: Vector) -> Iterator[str]:
+    """The names of the tensors that answer a vector."""
+    for number, call in enumerate(vector.calls):
+        own = [*dict.fromkeys(call.sites)] if isinstance(call, ReadCall) else [TOKENS, *call.tolerances]
+        yield from (f"{vector.name}/{number}/{value}" for value in own)
