@@ -235,7 +235,10 @@ def test_the_schema_is_the_documented_one() -> None:
 def test_every_field_is_documented() -> None:
     page = DOCS.read_text(encoding="utf-8")
     parts = [
-        part for schema in schemas().values() for part in (schema, *schema["$defs"].values()) if "properties" in part
+        part
+        for schema in schemas().values()
+        for part in (schema, *schema.get("$defs", {}).values())
+        if "properties" in part
     ]
     fields = {name for part in parts for name in part["properties"]}
 
