@@ -39,6 +39,7 @@ from steering_core.tools.tool import Tool
 RESULTS, UNSEEN = FROZEN / "faults.json", FROZEN / "unseen.toml"
 CORRECT = ("hooks", *(f"{HERE / 'base'}.py:{name}" for name in ("WrappedHooks", "EveryMode", "InheritedHooks")))
 REFERENCE = "reference"
+NO_TOOL = "about a run, its records, or what is concluded from many answers: no engine answers for it"
 
 
 @dataclass(eq=False)
@@ -140,7 +141,8 @@ def unseen() -> dict[str, str]:
     """Fault -> why no vector of one process can see it; for a whole file of faults under its name."""
     reasons: dict[str, dict[str, str]] = tomllib.loads(UNSEEN.read_text(encoding="utf-8"))
     files = {fault.name: reasons["files"][fault.file] for fault in FAULTS if fault.file in reasons["files"]}
-    return {**files, **reasons["faults"]}
+    around = {fault.name: NO_TOOL for fault in FAULTS if not fault.is_tool}
+    return {**around, **files, **reasons["faults"]}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
