@@ -31,12 +31,12 @@ def run(
     skipped: tuple[str, ...] = (),
     **outcomes: Any,
 ) -> Run:
-    """A run of one tool on one model. outcomes: {check with _ for a blank: outcome, or fields of its record}.
+    """A run of one tool on one model. outcomes: {check with _ for the blank: outcome, or fields of its record}.
 
     without: checks that were required and left no record. skipped: checks that were not measured.
     """
     cells = checks(model, tool)
-    changes = {name.replace("_", " "): change for name, change in outcomes.items()}
+    changes = {name.replace("_", " ", 1): change for name, change in outcomes.items()}
     changes |= {name: {"outcome": Outcome.ABSENT, "provenance": {}} for name in skipped}
     entry = {"distribution": tool, "version": version, "location": "site-packages/x", "stack": stack or STACK}
     records = tuple(
