@@ -1,6 +1,7 @@
 """Without processes of their own, tools that leave, skip, exit or fork are still the only ones that this costs."""
 
 import os
+import posix
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from parity.meta.test_tool_hosts import REQUEST
 from parity.plugin.request.tool_trial import try_tools
 from steering_core.errors import RaisedByTool, SuiteError, UsageProblem
 from steering_core.hosts.local_hosts import LocalHosts
+from steering_core.hosts.session import exits_raised
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch, encode
@@ -87,3 +89,13 @@ def test_a_tool_whose_import_replaces_functions_of_the_suite_is_refused(tmp_path
     with pytest.raises(UsageProblem, match=r"tool Mine replaced steering_core.records.draft.Draft.differ, which"):
         try_tools(["hooks", f"{tmp_path / 'mine.py'}:Mine"], {}, 5.0, in_process=True)
     assert Draft.differ is differ
+
+
+def test_leaving_by_the_name_below_os_is_seen_too() -> None:
+    if (child := os.fork()) == 0:
+        try:
+            with exits_raised():
+                posix._exit(0)
+        except SystemExit:
+            os._exit(5)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5

@@ -1,6 +1,7 @@
 """A process that is ended before its run has a verdict ends with the status of an error."""
 
 import os
+import posix
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, cast
@@ -13,6 +14,8 @@ TRUE = "/bin/true"
 ENDS: dict[str, Callable[[], Any]] = {
     "os._exit(0)": lambda: os._exit(0),
     "os._exit(7)": lambda: os._exit(7),
+    "posix._exit(0)": lambda: posix._exit(0),
+    "posix.execv": lambda: posix.execv(TRUE, [TRUE]),
     "os.execv": lambda: os.execv(TRUE, [TRUE]),
     "os.execve": lambda: os.execve(TRUE, [TRUE], {}),
     "os.execlp": lambda: os.execlp("true", "true"),

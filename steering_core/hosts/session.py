@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from importlib import import_module
 from importlib.metadata import version
 from inspect import getfile
 from pathlib import Path
@@ -207,19 +208,20 @@ class LocalSession(Session):
 
 @contextmanager
 def exits_raised() -> Iterator[None]:
-    """Meanwhile `os._exit` raises SystemExit in this process; one that is forked from it ends as usual."""
-    owner, real = os.getpid(), os._exit
+    """Meanwhile `os._exit`, by whichever name, raises SystemExit in this process; one that is forked from it ends as usual."""
+    low: Any = import_module(os.name)  # where os has it from
+    owner, real, lower = os.getpid(), os._exit, low._exit
 
     def leave(status: int) -> NoReturn:
         if os.getpid() != owner:
             real(status)
         raise SystemExit(f"os._exit({status})")
 
-    os._exit = leave
+    os._exit = low._exit = leave
     try:
         yield
     finally:
-        os._exit = real
+        os._exit, low._exit = real, lower
 
 
 def message_of(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import Literal
 
 from filelock import FileLock, Timeout
@@ -158,7 +159,9 @@ def in_order(records: dict[Cell, Record], planned: Sequence[Cell]) -> tuple[Reco
 
 
 def _complete_lines(path: Path) -> Iterator[bytes]:
-    """Each without its newline."""
+    """Each without its newline; ArtifactProblem for anything but a regular file, which may never end."""
+    if not S_ISREG(path.stat().st_mode):
+        raise ArtifactProblem("journal", f"{path} is not a regular file", "put the run's own journal back")
     with path.open("rb") as file:
         yield from (line[:-1] for line in file if line.endswith(b"\n"))
 

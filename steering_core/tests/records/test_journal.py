@@ -139,6 +139,20 @@ def test_a_full_disk_is_one_error_and_leaves_complete_lines(tmp_path: Path, monk
     journal.close()
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_a_journal_that_never_ends_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "journal.jsonl"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+
+    with pytest.raises(ArtifactProblem, match=r"journal.jsonl is not a regular file"):
+        read_journal(tmp_path)
+    with pytest.raises(ArtifactProblem, match=r"journal.jsonl is not a regular file"):
+        Journal(tmp_path).open()
+
+
 def test_a_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
