@@ -27,8 +27,8 @@ def write_run(directory: Path, run: Run, verdict: Verdict | None) -> None:
     texts: dict[str, str | Iterator[str]] = {RECORDS: serialize_run(run, list_tensors(directory))}
     texts[SCHEMAS] = dump(json_schemas(), SCHEMAS) + "\n"
     if verdict is not None:
-        texts[VERDICT] = dump(verdict.model_dump(), VERDICT) + "\n"
-        texts[CHECKLIST] = dump(build_checklist(run).model_dump(), CHECKLIST) + "\n"
+        texts[VERDICT] = _text(verdict, VERDICT)
+        texts[CHECKLIST] = _text(build_checklist(run), CHECKLIST)
     replace_files(directory, texts)
     for name in {VERDICT, CHECKLIST} - set(texts):
         (directory / name).unlink(missing_ok=True)
@@ -47,6 +47,11 @@ def read_run(path: Path) -> Run:
         header, records, footer = parse_run(stored, plain(file.name, 120))
     check_tensors(file.parent, footer.tensors, complete=complete)
     return Run(plan=header.plan, records=tuple(records), environment=header.environment)
+
+
+def _text(model: Frozen, name: str) -> Iterator[str]:
+    """Written after the records, which name what is wrong with one of them."""
+    yield dump(model.model_dump(), name) + "\n"
 
 
 def check_ended(path: Path) -> None:

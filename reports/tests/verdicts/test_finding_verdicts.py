@@ -55,7 +55,7 @@ def test_preflight_checks_beside_findings_are_counted() -> None:
     )
     run = finding_run(*finding_run().records, other)
 
-    assert judge(run).headline.endswith("; all 1 other selected checks pass on tiny_qwen2 (hooks)")
+    assert judge(run).headline.endswith("; the one other selected check passes on tiny_qwen2 (hooks)")
 
 
 def test_the_audit_of_a_run_that_measured_nothing_is_no_check_that_passes() -> None:

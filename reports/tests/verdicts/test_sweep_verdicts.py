@@ -130,7 +130,7 @@ def test_other_selected_checks_are_counted_or_fail_the_run() -> None:
     cell = Cell(clause="S1", model="tiny_qwen2", tool="hooks")
     steering = sweep_run([Record(cell=cell, outcome=Outcome.AGREES, sentence="holds")])
     run = joined(sweep_run(grid("tiny_qwen2", {60: WORKING})), steering)
-    assert "; all 1 other selected checks pass on tiny_qwen2" in judge(run).headline
+    assert "; the one other selected check passes on tiny_qwen2" in judge(run).headline
     failed = ended(run, "S1 tiny_qwen2 hooks", Outcome.DIFFERS)
     assert judge(failed).conclusion == "SELECTED_CHECKS_FAILED"
 

@@ -141,11 +141,11 @@ def test_inherits_the_repetition_penalty_on_request(penalty: float) -> None:
     assert torch.equal(reference.generate(model, batch, [], NEW), plain)
 
 
-def test_refuses_to_edit_anything_but_resid_post() -> None:
+def test_refuses_to_edit_what_it_only_reads() -> None:
     model = random_model("qwen2")
 
-    with pytest.raises(ToolUnsupported, match="cannot edit attn_out@1"):
-        reference.generate(model, prompts(1), [Add(Site("attn_out", 1), vector(1), 1.0)], 2)
+    with pytest.raises(ToolUnsupported, match="cannot edit k@1"):
+        reference.generate(model, prompts(1), [Add(Site("k", 1), vector(1), 1.0)], 2)
 
 
 def test_an_error_inside_leaves_no_hook_behind() -> None:

@@ -119,7 +119,7 @@ def test_a_missing_file_and_a_missing_module_are_named(tmp_path: Path) -> None:
         (
             "import numpy.nowhere",
             ToolAbsent,
-            r"numpy [\d.]+ is installed and has no module 'numpy.nowhere' .*another ver",
+            r"numpy [\d.]+ is installed and has no module 'numpy.nowhere' .*a different ver",
         ),
         ("from numpy import Nothing", ToolAbsent, r"numpy [\d.]+ is installed and fails: cannot import name 'Nothing'"),
         ("raise ImportError('a\\nb')", UsageProblem, r"cannot be imported: ImportError: a \(tool-import\)"),
