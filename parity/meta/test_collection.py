@@ -128,7 +128,8 @@ def test_make_test_runs_every_test_file() -> None:
     named = [ROOT / word for line in lines for word in line.split() if (ROOT / word).is_dir()]
     tracked = subprocess.run(["git", "-C", ROOT, "ls-files", "*test_*.py"], capture_output=True, text=True, check=True)
 
-    files = [ROOT / name for name in tracked.stdout.split()]
+    # docs/author is another repository, whose test is run where the wheel is
+    files = [ROOT / name for name in tracked.stdout.split() if not name.startswith("docs/author/")]
     # norecursedirs: a folder called meta is run only where it is named itself
     reached = [f for f in files if any(f.is_relative_to(d) and ("meta" not in f.relative_to(d).parts) for d in named)]
     assert reached == files
