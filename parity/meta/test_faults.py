@@ -26,6 +26,8 @@ from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 FILES = sorted({fault.file for fault in FAULTS})
 DAMAGING = {"side_effects", "process_effects"}
 """Files whose faults would change this process for the tests that follow."""
+INSIDE = {"inner_sites"}
+"""Files whose faults are about edits inside blocks."""
 BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "ReturnsOtherIds"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "EveryMode"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
@@ -56,17 +58,18 @@ def records_with(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
 
 
 def wanted_for(fault: Fault) -> Callable[[Check], bool]:
-    """The clauses that the fault names, and for one fault in four, or for all of them, every other clause too, except for
-    random programs, which would find most faults."""
+    """The clauses that the fault names, and for one fault in eight, or for all of them, every other clause too, except for
+    random programs, which would find most faults. Inside blocks only those that are about that, or tried on everything."""
     if named := named_clauses(fault):
-        return lambda check: check.judges_tools and check.clause in named
+        inside = fault.file in INSIDE
+        return lambda check: check.judges_tools and check.clause in named and (inside or "inner" not in check.params)
     unneeded = {*PROGRAMS.values()} - {*fault.caught_by}
     return lambda check: check.judges_tools and check.clause not in unneeded
 
 
 def named_clauses(fault: Fault) -> set[str]:
     """Those that the fault names; none of them for a fault that is tried on every clause."""
-    every = EVERY_CLAUSE or crc32(fault.name.encode()) % 4 == 0
+    every = EVERY_CLAUSE or crc32(fault.name.encode()) % 8 == 0
     return set() if every else {*fault.caught_by, *fault.either}
 
 
