@@ -32,7 +32,7 @@ os.environ.setdefault("PARITY_PROGRAMS", "4")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts commands in the background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
 EVERY_CLAUSE = os.environ.get("PARITY_FAULTS") == "all"
-"""Whether every fault that runs is tried on every clause, and its row of the matrix written; else only one in four is tried."""
+"""Whether every fault that runs is tried on every clause, and its row of the matrix written; else only one in eight is tried."""
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"
 
