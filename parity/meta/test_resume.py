@@ -135,7 +135,9 @@ def test_a_full_disk_is_one_clear_error_and_loses_no_finished_cell(
     runs: ForkedRuns, whole: Path, tmp_path: Path
 ) -> None:
     log, run = tmp_path / "log", tmp_path / "run"
-    status = runs.run(*ONE, "--run-dir", str(run), log=log, limit=30_000)
+    plan, journal = (whole / name for name in ("plan.json", "journal.jsonl"))
+    assert (limit := plan.stat().st_size + 8_000) < journal.stat().st_size, "the plan fits, and some cells"
+    status = runs.run(*ONE, "--run-dir", str(run), log=log, limit=limit)
 
     printed = log.read_text()
     assert status == 3, printed
