@@ -26,8 +26,8 @@ from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 FILES = sorted({fault.file for fault in FAULTS})
 DAMAGING = {"side_effects", "process_effects"}
 """Files whose faults would change this process for the tests that follow."""
-INSIDE = {"inner_sites"}
-"""Files whose faults are about edits inside blocks."""
+INSIDE = {"inner_sites", "steering"}
+"""Files with faults that show at edits inside blocks."""
 BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "ReturnsOtherIds"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "EveryMode"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
