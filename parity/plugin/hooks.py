@@ -23,8 +23,8 @@ from parity.plugin.request.resume import settle_request
 from parity.plugin.request.run_matrix import build_run_matrix
 from parity.plugin.request.tool_trial import try_tools
 from parity.plugin.request.weights import check_sources
-from parity.plugin.session_state import FAILED, MATRIX, PASSED
-from parity.plugin.tool_processes import share_servers
+from parity.plugin.session_state import FAILED, MATRIX, PASSED, TO_RUN
+from parity.plugin.tool_processes import end_servers, share_servers
 from steering_core.errors import SuiteError
 from steering_core.measure.sweep_plan import read_sweeps
 from steering_core.records.record import Outcome
@@ -104,6 +104,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     everything = list(items)
     yield
     arrange(config, items, everything)
+    if not config.stash[TO_RUN]:
+        end_servers(config)
 
 
 @pytest.hookimpl(tryfirst=True)

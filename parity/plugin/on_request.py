@@ -24,6 +24,18 @@ def asks_for(config: pytest.Config, folder: str) -> bool:
     return not markers.isdisjoint(named) or any(folder in _rooms(config, argument) for argument in config.args)
 
 
+def asks_for_checks(config: pytest.Config) -> bool:
+    """Whether a path on the command line may hold checks of tools: parity/, something in it, or a folder above it."""
+    return any(_holds_checks(_place(config, argument)) for argument in config.args)
+
+
+def _holds_checks(place: Path) -> bool:
+    if not place.is_relative_to(PARITY):
+        return PARITY.is_relative_to(place)
+    room = place.relative_to(PARITY).parts[:1]
+    return not room or room[0] in ROOMS or room[0].startswith("test_")
+
+
 def check_finding_options(config: pytest.Config, matrix: RunMatrix) -> None:
     """UsageProblem for layers of finding F4 in a run without findings, and for layers that a model of the run does not
     have."""
@@ -38,5 +50,10 @@ def check_finding_options(config: pytest.Config, matrix: RunMatrix) -> None:
 
 def _rooms(config: pytest.Config, argument: str) -> tuple[str, ...]:
     """The folders below the root that a collected path names, wherever pytest was started."""
-    path = Path(config.invocation_params.dir, str(argument).partition("::")[0]).resolve()
+    path = _place(config, argument)
     return path.relative_to(ROOT).parts if path.is_relative_to(ROOT) else ()
+
+
+def _place(config: pytest.Config, argument: str) -> Path:
+    """The file or folder that an argument names."""
+    return Path(config.invocation_params.dir, str(argument).partition("::")[0]).resolve()

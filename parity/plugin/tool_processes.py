@@ -4,35 +4,49 @@ repeat."""
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import pytest
 
+from parity.plugin.on_request import asks_for_checks
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import NEEDS_DIRECTIONS
 from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer, default_starter
-from steering_core.tools.spec import BUILT_IN, ToolSpec
+from steering_core.tools.spec import ToolSpec
+
+SERVERS = pytest.StashKey[ExitStack]()
+"""Ends the fork servers that this process started for its run."""
 
 Waiting = Callable[[], AbstractContextManager[Any]]
 
 
 def share_servers(config: pytest.Config, matrix: RunMatrix) -> None:
-    """Servers that the workers of a run, or its trial of tools and its checks, fork tools' processes from together, so that
-    torch is imported once. A server imports nothing before it is needed."""
-    workers, added = getattr(config.option, "numprocesses", None), set(matrix.tools) - set(BUILT_IN)
+    """Servers that tools' processes are forked from, for this process and for the workers of the run together, so that
+    torch is imported once for each. Where checks are asked for, the first server imports it while pytest collects; the
+    second one, for the last repeat's tools, once it is known that a check needs directions."""
     if sys.platform != "linux" or config.getoption("in_process") or config.getoption("collectonly"):
         return
-    for name in (SERVER, FRESH_SERVER) if workers else (SERVER,) if added and SERVER not in os.environ else ():
+    asked = asks_for_checks(config)
+    if not (asked or getattr(config.option, "numprocesses", None)):
+        return
+    config.stash[SERVERS] = servers = ExitStack()
+    config.add_cleanup(servers.close)
+    for name in (SERVER, FRESH_SERVER) if matrix.repeats > 1 else (SERVER,):
+        if name in os.environ:
+            continue
         server = ForkServer(families(matrix))
+        servers.callback(server.close)
+        servers.callback(os.environ.pop, name, None)
         os.environ[name] = server.address
-        config.add_cleanup(server.close)
-        config.add_cleanup(partial(_forget, name))
+        if asked and name == SERVER:
+            server.wake()
 
 
-def _forget(name: str) -> None:
-    os.environ.pop(name, None)
+def end_servers(config: pytest.Config) -> None:
+    """They are not needed, because no check is to be run."""
+    if servers := config.stash.get(SERVERS, None):
+        servers.close()
 
 
 def families(matrix: RunMatrix) -> list[str]:
@@ -50,8 +64,10 @@ class ToolProcesses:
         self.fresh: Any = None
         self.running: list[Any] = []
         self.in_process = bool(config.getoption("in_process"))
-        # Before torch is imported here: the server imports it meanwhile.
+        # Before torch is imported here: the servers import it meanwhile.
         self.starter = None if self.in_process else default_starter(families(matrix))
+        repeats_anew = matrix.repeats > 1 and config.stash[NEEDS_DIRECTIONS] and not self.in_process
+        self.anew = default_starter(families(matrix), fresh=True) if repeats_anew else None
 
     def begin(self, request: Any) -> None:
         """The model that is about to be loaded: the tools' processes start, and load it too where memory allows."""
@@ -65,8 +81,8 @@ class ToolProcesses:
         if self.hosts is None:
             self.hosts = Hosts(self.starter, **settings)
         self.running = [self.hosts]
-        if self.matrix.repeats > 1 and self.config.stash[NEEDS_DIRECTIONS]:
-            self.fresh = self.fresh or Hosts(default_starter(families(self.matrix), fresh=True), **settings)
+        if self.anew is not None:
+            self.fresh = self.fresh or Hosts(self.anew, **settings)
             self.fresh.end()
             self.running.append(self.fresh)
         for hosts in self.running:
@@ -107,8 +123,8 @@ class ToolProcesses:
     def close(self) -> None:
         """End every process."""
         self.release()
-        for hosts in (self.hosts, self.fresh):
+        for hosts, starter in ((self.hosts, self.starter), (self.fresh, self.anew)):
             if hosts is not None:
                 hosts.close()
-        if self.hosts is None and self.starter is not None:
-            self.starter.close()
+            elif starter is not None:
+                starter.close()

@@ -83,6 +83,11 @@ class ForkServer:
             variables = {**environment(), **settings}
             self.process = subprocess.Popen(command, env=variables, pass_fds=[listener.fileno()], **streams)
 
+    def wake(self) -> None:
+        """Let it import its libraries now, before anybody needs a process of it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(self.address)
+
     def close(self) -> None:
         """End the server, and every process that was forked from it."""
         self.process.kill()

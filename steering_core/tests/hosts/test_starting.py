@@ -1,11 +1,17 @@
 """Nothing that was started for a run outlives it."""
 
+import os
+import select
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from steering_core.hosts.starting import ForkServer
 from steering_core.hosts.variables import environment
 
 
@@ -24,3 +30,21 @@ def test_a_fork_server_ends_when_its_parent_ended_before_it_could_know(tmp_path:
         finally:
             server.kill()
             server.wait()
+
+
+def test_a_server_that_is_woken_has_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = list[int]()
+
+    def popen(command: list[str], pass_fds: list[int], **_: Any) -> Any:
+        listening.append(os.dup(pass_fds[0]))
+        return SimpleNamespace(kill=lambda: None, wait=lambda: None)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    server = ForkServer()
+    try:
+        assert select.select(listening, [], [], 0)[0] == []
+        server.wake()
+        assert select.select(listening, [], [], 0)[0] == listening
+    finally:
+        os.close(listening[0])
+        server.close()
