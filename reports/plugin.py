@@ -19,10 +19,11 @@ from reports.terminal.tracebacks import make_safe, shorten
 from reports.tracking import require_wandb
 from reports.untrusted import harmless
 from reports.verdicts import conclusion_named
+from reports.worker_activity import tell_controller, watch_workers
 from steering_core.errors import SuiteError
 from steering_core.records.wire import records_in
 
-PASSED = ("run_dir", "resume", "journal_lines", "request", "meter_started", "spent_before")
+PASSED = ("run_dir", "resume", "journal_lines", "request", "meter_started", "spent_before", "activity_folder")
 """Options that the controller completed or added. Workers read the same command line, and know nothing else of it."""
 
 
@@ -56,6 +57,7 @@ def pytest_configure(config: Any) -> None:
     """Called once the options are known: starts the ledger; in an xdist worker, takes the controller's options."""
     if hasattr(config, "workerinput"):
         vars(config.option).update(config.workerinput["parity"])
+        tell_controller(config.option.activity_folder, config.workerinput["workerid"])
         return
     try:
         start_ledger(config)
@@ -124,7 +126,9 @@ def start_ledger(config: pytest.Config) -> None:
     choose_run_dir(config)
     ledger = Ledger(config)
     config.pluginmanager.register(ledger, "parity-ledger")
-    progress = Progress(ledger)
+    workers = watch_workers(config)
+    config.pluginmanager.register(workers, "parity-worker-activity")
+    progress = Progress(ledger, workers)
     config.pluginmanager.register(progress, "parity-progress")
     progress.begin()
     ledger.begin(hold=bool(shared) and not config.getoption("collectonly"))

@@ -16,6 +16,7 @@ import pytest
 from reports.budget.estimate import duration
 from reports.ledger import Ledger
 from reports.untrusted import plain
+from reports.worker_activity import WorkerActivity
 from steering_core.activity import under_way
 from steering_core.records.record import Plan
 
@@ -31,8 +32,8 @@ LONGEST = 100
 class Progress:
     """A pytest plugin object of the reporting process, which sees the finished cells of every worker."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
-        self.ledger, self.clock = ledger, clock
+    def __init__(self, ledger: Ledger, workers: WorkerActivity, clock: Callable[[], float] = time.monotonic) -> None:
+        self.ledger, self.workers, self.clock = ledger, workers, clock
         self.running: dict[str, None] = {}
         self.last = clock()
         self.announced = self.finished = False
@@ -107,14 +108,18 @@ class Progress:
         return f"{done}/{planned} checks done, about {duration(self.ledger.outlook.seconds_left())} left{now}"
 
     def _now(self, plan: Plan) -> str:
-        """What this process says that it does; else a model that no check has finished on may still be loading."""
+        """What this process or its workers are busy with; else a model that no check has finished on may be loading."""
         names = [plain(nodeid.rpartition("::")[2], LONGEST) for nodeid in self.running]
         ready = {record.cell.model for record in self.ledger.records.values()}
         loading = [model for model in plan.models if model not in ready and any(f"[{model}" in name for name in names)]
         checks = ", ".join(names[:SHOWN])
-        if busy := plain(under_way(), LONGEST):
-            return f"{busy} for {checks}"
+        if busy := self._busy():
+            return f"{busy}; {checks}" if str(self.workers) else f"{busy} for {checks}"
         return f"loading {', '.join(loading)} or at the first checks: {checks}" if loading else checks
+
+    def _busy(self) -> str:
+        """What takes long, in this process or in its workers; "" for nothing that was told."""
+        return plain(under_way(), LONGEST) or plain(str(self.workers), 2 * LONGEST)
 
     def still(self) -> str | None:
         """The line that breaks a silence, when one is due."""
@@ -124,7 +129,7 @@ class Progress:
         if self.running and self.ledger.plan is None:
             return None  # tests of the suite itself
         if not self.running or self.reporter is None:
-            return f"{plain(busy, LONGEST)}, {duration(silent)} so far" if (busy := under_way()) else None
+            return f"{busy}, {duration(silent)} so far" if (busy := self._busy()) else None
         return f"{self.text()}, {duration(silent)} so far"
 
     def _break_silence(self, copy: int) -> None:
@@ -145,9 +150,9 @@ class Progress:
             return
         begun = ""
         if self.reporter:
-            begun = "\n" if self.finished or self.reporter.currentfspath is not None else ""
+            begun = "\n" if self.finished or self._begun else ""
             self.finished = False
-            self.reporter.currentfspath = None  # the next result begins a line of its own
+            self._forget_line()  # the next result begins a line of its own
         write(begun + "".join(f"{part}\n" for part in self._wrapped(line)))
 
     def _write_lines(self) -> None:
@@ -160,10 +165,21 @@ class Progress:
             self.last = self.clock()
             lines.append(self.text())
         if lines:
-            self.reporter.ensure_newline()
+            if self._begun:
+                self.reporter._tw.line()
+            self._forget_line()
         for line in lines:
             for part in self._wrapped(line):
                 self.reporter.write_line(part)
+
+    @property
+    def _begun(self) -> bool:
+        """Whether pytest has written to the current line: a file's name, or results."""
+        return bool(self.reporter._tw.width_of_current_line)
+
+    def _forget_line(self) -> None:
+        """What pytest writes next begins a line of its own, also where it has not seen that the last one was ended."""
+        self.reporter.currentfspath, self.reporter._tw._current_line = None, ""
 
     def _wrapped(self, line: str) -> list[str]:
         """The line in parts that fit the terminal, broken between words."""

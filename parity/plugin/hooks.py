@@ -22,7 +22,7 @@ from parity.plugin.request.restored import restore_options
 from parity.plugin.request.resume import settle_request
 from parity.plugin.request.run_matrix import build_run_matrix
 from parity.plugin.request.tool_trial import try_tools
-from parity.plugin.request.weights import check_sources
+from parity.plugin.request.weights import check_sources, gigabytes
 from parity.plugin.session_state import FAILED, MATRIX, PASSED, TO_RUN
 from parity.plugin.tool_processes import end_servers, share_servers
 from steering_core.errors import SuiteError
@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
                     matrix.tools, matrix.pythons, config.getoption("tool_timeout"), config.getoption("in_process")
                 )
             check_sources(matrix, config.option)
+        config.option.weights_gb = gigabytes(matrix, config.option)
         settle_request(config, matrix)
         widen(config)
         check_sweep_options(config, matrix)

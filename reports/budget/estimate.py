@@ -1,16 +1,17 @@
 """How long cells take: a guess from one small table, replaced by measured times as cells finish.
 
 seconds(cell) = mean of the measured cells of the same model, clause and arm; before there is one,
-prior(cell)   = table * size * tokens * machine, times the median of measured / prior of all cells so far
+prior(cell)   = table * size * tokens, at least LEAST of its clause; times the median of measured / prior of the cells of
+                the same clause so far, else of all
 table   = SECONDS of its clause, else OTHERS of its stage, else OTHER
-size    = gigabytes of weights / 14, at least 1 / 50
+size    = gigabytes of weights / 14, on a CPU times 30, at least 1 / 50
 tokens  = new tokens per answer / 256, for the clauses in SECONDS
-machine = 1 on a GPU, 30 on a CPU; tiny models take 1 on both
 A model that has not been loaded yet adds LOAD_SECONDS + LOAD_SECONDS_PER_GB * gigabytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import fmean, median
+from types import MappingProxyType
 from typing import NamedTuple
 
 from steering_core.models.registry import read_presets, read_registry
@@ -24,8 +25,13 @@ two batches of prompts, three for B3. W2 and W4 generate about 4 and 14 times as
 OTHERS = {Stage.STEERING: 2.0}
 OTHER = 1.0
 """Of any other cell, by stage."""
+LEAST = {"P13": 10.0, "S9": 20.0}
+"""Of a cell that runs 200 random programs, however small the model: what it takes to ask the tool's process for each."""
 REFERENCE_GB, REFERENCE_TOKENS, SMALLEST, CPU = 14.0, 256, 1 / 50, 30.0
 LOAD_SECONDS, LOAD_SECONDS_PER_GB = 10.0, 4.0
+
+
+NO_SIZES: Mapping[str, float] = MappingProxyType({})
 
 
 class CellKind(NamedTuple):
@@ -42,15 +48,16 @@ def kind_of(cell: Cell) -> CellKind:
 
 
 class Estimate:
-    """Seconds per cell of one run, learned with `observe`; a model that is not in the registry counts as 14 GB."""
+    """Seconds per cell of one run, learned with `observe`. sizes: gigabytes of the weights of models that are not in the
+    registry; without a size they count as 14."""
 
-    def __init__(self, plan: Plan, gpu: bool) -> None:
-        self.gpu = gpu
+    def __init__(self, plan: Plan, gpu: bool, sizes: Mapping[str, float] = NO_SIZES) -> None:
+        self.gpu, self.sizes = gpu, sizes
         self.rows = {key: row for key, row in read_registry(REGISTRY).items() if key in plan.models}
         self.preset = read_presets(PRESETS).get(plan.preset)
         self.loaded: set[str] = set()
         self.measured: dict[CellKind, list[float]] = {}
-        self.ratios: list[float] = []
+        self.ratios: dict[str, list[float]] = {}
 
     def observe(self, record: Record) -> None:
         """Learn from a cell that ran; not from a model's first, whose time includes the loading."""
@@ -61,7 +68,7 @@ class Estimate:
             self.loaded.add(kind.model)
             return
         self.measured.setdefault(kind, []).append(record.wall_seconds)
-        self.ratios.append(record.wall_seconds / self.prior(kind))
+        self.ratios.setdefault(kind.clause, []).append(record.wall_seconds / self.prior(kind))
 
     def learn(self, records: Iterable[Record]) -> None:
         """Learn from the cells of an earlier run; this one still has to load its models."""
@@ -73,7 +80,8 @@ class Estimate:
         """Expected time of the next cell of a kind."""
         if times := self.measured.get(kind):
             return fmean(times)
-        return self.prior(kind) * (median(self.ratios) if self.ratios else 1.0)
+        ratios = self.ratios.get(kind.clause) or [ratio for each in self.ratios.values() for ratio in each]
+        return self.prior(kind) * (median(ratios) if ratios else 1.0)
 
     def next(self, kind: CellKind) -> float:
         """The same, with the loading of a model that no cell of this process has loaded."""
@@ -92,17 +100,16 @@ class Estimate:
             row.max_new_tokens if row else REFERENCE_TOKENS
         )
         tokens = limit / REFERENCE_TOKENS if kind.clause in SECONDS else 1.0
-        machine = 1.0 if self.gpu or (row and row.tiny) else CPU
-        size = max(self.gigabytes(kind.model) / REFERENCE_GB, SMALLEST)
-        return table(kind.clause) * size * tokens * machine
+        size = max(self.gigabytes(kind.model) / REFERENCE_GB * (1.0 if self.gpu else CPU), SMALLEST)
+        return max(table(kind.clause) * size * tokens, LEAST.get(kind.clause, 0.0))
 
     def load(self, model: str) -> float:
         """Seconds until the first check of a model can begin."""
         return LOAD_SECONDS + LOAD_SECONDS_PER_GB * self.gigabytes(model)
 
     def gigabytes(self, model: str) -> float:
-        """Of a model's weights; of the reference model's for one that is not in the registry."""
-        return self.rows[model].memory_gb if model in self.rows else REFERENCE_GB
+        """Of a model's weights: the registry's, else the checkpoint's, else the reference model's."""
+        return self.rows[model].memory_gb if model in self.rows else self.sizes.get(model, REFERENCE_GB)
 
 
 def table(clause: str) -> float:
@@ -111,8 +118,8 @@ def table(clause: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `14 min`, `2 h 5 min`."""
+    """`1 s` at least, `40 s`, `14 min`, `2 h 5 min`."""
     minutes = round(seconds / 60)
     if seconds < 100:
-        return f"{seconds:.0f} s"
+        return f"{max(seconds, 1):.0f} s"
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

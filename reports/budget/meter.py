@@ -87,7 +87,8 @@ def guard_budget(config: pytest.Config) -> None:
     plan = Plan.model_validate_json(file.read_text(encoding="utf-8"))
     meter = meter_of(config, plan)
     phases = PhaseGuard(plan, file.parent, meter.usd_per_hour / 3600 / gpus(config)) if plan.preset == PRESET else None
-    guard = BudgetGuard(limit, meter, Estimate(plan, config.getoption("gpu")), phases)
+    estimate = Estimate(plan, config.getoption("gpu"), config.getoption("weights_gb", None) or {})
+    guard = BudgetGuard(limit, meter, estimate, phases)
     config.pluginmanager.register(guard, "parity-budget")
 
 
@@ -144,5 +145,10 @@ def fee_of(record: Record) -> float:
 
 
 def usd(amount: float) -> str:
-    """`$15.00`; small amounts keep three digits."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.3g}"
+    """`$15.00`, `$0.05`; `under a cent` for what is not worth a number."""
+    return "under a cent" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
+def about_usd(amount: float) -> str:
+    """The same for an estimate: `about $0.05`, `under a cent`."""
+    return usd(amount) if 0 < amount < 0.01 else f"about {usd(amount)}"

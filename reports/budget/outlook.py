@@ -7,7 +7,7 @@ import pytest
 
 from reports.budget.earlier import earlier_times
 from reports.budget.estimate import Estimate, duration
-from reports.budget.meter import meter_of, usd
+from reports.budget.meter import about_usd, meter_of, usd
 from reports.budget.phases import PRESET, read_phases
 from steering_core.records.journal import finished
 from steering_core.records.record import Cell, Plan, Record, Run
@@ -21,7 +21,8 @@ class Outlook:
 
     def __init__(self, config: pytest.Config, plan: Plan, records: dict[Cell, Record]) -> None:
         self.config, self.plan, self.records = config, plan, records
-        self.estimate = Estimate(plan, config.getoption("gpu"))
+        self.sizes: dict[str, float] = config.getoption("weights_gb", None) or {}
+        self.estimate = Estimate(plan, config.getoption("gpu"), self.sizes)
         self.meter = meter_of(config, plan)
         self.limit: float | None = config.getoption("budget_usd")
         self.priced = self.limit is not None or config.getoption("gpu_hour_usd") is not None
@@ -54,7 +55,7 @@ class Outlook:
 
     def memory(self) -> str:
         """What the weights of the largest model take: one copy on a GPU, one in each tool's process on a CPU."""
-        size = max((self.estimate.gigabytes(model) for model in self.plan.models), default=0.0)
+        size = max((self.sizes.get(model) or self.estimate.gigabytes(model) for model in self.plan.models), default=0.0)
         copies = 1 if self.estimate.gpu else 1 + len(self.plan.tools)
         where = "GPU memory" if self.estimate.gpu else f"memory ({copies} copies of the weights)"
         return f"{'under 0.1' if size * copies < 0.1 else f'{size * copies:.1f}'} GB of {where}"
@@ -65,15 +66,15 @@ class Outlook:
         plan = self.plan.model_copy(update={"models": (REAL,), "preset": "phase1", "planned": tuple(cells)})
         on_gpu, on_cpu = (Estimate(plan, gpu).total(cells) for gpu in (True, False))
         row = Estimate(plan, gpu=True).rows[REAL]
-        cost = usd(on_gpu / 3600 * row.gpu_hour_usd)
-        line = f"the same checks of {REAL} ({row.memory_gb:g} GB): about {duration(on_gpu)} on one H200, about {cost} "
+        cost = about_usd(on_gpu / 3600 * row.gpu_hour_usd)
+        line = f"the same checks of {REAL} ({row.memory_gb:g} GB): about {duration(on_gpu)} on one H200, {cost} "
         line += f"at {usd(row.gpu_hour_usd)} an hour; about {duration(on_cpu)} on a CPU"
         return [line] if REAL not in self.plan.models else []
 
     def _price(self, cost: float) -> str:
         """`, about $3.00 at $1.10 an hour`, and whether the budget allows it."""
         meter = self.meter
-        text = f", about {usd(cost)} at {usd(meter.usd_per_hour)} an hour"
+        text = f", {about_usd(cost)} at {usd(meter.usd_per_hour)} an hour"
         text += "" if self.limit is None else f", of a budget of {usd(self.limit)}"
         text += f", after {usd(meter.before)} of earlier sessions" if meter.before else ""
         stops = self.limit is not None and meter.before + cost > self.limit
@@ -85,8 +86,8 @@ class Outlook:
         for phase in read_phases():
             if cells := [cell for cell in self.cells_left() if cell.clause in phase.clauses]:
                 seconds = self.estimate.total(cells)
-                cost = usd(self.meter.price(seconds))
-                line = f"  phase {phase.name}: {counted(len(cells))}, about {duration(seconds)}, about {cost}"
+                cost = about_usd(self.meter.price(seconds))
+                line = f"  phase {phase.name}: {counted(len(cells))}, about {duration(seconds)}, {cost}"
                 lines.append(f"{line} of {usd(phase.budget)}, hard stop {usd(phase.stop)}")
         return lines
 

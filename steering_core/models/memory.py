@@ -1,4 +1,10 @@
-"""How much memory a model's weights take, computed from its registry row before anything is loaded."""
+"""How much memory a model's weights take, computed from its registry row or its files' headers before anything is loaded."""
+
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
 
 from steering_core.models.registry import ModelSpec
 
@@ -14,3 +20,15 @@ def weights_bytes(spec: ModelSpec, dtype: str, quantize: str = "") -> int:
     mlp = (2 if spec.family == "gpt2" else 3) * spec.mlp * spec.hidden  # gated in every family but GPT-2
     width = BYTES[dtype]
     return int(embeddings * width + spec.layers * (attention + mlp) * QUANTIZED.get(quantize, width))
+
+
+def checkpoint_bytes(files: Iterable[Path], dtype: str) -> int:
+    """Bytes of all weights of a checkpoint's safetensors files once loaded in a dtype; 0 for files that cannot be read."""
+    weights = 0
+    try:
+        for file in files:
+            with safe_open(file, framework="numpy") as opened:
+                weights += sum(prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return 0
+    return int(weights * BYTES[dtype])

@@ -4,17 +4,19 @@ Small files and headers are read; torch is imported only to look for the GPU of 
 """
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from parity.plugin.request.machine import check_machine
+from parity.plugin.request.machine import GIGA, check_machine
 from parity.plugin.request.run_matrix import RunMatrix
 from steering_core.errors import LoadProblem, UsageProblem
 from steering_core.models.architectures import architecture_of
-from steering_core.models.checkpoint import check_checkpoint, check_tokenizer, is_complete
+from steering_core.models.checkpoint import check_checkpoint, check_tokenizer, is_complete, weight_files
 from steering_core.models.hub import SMALL, WEIGHTS, cached_folder, fetch
+from steering_core.models.memory import checkpoint_bytes, weights_bytes
 from steering_core.models.registry import ModelSpec
 from steering_core.places import FIXTURES, ROOT
 
@@ -87,6 +89,20 @@ def absent(matrix: RunMatrix, key: str, fetching: bool) -> str | None:
         except LoadProblem as problem:
             return f"{problem.sentence}: {problem.hint}"
     return None
+
+
+def gigabytes(matrix: RunMatrix, options: Any) -> dict[str, float]:
+    """What each selected model's weights take in memory: as many as its files have, else as many as its shape has."""
+    return {key: _bytes(matrix, key, options) / GIGA for key in matrix.selected}
+
+
+def _bytes(matrix: RunMatrix, key: str, options: Any) -> int:
+    spec, dtype = matrix.registry[key], matrix.settings[key].dtype
+    counted = 0
+    if not (options.random_weights or options.quantize):
+        with suppress(LoadProblem):  # only collected: the files need not be there
+            counted = checkpoint_bytes(weight_files(spec, Path(source_of(matrix, key))), dtype)
+    return counted or weights_bytes(spec, dtype, options.quantize)
 
 
 def weights_of(matrix: RunMatrix, key: str) -> Origin:
