@@ -1,6 +1,9 @@
-"""What the workers of pytest-xdist are busy with: each writes it to a file of its own, which the reporting process reads."""
+"""What the workers of pytest-xdist are busy with: each writes it to a file of its own, which the reporting process reads;
+and the command line that they read."""
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +15,8 @@ from steering_core.activity import under_way
 
 SECONDS = 1.0
 """Between two looks at what a worker is busy with."""
+PATHS = ("--run-dir", "--resume", "--history", "--prompts", "--program", "--model", "--tool-python")
+"""Options whose value may be a path."""
 SHOWN = 2
 LONGEST = 1000
 
@@ -39,10 +44,27 @@ class WorkerActivity:
         return {worker: text for worker, text in texts.items() if text}
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
+        """Called by xdist before its workers start. Until pytest has found its configuration it takes the value of an
+        option that it does not know yet for a path to tests, if there is one, and searches for the configuration there."""
+        config.invocation_params = replace(config.invocation_params, args=joined(config.invocation_params.args))
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Called by xdist when a worker has ended, also by a crash: it is busy with nothing any more."""
         if self.folder:
             (self.folder / node.gateway.id).unlink(missing_ok=True)
+
+
+def joined(arguments: Sequence[str]) -> tuple[str, ...]:
+    """`--run-dir DIR` as `--run-dir=DIR`, and so for every path."""
+    result: list[str] = []
+    for argument in map(str, arguments):
+        if result and result[-1] in PATHS:
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return tuple(result)
 
 
 def watch_workers(config: pytest.Config) -> WorkerActivity:

@@ -15,7 +15,7 @@ from parity.plugin.model_cache import load_request
 from parity.plugin.request import machine
 from parity.plugin.request import weights as sources
 from parity.plugin.request.run_matrix import RunMatrix, build_run_matrix, pinned
-from parity.plugin.request.weights import Origin, check_sources, source_of, tokenizer_of
+from parity.plugin.request.weights import Origin, check_sources, gigabytes, source_of, tokenizer_of
 from steering_core.errors import LoadProblem, SuiteError, ToolUnsupported, UsageProblem
 from steering_core.models import hub
 from steering_core.models.registry import read_registry
@@ -184,3 +184,13 @@ def test_the_load_request_carries_the_options(monkeypatch: pytest.MonkeyPatch) -
     assert (other.device_map, other.quantize, other.dtype, other.attention) == ("auto", "nf4", "bfloat16", "eager")
     assert plain.source == str(CHECKPOINTS / "tiny_qwen2")
     assert (random.source, random.tokenizer) == (REGISTRY["tiny_qwen2"].source, str(CHECKPOINTS / "tiny_qwen2"))
+
+
+def test_the_size_of_an_unregistered_model_is_that_of_its_checkpoint(tmp_path: Path) -> None:
+    """547,456 weights in float32; with random weights, as many as the shape has."""
+    shutil.copytree(CHECKPOINTS / "tiny_gpt2", tmp_path / "mine")
+    found = options("mine", model=[str(tmp_path / "mine")], layer=1, multiplier=1.0)
+    random = options("qwen7b", random_weights=True, dtype="float32")
+
+    assert gigabytes(build_run_matrix(found), found) == {"mine": pytest.approx(0.00218982, abs=1e-8)}
+    assert gigabytes(build_run_matrix(random), random) == {"qwen7b": pytest.approx(30.46, abs=0.01)}

@@ -54,11 +54,14 @@ class Outlook:
         return lines + ([] if self.estimate.gpu else self.real_model())
 
     def memory(self) -> str:
-        """What the weights of the largest model take: one copy on a GPU, one in each tool's process on a CPU."""
-        size = max((self.sizes.get(model) or self.estimate.gigabytes(model) for model in self.plan.models), default=0.0)
-        copies = 1 if self.estimate.gpu else 1 + len(self.plan.tools)
+        """What the weights of the largest models take that are loaded at once, one in each worker: one copy on a GPU, one
+        in each tool's process on a CPU."""
+        sizes = [self.sizes.get(model) or self.estimate.gigabytes(model) for model in self.plan.models]
+        at_once = sorted(sizes, reverse=True)[: self.config.getoption("numprocesses", None) or 1]
+        copies = len(at_once) if self.estimate.gpu else len(at_once) * (1 + len(self.plan.tools))
+        size = sum(at_once) * (1 if self.estimate.gpu else 1 + len(self.plan.tools))
         where = "GPU memory" if self.estimate.gpu else f"memory ({copies} copies of the weights)"
-        return f"{'under 0.1' if size * copies < 0.1 else f'{size * copies:.1f}'} GB of {where}"
+        return f"{'under 0.1' if size < 0.1 else f'{size:.1f}'} GB of {where}"
 
     def real_model(self) -> list[str]:
         """What the same checks would take of a 7-billion-parameter model; a run on a CPU is asked where to go on."""

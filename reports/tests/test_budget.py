@@ -9,7 +9,18 @@ from typing import Any, cast
 import pytest
 
 from reports.budget.estimate import CellKind, Estimate
-from reports.budget.meter import BudgetGuard, Meter, cost_of, fee_of, gpus, meter_of, reason, settle_budget, usd
+from reports.budget.meter import (
+    BudgetGuard,
+    Meter,
+    about_usd,
+    cost_of,
+    fee_of,
+    gpus,
+    meter_of,
+    reason,
+    settle_budget,
+    usd,
+)
 from reports.budget.outlook import Outlook, cost_line
 from reports.tests.synthetic_run import agreeing, replace
 from reports.verdicts import judge
@@ -172,7 +183,7 @@ def test_a_run_on_a_cpu_is_told_what_a_real_model_takes_where() -> None:
 
     assert tiny.endswith("3 checks, about 10 s, under 0.1 GB of memory (2 copies of the weights)")
     assert real == (
-        "the same checks of qwen7b (14 GB): about 2 min on one H200, about $0.0339 at $1.10 an hour; about 24 min on a CPU"
+        "the same checks of qwen7b (14 GB): about 2 min on one H200, about $0.03 at $1.10 an hour; about 24 min on a CPU"
     )
 
 
@@ -191,14 +202,37 @@ def test_the_estimate_of_a_run_is_that_of_the_newest_run_of_the_same_cells(tmp_p
     asked = config(gpu=True, gpu_hour_usd=1.0, run_dir=str(tmp_path / "new"))
     (line,) = Outlook(asked, plan, {}).announcement()
 
-    assert line.startswith("estimate (times of a): 3 checks, about 2 min, 14.0 GB of GPU memory, about $0.035 at $1.00")
+    assert line.startswith("estimate (times of a): 3 checks, about 2 min, 14.0 GB of GPU memory, about $0.04 at $1.00")
 
 
 @pytest.mark.parametrize(
-    ("amount", "text"), [(15.0, "$15.00"), (1234.5, "$1,234.50"), (0.0, "$0.00"), (0.00541, "$0.00541")]
+    ("amount", "text"),
+    [(15.0, "$15.00"), (1234.5, "$1,234.50"), (0.0, "$0.00"), (0.0541, "$0.05"), (0.00541, "under a cent")],
 )
 def test_amounts_are_formatted_as_dollars(amount: float, text: str) -> None:
     assert usd(amount) == text
+    assert about_usd(amount) == (text if text == "under a cent" else f"about {text}")
+
+
+def test_a_model_that_is_in_no_registry_takes_what_its_checkpoint_has() -> None:
+    plan = PLAN.model_copy(update={"models": ("mine",), "planned": (Cell(clause="P1", model="mine", tool="hooks"),)})
+    known = Outlook(config(gpu=True, weights_gb={"mine": 1.4}), plan, {}).announcement()[0]
+    unknown = Outlook(config(gpu=True), plan, {}).announcement()[0]
+
+    assert "about 16 s, 1.4 GB of GPU memory" in known, "10 s + 4 s/GB to load, and a tenth of a second"
+    assert "about 67 s, 14.0 GB of GPU memory" in unknown
+
+
+def test_workers_hold_a_model_each() -> None:
+    plan = PLAN.model_copy(update={"models": ("a", "b", "c")})
+    sizes = {"a": 1.0, "b": 2.0, "c": 3.0}
+
+    def memory(**options: Any) -> str:
+        return Outlook(config(weights_gb=sizes, **options), plan, {}).memory()
+
+    assert memory(gpu=True, numprocesses=2) == "5.0 GB of GPU memory"
+    assert memory(numprocesses=2) == "10.0 GB of memory (4 copies of the weights)"
+    assert memory() == "6.0 GB of memory (2 copies of the weights)"
 
 
 def judged(usd: Any) -> Record:

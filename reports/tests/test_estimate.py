@@ -20,8 +20,11 @@ from steering_core.records.record import Cell, Outcome, Plan, Record
 MODELS = ("qwen7b", "qwen32b", "tiny_qwen2", "unknown")
 
 
+PLAN = Plan(models=MODELS, tools=("hooks",), repeats=5, preset="phase1")
+
+
 def estimate(preset: str = "phase1", gpu: bool = True) -> Estimate:
-    return Estimate(Plan(models=MODELS, tools=("hooks",), repeats=5, preset=preset), gpu)
+    return Estimate(PLAN.model_copy(update={"preset": preset}), gpu)
 
 
 def took(seconds: float, clause: str = "B1", model: str = "qwen7b", **more: object) -> Record:
@@ -65,6 +68,24 @@ def test_other_kinds_are_scaled_by_the_median_ratio() -> None:
     assert times.seconds(CellKind("qwen7b", "S4", None)) == 2 * SECONDS["S4"]
 
 
+def test_kinds_of_one_clause_are_scaled_by_their_own_ratio() -> None:
+    """What random programs took with the first model tells what they take with the next."""
+    times = estimate()
+    for clause, factor in (("P1", 1), ("P1", 3), ("P13", 3), ("B1", 5)):
+        times.observe(took(factor * times.prior(CellKind("qwen7b", clause, None)), clause))
+
+    assert times.seconds(CellKind("tiny_qwen2", "P13", None)) == pytest.approx(30.0)
+    assert times.seconds(CellKind("tiny_qwen2", "P2", None)) == pytest.approx(3 * SMALLEST)
+
+
+def test_a_small_model_is_no_slower_on_a_cpu() -> None:
+    small, large = Estimate(PLAN, False, {"unknown": 0.002}), Estimate(PLAN, False, {"unknown": 1.4})
+    kind = CellKind("unknown", "P1", None)
+
+    assert small.seconds(kind) == table("P1") * SMALLEST
+    assert large.seconds(kind) == pytest.approx(table("P1") * CPU / 10)
+
+
 def test_a_cell_that_did_not_run_changes_no_estimate() -> None:
     times = estimate()
     for _ in range(2):
@@ -84,6 +105,8 @@ def test_a_total_includes_loading_each_model_not_loaded_yet() -> None:
     assert times.total([]) == 0
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (840, "14 min"), (7500, "2 h 5 min"), (3590, "1 h 0 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (40, "40 s"), (840, "14 min"), (7500, "2 h 5 min"), (3590, "1 h 0 min")]
+)
 def test_durations_are_formatted_in_one_or_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text

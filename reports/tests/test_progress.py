@@ -9,6 +9,7 @@ import pytest
 
 from reports.ledger import Ledger
 from reports.progress import EVERY, SILENT, Progress
+from reports.worker_activity import WorkerActivity
 from steering_core.activity import activity
 from steering_core.records.record import Cell, Plan, Record
 
@@ -17,15 +18,28 @@ PLAN = Plan(models=("tiny_qwen2",), tools=("hooks",), repeats=5, preset="fixture
 NODE = "parity/test_x.py::test_location[tiny_qwen2-hooks]"
 
 
+class Line:
+    """The part of pytest's terminal writer that Progress uses: a line on which seven characters were written."""
+
+    fullwidth = 50
+    _current_line = "a.py ..."[:7]
+    ended = 0
+
+    @property
+    def width_of_current_line(self) -> int:
+        return len(self._current_line)
+
+    def line(self) -> None:
+        self.ended += 1
+
+
 class Reporter:
     """The part of pytest's reporter that Progress uses."""
 
     def __init__(self, isatty: bool) -> None:
         self.isatty, self.lines = isatty, list[str]()
-        self._tw = Namespace(fullwidth=50, width_of_current_line=7)
+        self._tw = Line()
         self.currentfspath: object = "parity/test_x.py"
-
-    def ensure_newline(self) -> None: ...
 
     def write_line(self, line: str) -> None:
         self.lines.append(line)
@@ -40,12 +54,18 @@ class Clock:
         return self.now
 
 
-def progress(reporter: Reporter | None, clock: Clock, plan: Plan | None = PLAN, capture: str = "fd") -> Progress:
+def progress(
+    reporter: Reporter | None,
+    clock: Clock,
+    plan: Plan | None = PLAN,
+    capture: str = "fd",
+    workers: WorkerActivity | None = None,
+) -> Progress:
     plugins = Namespace(get_plugin=lambda name: reporter)
     config = Namespace(pluginmanager=plugins, getoption={"capture": capture}.__getitem__)
     outlook = Namespace(seconds_left=lambda: 840.0, announcement=lambda: ["estimate: much"])
     ledger = Namespace(config=config, plan=plan, records={CELLS[0]: Record(cell=CELLS[0])}, outlook=outlook)
-    return Progress(cast("Ledger", ledger), clock)
+    return Progress(cast("Ledger", ledger), workers or WorkerActivity(), clock)
 
 
 def through(hook: Iterator[Any]) -> None:
@@ -118,9 +138,21 @@ def test_a_line_says_how_much_of_a_model_is_loaded() -> None:
 def test_a_line_while_a_check_runs_begins_and_ends_a_line_of_its_own() -> None:
     reporter, stream = Reporter(isatty=False), StringIO()
     progress(reporter, Clock()).say("2/3 checks", stream.write)
-    reporter.currentfspath = None
     progress(reporter, Clock()).say("still 2/3 checks", stream.write)
     assert stream.getvalue() == "\n2/3 checks\nstill 2/3 checks\n"
+    assert reporter.currentfspath is None, "the next result begins a line of its own"
+
+
+def test_a_line_of_progress_follows_results_on_a_line_of_its_own() -> None:
+    """After a line that broke a silence, pytest writes the next result without the name of a file before it."""
+    reporter, clock = Reporter(isatty=False), Clock()
+    shown = progress(reporter, clock)
+    shown.say("still 1/3 checks", StringIO().write)
+    through(shown.pytest_runtest_logstart(NODE))
+    assert reporter._tw.ended == 0, "nothing was written since"
+    reporter._tw._current_line, clock.now = ".", EVERY
+    through(shown.pytest_runtest_logstart(NODE))
+    assert reporter._tw.ended == 1
 
 
 def test_finished_test_leaves_the_line() -> None:
@@ -136,6 +168,7 @@ def test_finished_test_leaves_the_line() -> None:
 def test_tty_progress_overwrites_the_line_below(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = Reporter(isatty=True)
     shown = progress(reporter, Clock())
+    shown.announced = True
     through(shown.pytest_runtest_logstart(NODE))
     drawn = capsys.readouterr().out
     shown.pytest_sessionfinish()
@@ -143,7 +176,7 @@ def test_tty_progress_overwrites_the_line_below(capsys: pytest.CaptureFixture[st
     back = "\x1b[K\x1b[1A\x1b[8G"
     assert drawn == f"\n1/3 checks done, about 14 min left; now ...{back}", "cut between words"
     assert capsys.readouterr().out == f"\n{back}"
-    assert reporter.lines == ["estimate: much"]
+    assert reporter.lines == []
 
 
 @pytest.mark.parametrize(

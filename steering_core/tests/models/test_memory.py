@@ -1,11 +1,14 @@
 """The memory that weights take, computed from the registry row, against models that were built."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-from steering_core.models.memory import weights_bytes
+from steering_core.models.memory import checkpoint_bytes, weights_bytes
 from steering_core.models.registry import DTYPES, read_registry
 from steering_core.models.shapes import random_config
 from steering_core.places import REGISTRY
@@ -43,3 +46,14 @@ def test_the_dtype_and_the_quantization_of_the_blocks_change_the_size() -> None:
 def test_the_real_models_are_as_large_as_their_files(key: str, gigabytes: float) -> None:
     """Sizes of the published safetensors files, in bfloat16."""
     assert weights_bytes(MODELS[key], "bfloat16") / 1e9 == pytest.approx(gigabytes, rel=0.01)
+
+
+def test_the_headers_of_a_checkpoint_count_its_weights(tmp_path: Path) -> None:
+    """Whatever dtype the files have, they are loaded in that of the run."""
+    files = [tmp_path / "1.safetensors", tmp_path / "2.safetensors"]
+    save_file({"a": torch.zeros(2, 3), "b": torch.zeros(4, dtype=torch.bfloat16)}, files[0])
+    save_file({"c": torch.zeros(())}, files[1])
+
+    assert (checkpoint_bytes(files, "float32"), checkpoint_bytes(files, "bfloat16")) == (44, 22)
+    files[1].write_bytes(b"no header")
+    assert checkpoint_bytes(files, "float32") == checkpoint_bytes([tmp_path / "none"], "float32") == 0
