@@ -1,6 +1,7 @@
 """The evidence clauses V1-V3: is a run's own record complete and consistent? Pure functions of the stored records, one
 record per clause and model."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from steering_core.records.record import Cell, Outcome, Record, Run
@@ -17,16 +18,28 @@ MEASURED = (Outcome.AGREES, Outcome.DIFFERS)
 
 def audit(run: Run) -> tuple[Record, ...]:
     """V1, V2 and V3 of every planned model; records of an earlier audit are ignored."""
-    records = [record for record in run.records if not record.cell.clause.startswith("V")]
-    return tuple(evidence for model in run.plan.models for evidence in _audit_model(run, records, model))
+    planned: dict[str, list[Cell]] = defaultdict(list)
+    records: dict[str, list[Record]] = defaultdict(list)
+    for cell in run.plan.planned:
+        planned[cell.model].append(cell)
+    for record in run.records:
+        if not record.cell.clause.startswith("V"):
+            records[record.cell.model].append(record)
+    preset = run.plan.preset
+    return tuple(
+        evidence
+        for model in run.plan.models
+        for evidence in _audit_model(model, planned[model], records[model], preset)
+    )
 
 
-def _audit_model(run: Run, records: Sequence[Record], model: str) -> Iterator[Record]:
-    cells, preset = {record.cell for record in records}, run.plan.preset
-    missing = [cell.id for cell in run.plan.planned if cell.model == model and cell not in cells]
+def _audit_model(model: str, planned: Sequence[Cell], records: Sequence[Record], preset: str) -> Iterator[Record]:
+    """planned, records: those of this model alone."""
+    cells = {record.cell for record in records}
+    missing = [cell.id for cell in planned if cell not in cells]
     yield _record("V1", model, missing, "every planned check has a record", "without a record")
 
-    measured = [record for record in records if record.cell.model == model and record.outcome in MEASURED]
+    measured = [record for record in records if record.outcome in MEASURED]
     untraceable = [f"{record.cell.id} ({gap})" for record in measured for gap in _gaps(record)]
     yield _record("V2", model, untraceable, "every record carries its provenance", "of unknown origin")
 

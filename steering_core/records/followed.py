@@ -93,13 +93,14 @@ def write_followed(folder: Path, followed: Followed) -> None:
 
 def without_followed(plan: Plan) -> Plan:
     """The plan as the command line made it."""
-    planned = tuple(cell for cell in plan.planned if cell not in set(plan.followed))
+    followed = set(plan.followed)
+    planned = tuple(cell for cell in plan.planned if cell not in followed)
     return plan.model_copy(update={"planned": planned, "followed": ()})
 
 
 def with_followed(plan: Plan, cells: Iterable[Cell]) -> Plan:
     """The plan with further cells, those that it has already aside; what the matrix requires is not changed by them."""
     base = without_followed(plan)
-    new = (cell for cell in (*plan.followed, *cells) if cell not in set(base.planned))
-    added = tuple(dict.fromkeys(new))
+    known = set(base.planned)
+    added = tuple(dict.fromkeys(cell for cell in (*plan.followed, *cells) if cell not in known))
     return base.model_copy(update={"planned": (*base.planned, *added), "followed": added})

@@ -1,12 +1,17 @@
-"""The work of judging and printing a run grows with its records, not with their square; counted in lines of code."""
+"""The work of ending a run, of judging and of printing it grows with its records, not with their square; counted in lines of code."""
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+import pytest
 
 from reports.terminal.screen import render
 from reports.tests.synthetic_run import one_fault
 from reports.verdicts import judge
+from steering_core.records.audit import audit
+from steering_core.records.followed import with_followed
 from steering_core.records.record import Cell, Run
 
 CLAUSES = {"P1", "P6", "D1", "D2", "B1", "B2"}
@@ -31,8 +36,22 @@ def widened(run: Run, models: int) -> Run:
     return Run(plan=plan, records=records, environment=run.environment)
 
 
-def count_lines(run: Run) -> int:
-    """How many lines of Python run while a run is judged and its verdict is printed."""
+def judge_and_print(run: Run) -> None:
+    """What every run ends with."""
+    render(run, judge(run), 100, color=False)
+
+
+def follow_half(run: Run) -> None:
+    """Half of the cells were asked for by decisions."""
+    cells = run.plan.planned
+    with_followed(with_followed(run.plan.model_copy(update={"planned": cells[::2]}), cells[1::2]), cells[:1])
+
+
+WORK: dict[str, Callable[[Run], object]] = {"verdict": judge_and_print, "audit": audit, "followed": follow_half}
+
+
+def count_lines(work: Callable[[Run], object], run: Run) -> int:
+    """How many lines of Python run meanwhile."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
@@ -42,12 +61,13 @@ def count_lines(run: Run) -> int:
 
     sys.settrace(trace)
     try:
-        render(run, judge(run), 100, color=False)
+        work(run)
     finally:
         sys.settrace(None)
     return count
 
 
-def test_four_times_the_records_are_four_times_the_work() -> None:
-    few, many = (count_lines(widened(one_fault(gated=False), models)) for models in (FEW, MANY))
+@pytest.mark.parametrize("work", WORK.values(), ids=list(WORK))
+def test_four_times_the_records_are_four_times_the_work(work: Callable[[Run], object]) -> None:
+    few, many = (count_lines(work, widened(one_fault(gated=False), models)) for models in (FEW, MANY))
     assert many < SLACK * MANY / FEW * few, f"{few} lines of code for {FEW} models, {many} for {MANY}"
