@@ -35,28 +35,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", nargs="+", default=["qwen7b", "gemma9b"], help="keys of the registry")
     parser.add_argument("--dtype", nargs="+", default=["bfloat16", "float16"])
     parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--answers", type=int, default=PROMPTS, help="prompts that are answered alone (default: all 30)")
     parser.add_argument("--tiles", action="store_true", help="time the products of each model under several tiles too")
     options = parser.parse_args(arguments)
     for key in options.model:
         for dtype in options.dtype:
             model = load(key, dtype=dtype, device=options.device, random_weights=True)
-            for line in lines(model, tiles=options.tiles):
+            for line in lines(model, options.answers, tiles=options.tiles):
                 with options.file.open("a") as stream:
                     stream.write(json.dumps({"model": key, "dtype": dtype, **line}) + "\n")
             del model
             torch.cuda.empty_cache()
 
 
-def lines(model: LoadedModel, *, tiles: bool) -> Iterator[dict[str, Any]]:
-    """What is measured on one model."""
+def lines(model: LoadedModel, answers: int = PROMPTS, *, tiles: bool) -> Iterator[dict[str, Any]]:
+    """What is measured on one model. answers: how many of its prompts are answered."""
     if tiles:
         from steering_core.exact.tile_speeds import tile_speeds
 
         yield from tile_speeds(model)
-    yield measured(model)
+    yield measured(model, answers)
 
 
-def measured(model: LoadedModel) -> dict[str, Any]:
+def measured(model: LoadedModel, answers: int = PROMPTS) -> dict[str, Any]:
     """Everything about one model, plain and exact."""
     rows = prompts(model)
     result: dict[str, Any] = {"device": device_name(model), "attention": model.module.config._attn_implementation}
@@ -65,7 +66,7 @@ def measured(model: LoadedModel) -> dict[str, Any]:
             difference = first_difference(model, rows[:4])
             result[name] = {
                 "equal_rows": equal_rows(model, rows),
-                "equal_tokens": equal_tokens(model, rows),
+                "equal_tokens": equal_tokens(model, rows[:answers]),
                 "first_difference": difference and asdict(difference),
                 "forward_ms": 1000 * seconds(model, lambda: model.forward(batch(model, rows).inputs())),
                 "step_ms": 1000 * seconds(model, lambda: generate(model, batch(model, rows)), 3) / NEW_TOKENS,

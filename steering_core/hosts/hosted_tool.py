@@ -25,12 +25,13 @@ RAISED = ("EmptyMeasurement", "ToolAbsent", "ToolUnsupported", "UsageProblem", "
 
 class HostedTool:
     """One object of a tool's class, with the methods of the Tool protocol; the model that it is given only says how
-    generation is fed: the tool works on its own copy of the modules. elsewhere: it lives in another interpreter."""
+    generation is fed: the tool works on its own copy of the modules. ask: `ask(request, meanwhile=None)`, as of
+    `ToolHost`. elsewhere: it lives in another interpreter."""
 
     def __init__(
         self,
         label: str,
-        ask: Callable[[Mapping[str, Any]], Any],
+        ask: Callable[..., Any],
         numbers: "count[int]",
         first: int | None = None,
         description: dict[str, Any] | None = None,
@@ -79,15 +80,18 @@ class HostedTool:
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
         """New token ids only, int64 [batch, <= max_new_tokens]."""
-        arguments = {"batch": batch, "edits": list(edits), "max_new_tokens": max_new_tokens}
+        arguments: dict[str, Any] = {"batch": batch, "edits": list(edits), "max_new_tokens": max_new_tokens}
         ids: Tensor = self.perform("generate", model, **arguments)
         return ids
 
-    def perform(self, operation: str, model: LoadedModel, **arguments: Any) -> Any:
-        """One of `hosts.operations`, where the tool lives; tensors come back on the model's device."""
+    def perform(
+        self, operation: str, model: LoadedModel, *, meanwhile: Callable[[], object] | None = None, **arguments: Any
+    ) -> Any:
+        """One of `hosts.operations`, where the tool lives; tensors come back on the model's device. meanwhile: what is
+        wanted afterwards anyway, done here while the tool works, if it works in another process."""
         feeding = {"use_cache": model.use_cache, "prefill_chunk": model.prefill_chunk}
         request = {"do": "perform", "operation": operation, "number": self.number, "first": self.first}
-        return to_device(self.ask({**request, "feeding": feeding, "arguments": arguments}), model.device)
+        return to_device(self.ask({**request, "feeding": feeding, "arguments": arguments}, meanwhile), model.device)
 
     def _direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
         """The tool's own method: [hidden]."""

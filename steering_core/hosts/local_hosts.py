@@ -1,8 +1,9 @@
 """All tools of a run without processes of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 from steering_core.hosts.hosted_tool import HostedTool, value_of
 from steering_core.hosts.session import LocalSession, Session
@@ -28,7 +29,11 @@ class LocalHosts:
         if text not in self.sessions:
             self.sessions[text] = (LocalSession(text, self.model, alone=self.alone), count())
         session, numbers = self.sessions[text]
-        return HostedTool(spec.label, lambda request: value_of(self._session(text, session).answer(request)), numbers)
+
+        def ask(request: Mapping[str, Any], meanwhile: object = None) -> Any:
+            return value_of(self._session(text, session).answer(request))  # nothing can be done meanwhile
+
+        return HostedTool(spec.label, ask, numbers)
 
     @contextmanager
     def opened(self, request: LoadRequest, model: LoadedModel) -> Iterator[None]:

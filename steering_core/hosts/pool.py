@@ -20,6 +20,7 @@ from steering_core.tools.spec import ToolSpec
 
 Asked = Mapping[str, Any]
 Waiting = Callable[[], AbstractContextManager[Any]]
+Work = Callable[[], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +65,9 @@ class ToolHost:
                 self.process.send({"do": "warm_up", "device": device})
                 self.awaited.append("warm_up")
 
-    def ask(self, request: Asked) -> Any:
-        """The value of the answer; what went wrong in the process is raised here."""
+    def ask(self, request: Asked, meanwhile: Work | None = None) -> Any:
+        """The value of the answer; what went wrong in the process is raised here. meanwhile: done while the process
+        works; it may fail."""
         self._take_awaited()
         if request["do"] == "describe":
             if self.description is None:
@@ -77,13 +79,17 @@ class ToolHost:
             self.opened = self.wanted
         if request["do"] == "supports":
             return self._supports(request)
-        answer = self._answer(request)
+        answer = self._answer(request, meanwhile)
         self.peak = max(self.peak, answer.get("peak", 0))
         return value_of(answer)
 
-    def _answer(self, request: Asked) -> dict[str, Any]:
+    def _answer(self, request: Asked, meanwhile: Work | None = None) -> dict[str, Any]:
+        if meanwhile is not None:
+            self.process.send(request)
+            with suppress(Exception):
+                meanwhile()
         with self.waiting():
-            return self.process.ask(request)
+            return self.process.ask(request) if meanwhile is None else self.process.receive()
 
     def _supports(self, request: Asked) -> Any:
         """Asked once per model, site and action."""

@@ -137,11 +137,20 @@ class Experiment:
             self._readable[key] = readable(tool, self.model.spec)
         return self._readable[key]
 
-    def perform(self, tool: Tool, operation: str, model: LoadedModel | None = None, **arguments: Any) -> Any:
-        """One of `hosts.operations`, where the tool lives: in a process of its own, or here. model: fed in another way."""
+    def perform(
+        self,
+        tool: Tool,
+        operation: str,
+        model: LoadedModel | None = None,
+        *,
+        meanwhile: Callable[[], object] | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """One of `hosts.operations`, where the tool lives: in a process of its own, or here. model: fed in another way.
+        meanwhile: what is wanted afterwards anyway, done here while the tool works in its process."""
         model = model or self.model
         if isinstance(tool, HostedTool):
-            return tool.perform(operation, model, **arguments)
+            return tool.perform(operation, model, meanwhile=meanwhile, **arguments)
         return OPERATIONS[operation](Stage(model, self.pristine), CheckedTool(tool, Storages()), **arguments)
 
     def localized(

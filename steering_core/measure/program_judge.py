@@ -52,7 +52,14 @@ class ProgramJudge:
     def _read(self, tool: Tool, call: Read) -> str | None:
         batch, sites = self.oracle.batch(call.prompts), build_sites(call)
         arguments = {"batch": batch, "sites": sites}
-        answer = self.experiment.perform(tool, "in_program", defaults={}, inner="read", arguments=arguments)
+        answer = self.experiment.perform(
+            tool,
+            "in_program",
+            meanwhile=lambda: self.oracle.captured(call),
+            defaults={},
+            inner="read",
+            arguments=arguments,
+        )
         if answer["breaches"]:
             return str(answer["breaches"][0])
         captured = self.oracle.captured(call)
@@ -98,7 +105,13 @@ class ProgramJudge:
         arguments: dict[str, Any] = {"batch": self.oracle.batch(call.prompts), "max_new_tokens": call.new_tokens}
         arguments |= {"edits": build_edits(model, call.steps)} | ({} if expected is None else {"expected": [*expected]})
         surroundings: dict[str, Any] = {"defaults": dict(defaults), "inner": "observe", "arguments": arguments}
-        answer: dict[str, Any] = self.experiment.perform(tool, "in_program", fed_as(model, call), **surroundings)
+        answer: dict[str, Any] = self.experiment.perform(
+            tool,
+            "in_program",
+            fed_as(model, call),
+            meanwhile=lambda: self.oracle.answers(call, defaults),
+            **surroundings,
+        )
         return answer
 
     def _wrong_tokens(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from steering_core.compare import compare, first_difference, unit
 from steering_core.directions import DEFAULT_METHOD, extract_direction
 from steering_core.hosts.stage import Feeding, fed
+from steering_core.hosts.wire import encode
 from steering_core.measure import reference
 from steering_core.measure.edit_modes import edits_in_mode, edits_inside
 from steering_core.measure.experiment import Experiment
@@ -32,6 +33,7 @@ class SteeringMeasurements:
 
     experiment: Experiment
     _observed: dict[tuple[str, ...], ObservedGeneration] = field(default_factory=dict, init=False)
+    _draws: dict[tuple[bytes, int, Feeding], list[Tensor]] = field(default_factory=dict, init=False)
 
     def fed(self, feeding: Feeding) -> LoadedModel:
         """The model, generating with its KV cache, without, or with the prompt in chunks."""
@@ -41,7 +43,8 @@ class SteeringMeasurements:
         self, tool: Tool, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache"
     ) -> ObservedGeneration:
         """The tool's short steered generation from the extraction prompts, observed beneath the tool."""
-        arguments = {"batch": self.experiment.extraction, "edits": list(edits), "max_new_tokens": new_tokens}
+        arguments: dict[str, Any] = {"batch": self.experiment.extraction, "edits": list(edits)}
+        arguments["max_new_tokens"] = new_tokens
         observed: ObservedGeneration = self.experiment.perform(tool, "observe", self.fed(feeding), **arguments)
         return observed
 
@@ -105,8 +108,15 @@ class SteeringMeasurements:
         return edits_inside(kind, sites, direction, random_direction(len(direction), 1.0, 5), settings.strength)
 
     def reference_ids(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache") -> Tensor:
-        """What the reference generates from the extraction prompts."""
-        return reference.generate(self.fed(feeding), self.experiment.extraction, edits, new_tokens)
+        """What the reference generates from the extraction prompts: the same for every tool that is asked for these edits."""
+        return self._drawn(edits, new_tokens, feeding, 1)[0]
+
+    def _drawn(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding, count: int) -> list[Tensor]:
+        """So many generations of the reference."""
+        draws = self._draws.setdefault((encode([*edits]), new_tokens, feeding), [])
+        while len(draws) < count:
+            draws.append(reference.generate(self.fed(feeding), self.experiment.extraction, edits, new_tokens))
+        return draws[:count]
 
     def realized(self, tool: Tool) -> dict[str, Any]:
         """How the requested shift arrives at the first steered block, during prefill, over real tokens.
@@ -146,7 +156,7 @@ class SteeringMeasurements:
     def draws_floor(self, edits: Sequence[Edit], new_tokens: int) -> list[int] | None:
         """[row, step] of the earliest step at which three generations of the reference from the extraction prompts differ;
         None if never."""
-        draws = [self.reference_ids(edits, new_tokens) for _ in range(3)]
+        draws = self._drawn(edits, new_tokens, "cache", 3)
         return earliest(first_difference(draws[0], other) for other in draws[1:])
 
     def cache_floor(self, new_tokens: int, edits: Sequence[Edit] | None = None) -> list[int] | None:

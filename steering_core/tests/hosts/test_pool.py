@@ -73,5 +73,20 @@ def test_a_released_model_is_held_by_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert still_there() is None
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_wanted_anyway_is_done_while_the_process_works(fails: bool) -> None:
+    """Between the request and its answer; if it fails, it is asked for again where it is needed."""
+    process: Any = Process()
+    host, seen = ToolHost(process, Opening(REQUEST)), []
+
+    def meanwhile() -> None:
+        seen.append(list(process.sent))
+        if fails:
+            raise RuntimeError("out of memory")
+
+    assert host.ask({"do": "perform"}, meanwhile) == {"class": "Some:Tool"}
+    assert seen == [["open", "perform"]]
+
+
 class Model:
     """Stands for loaded weights."""

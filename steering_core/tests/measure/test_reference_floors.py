@@ -52,3 +52,29 @@ def test_the_cache_floor_is_where_the_reference_departs_without_a_cache(
     monkeypatch.setattr(reference, "generate", generate)
 
     assert steering.cache_floor(3) == floor
+
+
+def test_the_reference_answers_once_for_the_same_edits(
+    steering: SteeringMeasurements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every tool is compared with the same answers; other edits, lengths and ways of feeding have their own."""
+    calls: list[tuple[bool, int]] = []
+
+    def generate(model: LoadedModel, batch: Any, edits: Any, new_tokens: int) -> Tensor:
+        calls.append((model.use_cache, len(edits)))
+        return FIRST
+
+    monkeypatch.setattr(reference, "generate", generate)
+    steering.reference_ids([], 3)
+    assert steering.draws_floor([], 3) is None
+    assert len(calls) == 3
+
+    for edits, tokens, feeding in (
+        ([], 3, "cache"),
+        (steering.zero(), 3, "cache"),
+        ([], 4, "cache"),
+        ([], 3, "no-cache"),
+    ):
+        steering.reference_ids(edits, tokens, feeding)
+    steering.reference_ids(steering.zero(), 3)
+    assert calls[3:] == [(True, 1), (True, 0), (False, 0)]
