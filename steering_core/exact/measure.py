@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", nargs="+", default=["qwen7b", "gemma9b"], help="keys of the registry")
     parser.add_argument("--dtype", nargs="+", default=["bfloat16", "float16"])
     parser.add_argument("--device", default="cuda:0")
-    parser.add_argument("--answers", type=int, default=PROMPTS, help="prompts that are answered alone (default: all 30)")
+    parser.add_argument(
+        "--answers", type=int, default=PROMPTS, help="prompts that are answered alone (default: all 30)"
+    )
     parser.add_argument("--tiles", action="store_true", help="time the products of each model under several tiles too")
     options = parser.parse_args(arguments)
     for key in options.model:
