@@ -137,20 +137,12 @@ class Experiment:
             self._readable[key] = readable(tool, self.model.spec)
         return self._readable[key]
 
-    def perform(
-        self,
-        tool: Tool,
-        operation: str,
-        model: LoadedModel | None = None,
-        *,
-        meanwhile: Callable[[], object] | None = None,
-        **arguments: Any,
-    ) -> Any:
-        """One of `hosts.operations`, where the tool lives: in a process of its own, or here. model: fed in another way.
-        meanwhile: what is wanted afterwards anyway, done here while the tool works in its process."""
+    def perform(self, tool: Tool, operation: str, model: LoadedModel | None = None, **arguments: Any) -> Any:
+        """One of `hosts.operations`, where the tool lives, with its arguments, or `meanwhile`. model: fed in another way."""
         model = model or self.model
         if isinstance(tool, HostedTool):
-            return tool.perform(operation, model, meanwhile=meanwhile, **arguments)
+            return tool.perform(operation, model, **arguments)
+        arguments.pop("meanwhile", None)
         return OPERATIONS[operation](Stage(model, self.pristine), CheckedTool(tool, Storages()), **arguments)
 
     def localized(

@@ -11,12 +11,11 @@ from torch import Tensor
 from steering_core.compare import compare, first_difference, unit
 from steering_core.directions import DEFAULT_METHOD, extract_direction
 from steering_core.hosts.stage import Feeding, fed
-from steering_core.hosts.wire import encode
-from steering_core.measure import reference
 from steering_core.measure.edit_modes import edits_in_mode, edits_inside
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
 from steering_core.measure.noise_floor import NoiseFloor, measure_floor
+from steering_core.measure.reference_draws import ReferenceDraws
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
@@ -33,7 +32,7 @@ class SteeringMeasurements:
 
     experiment: Experiment
     _observed: dict[tuple[str, ...], ObservedGeneration] = field(default_factory=dict, init=False)
-    _draws: dict[tuple[bytes, int, Feeding], list[Tensor]] = field(default_factory=dict, init=False)
+    _reference: ReferenceDraws = field(default_factory=ReferenceDraws, init=False)
 
     def fed(self, feeding: Feeding) -> LoadedModel:
         """The model, generating with its KV cache, without, or with the prompt in chunks."""
@@ -109,14 +108,7 @@ class SteeringMeasurements:
 
     def reference_ids(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache") -> Tensor:
         """What the reference generates from the extraction prompts: the same for every tool that is asked for these edits."""
-        return self._drawn(edits, new_tokens, feeding, 1)[0]
-
-    def _drawn(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding, count: int) -> list[Tensor]:
-        """So many generations of the reference."""
-        draws = self._draws.setdefault((encode([*edits]), new_tokens, feeding), [])
-        while len(draws) < count:
-            draws.append(reference.generate(self.fed(feeding), self.experiment.extraction, edits, new_tokens))
-        return draws[:count]
+        return self._reference.get(self.fed(feeding), self.experiment.extraction, edits, new_tokens)[0]
 
     def realized(self, tool: Tool) -> dict[str, Any]:
         """How the requested shift arrives at the first steered block, during prefill, over real tokens.
@@ -156,7 +148,7 @@ class SteeringMeasurements:
     def draws_floor(self, edits: Sequence[Edit], new_tokens: int) -> list[int] | None:
         """[row, step] of the earliest step at which three generations of the reference from the extraction prompts differ;
         None if never."""
-        draws = self._drawn(edits, new_tokens, "cache", 3)
+        draws = self._reference.get(self.fed("cache"), self.experiment.extraction, edits, new_tokens, count=3)
         return earliest(first_difference(draws[0], other) for other in draws[1:])
 
     def cache_floor(self, new_tokens: int, edits: Sequence[Edit] | None = None) -> list[int] | None:
