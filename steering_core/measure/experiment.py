@@ -139,11 +139,12 @@ class Experiment:
 
     def perform(self, tool: Tool, operation: str, model: LoadedModel | None = None, **arguments: Any) -> Any:
         """One of `hosts.operations`, where the tool lives, with its arguments, or `meanwhile`. model: fed in another way."""
-        model = model or self.model
         if isinstance(tool, HostedTool):
-            return tool.perform(operation, model, **arguments)
+            return tool.perform(operation, model or self.model, **arguments)
         arguments.pop("meanwhile", None)
-        return OPERATIONS[operation](Stage(model, self.pristine), CheckedTool(tool, Storages()), **arguments)
+        return OPERATIONS[operation](
+            Stage(model or self.model, self.pristine), CheckedTool(tool, Storages()), **arguments
+        )
 
     def localized(
         self, batch: TokenBatch, requested: Site, returned: Tensor, expected: Tensor | None = None
