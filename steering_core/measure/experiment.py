@@ -103,8 +103,7 @@ class Experiment:
         return self.extraction if len(self.extraction.ids) <= SOME else self.batch(self.prompts.extraction[:SOME])
 
     def read(self, tool: Tool, batch: TokenBatch, sites: Sequence[Site] = ()) -> dict[Site, Tensor]:
-        """The tool's captures of these sites, by default of the tested one alone, asked for together; read once per
-        tool, batch and sites."""
+        """The tool's captures of these sites, by default of the tested one, asked for together, and once per batch."""
         sites = list(sites) or [self.site]
         key = (*identity(tool).values(), batch.digest, *map(str, sites))
         if key not in self._captures:
@@ -142,9 +141,8 @@ class Experiment:
         if isinstance(tool, HostedTool):
             return tool.perform(operation, model or self.model, **arguments)
         arguments.pop("meanwhile", None)
-        return OPERATIONS[operation](
-            Stage(model or self.model, self.pristine), CheckedTool(tool, Storages()), **arguments
-        )
+        stage = Stage(model or self.model, self.pristine)
+        return OPERATIONS[operation](stage, CheckedTool(tool, Storages()), **arguments)
 
     def localized(
         self, batch: TokenBatch, requested: Site, returned: Tensor, expected: Tensor | None = None
@@ -177,8 +175,8 @@ class Experiment:
         return direction
 
     def extract(self, tool: Tool, perform: Callable[..., Any] | None = None) -> Tensor:
-        """The direction of the tool's last-token rows by the preset's method: float32 [hidden]; a tool with its own
-        method, `direction(model, harmful, harmless, site)`, extracts it itself. perform: as `self.perform` of the tool."""
+        """The preset's direction of the tool's last-token rows, or the tool's own `direction(model, harmful, harmless,
+        site)`: float32 [hidden]. perform: as `self.perform` of the tool."""
         perform = perform or partial(self.perform, tool)
         if callable(getattr(tool, "direction", None)):
             harmful, harmless = self.batch(self.prompts.harmful), self.batch(self.prompts.harmless)
