@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ from steering_core.records.journal import (
     PLAN,
     DamagedLine,
     Journal,
+    JournalEntry,
     SessionStart,
     finished,
     in_order,
@@ -65,19 +67,26 @@ class Ledger:
         """Read what a resumed run keeps. `hold` locks the directory at once instead of with the first record."""
         if hold:
             self.journal.open()
-        if self.config.getoption("resume"):
-            read_plan(self.folder)  # a damaged one is refused before anything is collected
-        entries = read_journal(self.folder, shared=self.shared) if self.config.getoption("resume") else []
+        resumed = self.config.getoption("resume")
+        # Before the journal, whose records then share its cells; a damaged plan is refused before anything is collected.
+        plan = self.shared.plan(read_plan(self.folder)) if resumed else None
+        entries = read_journal(self.folder, shared=self.shared) if resumed else []
         # The journal grows while workers come and go; all of them must skip the same cells.
         self.config.option.journal_lines = len(entries)
         self.records = finished(entries)
         self.damaged = [entry for entry in entries if isinstance(entry, DamagedLine)]
-        if self.records and self.plan:
-            foreign = [cell for cell in self.records if cell.model not in self.plan.models]
-            numbers = {entry.cell: number for number, entry in enumerate(entries, 1) if isinstance(entry, Record)}
-            self.damaged += [DamagedLine(numbers[cell], cell.id) for cell in foreign]
-            self.records = {cell: record for cell, record in self.records.items() if cell not in foreign}
+        if plan:
+            self._leave_out_foreign(plan, entries)
+            if not self.config.getoption("follow_round"):  # which adds to the plan once its checks are collected
+                self._plan = plan
         settle_budget(self.config, entries)
+
+    def _leave_out_foreign(self, plan: Plan, entries: Sequence[JournalEntry]) -> None:
+        """Records of models that the plan does not name count as damaged lines."""
+        foreign = {cell for cell in self.records if cell.model not in plan.models}
+        numbers = {entry.cell: number for number, entry in enumerate(entries, 1) if isinstance(entry, Record)}
+        self.damaged += [DamagedLine(numbers[cell], cell.id) for cell in self.records if cell in foreign]
+        self.records = {cell: record for cell, record in self.records.items() if cell not in foreign}
 
     @property
     def plan(self) -> Plan | None:

@@ -20,7 +20,7 @@ from steering_core.records.record import Cell, Outcome, Record
 from steering_core.records.wire import as_property
 
 UNSET = ("resume", "numprocesses", "budget_usd", "gpu_hour_usd", "wandb", "expect_outcome")
-DEFAULTS = {**dict.fromkeys(UNSET), "gpu": False, "collectonly": False}
+DEFAULTS = {**dict.fromkeys(UNSET), "gpu": False, "collectonly": False, "follow_round": False}
 
 
 class Config:

@@ -10,10 +10,14 @@ from typing import Any, cast
 import pytest
 
 from reports.ledger import Ledger
+from reports.run.artifact import read_run
 from reports.run.layout import RECORDS
 from reports.tests.synthetic_run import agreeing
 from reports.tests.test_ledger import Config, arrive, begin, end, measured
+from steering_core.records.followed import with_followed
 from steering_core.records.journal import JOURNAL, PLAN
+from steering_core.records.plan_file import read_plan
+from steering_core.records.record import Plan
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +128,38 @@ def test_a_record_of_a_model_that_the_plan_does_not_name_is_left_out(tmp_path: P
     assert end(resumed) == 0
     assert foreign.cell.id in closing(resumed)
     assert set(measured(tmp_path)) == set(agreeing().plan.planned)
+
+
+def test_a_round_of_follow_is_judged_by_the_plan_that_it_widened(tmp_path: Path) -> None:
+    run = agreeing()
+    first = begin(tmp_path)
+    for record in run.records:
+        arrive(first, record)
+    first.journal.close()
+    asked = run.records[0].cell.model_copy(update={"variant": "asked for by a decision"})
+    ledger = begin(tmp_path, resume=str(tmp_path), follow_round=True)
+    (tmp_path / PLAN).write_text(with_followed(run.plan, [asked]).model_dump_json())
+
+    assert end(ledger) == pytest.ExitCode.TESTS_FAILED, "the cell that was asked for has no record"
+    assert asked in read_run(tmp_path).plan.planned
+
+
+def test_a_resumed_run_reads_its_plan_once_and_shares_its_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, reads = begin(tmp_path), list[Path]()
+    for record in agreeing().records:
+        arrive(first, record)
+    first.journal.close()
+
+    def reading(folder: Path) -> Plan:
+        reads.append(folder)
+        return read_plan(folder)
+
+    monkeypatch.setattr("reports.ledger.read_plan", reading)
+    resumed = begin(tmp_path, resume=str(tmp_path))
+    plan = resumed.plan
+    assert end(resumed) == 0
+    assert reads == [tmp_path]
+    assert plan is not None
+    assert all(cell is resumed.records[cell].cell for cell in (*plan.planned, *plan.required))
