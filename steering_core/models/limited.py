@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from steering_core.errors import LoadProblem, first_line
-from steering_core.models.chat_template import PATIENCE, own_templates
+from steering_core.models.chat_template import NO_ANSWER, PATIENCE, own_templates
 from steering_core.models.rendering import MOST_CHARACTERS, MOST_MEMORY, MOST_SECONDS
 
 Plain = TypeVar("Plain")
@@ -58,7 +58,7 @@ def _short(text: str) -> str:
 
 
 def _forked(render: Callable[[], Any]) -> tuple[dict[str, Any], int]:
-    """The answer of the child and its exit status; {} from one that had to be ended."""
+    """The answer of the child and its exit status; {} from one that had to be ended for what it took."""
     reading, writing = os.pipe()
     with _forking():
         child = os.fork()
@@ -67,6 +67,8 @@ def _forked(render: Callable[[], Any]) -> tuple[dict[str, Any], int]:
     os.close(writing)
     try:
         data = _read(reading)
+    except TimeoutError:
+        data = json.dumps({"error": NO_ANSWER}).encode()
     finally:
         os.close(reading)
         with suppress(ProcessLookupError):
@@ -125,13 +127,15 @@ def _limited(render: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _read(reading: int) -> bytes:
-    """Everything that the child writes, up to the limits of size and patience."""
+    """Everything that the child writes, up to the limit of size; TimeoutError when it neither writes nor ends."""
     data, deadline = bytearray(), time.monotonic() + PATIENCE
-    while len(data) <= MOST_BYTES and (left := deadline - time.monotonic()) > 0:
-        if not select.select([reading], [], [], left)[0] or not (part := os.read(reading, PART)):
-            break
+    while len(data) <= MOST_BYTES:
+        if not select.select([reading], [], [], max(deadline - time.monotonic(), 0))[0]:
+            raise TimeoutError
+        if not (part := os.read(reading, PART)):
+            return bytes(data)
         data += part
-    return bytes(data) if len(data) <= MOST_BYTES else b""
+    return b""
 
 
 def _end_of(status: int) -> str:

@@ -88,6 +88,10 @@ def test_a_template_file_precedes_the_settings_and_default_precedes_other_names(
 
 HUNGRY = {
     "a large text at once": ("{{ 'a' * 10**11 }}", "MemoryError: it takes more than 1024 MiB"),
+    "a text that this machine could hold": (
+        "{% set a = 'a' * (2 * 10**9) %}",
+        "MemoryError: it takes more than 1024 MiB",
+    ),
     "a large text in parts": ("{% for a in range(99999) %}" + "x" * 99 + "{% endfor %}", "more than 1,000,000 char"),
     "a long date": ("{{ strftime_now('%Y' * 1000000) }}", "fails: .*(more than 1,000,000 characters|ValueError)"),
     "a macro that calls itself": ("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}", "fails: RecursionError"),

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ TRAPS = {
     LOOPS: "it takes more than 1 s of processor time",
     "{% set x = (6 + messages|length) ** (7 ** 9) %}": "it takes more than 1 s of processor time",
     "{{ 'a' * 10**11 }}": "it takes more than 1024 MiB",
+    "{% set x = 'a' * (2 * 10**9) %}": "it takes more than 1024 MiB",
     "{{ strftime_now('%Y' * 10**10) }}": "it takes more than 1024 MiB",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}": "RecursionError",
     "{{ raise_exception('no\nfurther') }}": "TemplateError: no",
@@ -78,6 +80,12 @@ def test_nothing_is_left_of_a_process_and_nothing_printed(capfd: pytest.CaptureF
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     assert "TOKENIZERS_PARALLELISM" not in os.environ or capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_hangs_is_not_said_to_have_taken_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limited, "PATIENCE", 0.2)
+    with pytest.raises(LoadProblem, match="took less than the 10 s of processor time .* this machine is too busy"):
+        within_limits(SimpleNamespace(chat_template="a stranger's"), lambda: time.sleep(3600))
 
 
 def rendering_calls(node: ast.AST, guarded: bool = False) -> Iterator[tuple[ast.AST, bool]]:
