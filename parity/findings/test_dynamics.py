@@ -7,6 +7,7 @@ import pytest
 from parity.findings.dynamics_demands import demand_complete, demand_prefixes, demand_shift
 from parity.plugin.arguments import Draft, Halves, Tool
 from parity.plugin.assertions import not_offered, state_half
+from steering_core.measure.findings.traits import count_prompts
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
@@ -19,8 +20,9 @@ def test_dynamics(findings: "Findings", tool: Tool, halves: Halves, record: Draf
     """F6: each token's projection, from the generation itself or as a tool reads it, is that of a forward for its prefix."""
     if not halves:
         not_offered(record, f"{tool.name} offers neither to read the tested block nor to steer it")
-    dynamics = findings.dynamics
+    dynamics, here = findings.dynamics, findings.experiment.prompts
     plain, steered = dynamics.plain, dynamics.steered
+    record.note(prompt_sets=count_prompts({"premise": here.to_refuse()[:1], "evaluation": here.evaluation[:1]}))
     record.note(layers=list(dynamics.layers), texts=dynamics.texts())
     for course, edits, who in ((plain, [], "unsteered"), (steered, dynamics.steering, "steered")):
         demand_complete(record, course, who)

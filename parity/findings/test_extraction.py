@@ -13,7 +13,7 @@ from parity.findings.demands import (
 )
 from parity.plugin.arguments import Draft
 from steering_core.errors import EmptyMeasurement
-from steering_core.measure.findings.traits import Trait
+from steering_core.measure.findings.traits import Trait, count_prompts
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
@@ -33,6 +33,7 @@ def test_extraction(findings: "Findings", record: Draft, trait: Trait) -> None:
     demand_chance(record, table)
     demand_supervised(record, table)
     demand_converged_gradient(record, table)
+    record.note(prompt_sets=count_prompts({trait.name: trait.prompts}))
     record.note(trait=trait.name, about=trait.about, **extraction_facts(table))
     try:
         effects = findings.effects.measure(trait, table)

@@ -7,7 +7,7 @@ import pytest
 from parity.findings.site_demands import demand_same_predictions
 from parity.plugin.arguments import Draft, Tool
 from parity.plugin.assertions import not_offered
-from steering_core.measure.findings.traits import Trait
+from steering_core.measure.findings.traits import Trait, count_prompts
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
@@ -38,6 +38,7 @@ def test_interchange(findings: "Findings", tools: tuple[Tool, Tool], record: Dra
         }
         for each in predictions
     ]
+    record.note(prompt_sets=count_prompts({trait.name: trait.prompts}))
     record.note(trait=trait.name, probe=PROBE, table=table)
     held_out = (*trait.positive.held_out, *trait.negative.held_out)
     demand_same_predictions(record, predictions, held_out)

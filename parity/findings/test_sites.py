@@ -7,7 +7,7 @@ import pytest
 from parity.findings.site_demands import demand_own_numbers, demand_residual
 from parity.plugin.arguments import Draft, Tool
 from parity.plugin.assertions import not_offered
-from steering_core.measure.findings.traits import Trait
+from steering_core.measure.findings.traits import Trait, count_prompts
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
@@ -28,6 +28,7 @@ def test_sites(findings: "Findings", tool: Tool, record: Draft, trait: Trait) ->
     demand_own_numbers(record, table, detect(readings.own(trait, table.detections)))
     demand_residual(record, table)
     missing = [stream for stream in STREAMS if stream not in table.streams]
+    record.note(prompt_sets=count_prompts({trait.name: trait.prompts}))
     record.note(trait=trait.name, not_offered=missing, **site_facts(table))
     best = max(table.detections.values(), key=lambda each: each.auc.value)
     value, low, high = best.auc

@@ -13,6 +13,7 @@ from parity.findings.layer_demands import (
     demand_steered,
 )
 from parity.plugin.arguments import Draft
+from steering_core.measure.findings.traits import count_prompts
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
@@ -30,6 +31,7 @@ def test_steered_layers(findings: "Findings", record: Draft, scale: "Scale") -> 
 
     layer_steering = findings.layer_steering
     settings, missing = layer_steering.table(scale)
+    record.note(prompt_sets=count_prompts({"evaluation": layer_steering.experiment.prompts.evaluation}))
     record.note(**layer_steering.facts(scale, settings, missing))
     if not settings:
         raise EmptyMeasurement("no-setting", missing[0]["reason"], "a direction that can be added")

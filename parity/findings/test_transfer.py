@@ -6,6 +6,7 @@ import pytest
 
 from parity.findings.transfer_demands import demand_controls, demand_own, demand_source
 from parity.plugin.arguments import Draft
+from steering_core.measure.findings.traits import count_prompts
 from steering_core.measure.findings.transfer_sets import read_matrices
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def test_transfer(findings: "Findings", record: Draft, transfer: str) -> None:
     demand_controls(record, measured)
     if source == target:
         demand_own(record, measured)
+    used = {each.trait.name: each.prompts for each in (matrix.sets[source], matrix.sets[target])}
+    record.note(prompt_sets=count_prompts(used))
     record.note(matrix=name, about=matrix.about, **transfer_facts(measured))
     record.note(statements=statements_of(name, measured))
     record.agree(measured.cell.sentence)

@@ -6,6 +6,7 @@ import pytest
 
 from parity.findings.transfer_demands import demand_between, demand_controls, demand_limit, demand_own
 from parity.plugin.arguments import Draft
+from steering_core.measure.findings.traits import count_prompts
 
 if TYPE_CHECKING:
     from steering_core.measure.findings.findings import Findings
@@ -20,6 +21,8 @@ def test_transfer_models(source: "Source", findings: "Findings", record: Draft) 
     from steering_core.measure.findings.transfer_facts import model_facts, statements_between, transfer_facts
 
     measured = findings.transfers.measure_source(source)
+    own = findings.transfers.own_set
+    record.note(prompt_sets=count_prompts({own.trait.name: own.trait.prompts, "evaluation": own.neutral}))
     record.note(**model_facts(findings.experiment, source), **transfer_facts(measured))
     if measured.cell.limit is None:
         demand_between(record, findings, measured, source)

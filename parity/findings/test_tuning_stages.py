@@ -6,6 +6,7 @@ import pytest
 
 from parity.findings.stage_demands import demand_counts, demand_pair, demand_unsteered
 from parity.plugin.arguments import Draft
+from steering_core.measure.findings.traits import count_prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,5 +28,7 @@ def test_tuning_stages(earlier: "tuple[str, Tensor]", findings: "Findings", reco
     demand_unsteered(record, pair)
     demand_counts(record, findings, pair)
     demand_pair(record, pair)
+    own = findings.transfers.own_set
+    record.note(prompt_sets=count_prompts({own.trait.name: own.trait.prompts, "evaluation": own.neutral}))
     record.note(**pair.facts())
     record.agree(pair.sentence)

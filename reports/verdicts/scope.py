@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import NonNegativeInt
+
+from reports.untrusted import plain
 from reports.verdicts.arithmetic import describe_arithmetic
-from reports.verdicts.measured import was_measured
+from reports.verdicts.findings.section import is_finding
+from reports.verdicts.measured import Measurement, read_measured, was_measured
 from reports.verdicts.model_evidence import ModelEvidence
 from reports.verdicts.run_index import RunIndex
 from reports.verdicts.subjects import list_caveats
@@ -14,6 +18,14 @@ from reports.verdicts.verdict import Scope
 from steering_core.records.record import Record
 
 UNKNOWN = "version not recorded"
+NAME = 60
+"""Characters of a set's name that are shown."""
+
+
+class PromptSets(Measurement):
+    """What the record of a finding may hold: distinct prompts by the name of their set."""
+
+    prompt_sets: dict[str, NonNegativeInt] = {}
 
 
 def delimit(index: RunIndex, models: Sequence[ModelEvidence], sweep: SweepSection | None = None) -> Scope:
@@ -65,6 +77,20 @@ def _list_texts(records: Sequence[Record], key: str) -> set[str]:
 
 def _describe_prompts(records: Sequence[Record], counts: set[int]) -> str:
     totals = sorted(counts)
-    counted = f"{' or '.join(map(str, totals))} evaluation prompts" if totals else "no evaluation prompts"
+    used = _list_prompt_sets(records)
+    named = [f"{' or '.join(map(str, sorted(used[name])))} of {name}" for name in sorted(used)]
+    counted = (
+        f"{' or '.join(map(str, totals))} evaluation prompts" if totals else "" if named else "no evaluation prompts"
+    )
+    counted = "; ".join(filter(None, (counted, f"prompts of findings: {', '.join(named)}" if named else "")))
     digests = sorted(digest[:12] for digest in _list_texts(records, "prompts"))
     return f"{counted} (set {' and '.join(digests)})" if digests else counted
+
+
+def _list_prompt_sets(records: Sequence[Record]) -> dict[str, set[int]]:
+    """How many prompts of each set the findings used, by the set's name."""
+    used: dict[str, set[int]] = {}
+    for record in filter(lambda record: is_finding(record.cell), records):
+        for name, count in read_measured(record, PromptSets).prompt_sets.items():
+            used.setdefault(plain(name, NAME), set()).add(count)
+    return used

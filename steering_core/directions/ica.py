@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from steering_core.directions.extraction.class_rows import stacked
+from steering_core.directions.extraction.row_space import RowSpace
 from steering_core.directions.extraction.traits import Traits
 from steering_core.errors import EmptyMeasurement, SuiteError
 
@@ -28,7 +29,8 @@ def ica(harmful: "Tensor", harmless: "Tensor") -> "Tensor":
     from sklearn.exceptions import ConvergenceWarning
 
     rows, _ = stacked(harmful, harmless)
-    rank = int(np.linalg.matrix_rank(rows - rows.mean(0)))
+    space = RowSpace(rows - rows.mean(0))
+    rank = int(np.linalg.matrix_rank(space.coordinates, rtol=max(rows.shape) * np.finfo(float).eps))
     if not rank:
         raise EmptyMeasurement("zero-direction", "all rows are equal: no components", "check prompts and site")
     components = min(COMPONENTS, rank)
@@ -37,8 +39,8 @@ def ica(harmful: "Tensor", harmless: "Tensor") -> "Tensor":
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            mixing = model.fit(rows).mixing_
+            mixing = model.fit(space.coordinates).mixing_
         except ConvergenceWarning:
             sentence = f"FastICA of {len(rows)} rows did not converge in {MAX_ITERATIONS} iterations"
             raise SuiteError("not-converged", sentence, "give more prompts") from None
-    return torch.from_numpy(np.ascontiguousarray(mixing[:, 0]))
+    return torch.from_numpy(space.lift(mixing[:, 0]))

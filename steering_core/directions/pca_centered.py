@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from steering_core.directions.extraction.class_rows import paired_differences
+from steering_core.directions.extraction.row_space import first_component
 from steering_core.directions.extraction.traits import Traits
 from steering_core.errors import EmptyMeasurement
 
@@ -20,12 +21,9 @@ def pca_centered(harmful: "Tensor", harmless: "Tensor") -> "Tensor":
 
     SuiteError for classes of different sizes; EmptyMeasurement if all pairs have the same difference.
     """
-    # Not above: a tool may live in an interpreter without scikit-learn.
-    from sklearn.decomposition import PCA
-
     differences = paired_differences(harmful, harmless)
-    spread = abs(differences - differences.mean(0)).max()
-    if spread <= 1e-12 * abs(differences).max():
+    centered = differences - differences.mean(0)
+    if abs(centered).max() <= 1e-12 * abs(differences).max():
         sentence = "all pairs have the same difference: centered, nothing is left"
         raise EmptyMeasurement("zero-direction", sentence, "give at least two different pairs, or use pca_uncentered")
-    return torch.from_numpy(PCA(n_components=1, svd_solver="full").fit(differences).components_[0].copy())
+    return torch.from_numpy(first_component(centered))

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from steering_core.directions.extraction.class_rows import paired_differences
+from steering_core.directions.extraction.row_space import first_component
 from steering_core.directions.extraction.traits import Traits
 from steering_core.errors import EmptyMeasurement
 
@@ -16,16 +16,12 @@ TRAITS = Traits(sign="none", note="the axis is close to the difference of means;
 
 
 def pca_uncentered(harmful: "Tensor", harmless: "Tensor") -> "Tensor":
-    """[pairs, hidden] each -> unit vector, float64 [hidden], its sign arbitrary. Each difference is taken with both signs:
-    the mean is then 0, and centering removes nothing.
+    """[pairs, hidden] each -> unit vector, float64 [hidden], its sign arbitrary. As if each difference were taken with both
+    signs: the mean is then 0, and centering removes nothing.
 
     SuiteError for classes of different sizes; EmptyMeasurement if every pair is two equal rows.
     """
-    # Not above: a tool may live in an interpreter without scikit-learn.
-    from sklearn.decomposition import PCA
-
     differences = paired_differences(harmful, harmless)
     if not differences.any():
         raise EmptyMeasurement("zero-direction", "every pair is two equal rows", "check prompts and site")
-    both = np.concatenate([differences, -differences])
-    return torch.from_numpy(PCA(n_components=1, svd_solver="full").fit(both).components_[0].copy())
+    return torch.from_numpy(first_component(differences))

@@ -112,3 +112,22 @@ def test_an_unreadable_record_is_one_clear_line(broken: dict[str, object]) -> No
 
     with pytest.raises(ArtifactProblem, match="F1 tiny_qwen2 refusal has"):
         render_markdown(run, judge(run))
+
+
+def test_the_scope_names_the_prompt_sets_of_findings_with_their_sizes() -> None:
+    record = finding_run().records[0]
+    sets = {"refusal": 40, "topics:money": 24, "evaluation": 30}
+    run = finding_run(record.model_copy(update={"measured": {**record.measured, "prompt_sets": sets}}))
+
+    expected = "prompts of findings: 30 of evaluation, 40 of refusal, 24 of topics:money"
+    assert judge(run).scope.prompts.startswith(expected)
+    assert expected in judge(run).scope.sentence
+    assert judge(finding_run()).scope.prompts.startswith("no evaluation prompts")
+
+
+def test_an_impossible_number_of_prompts_is_named() -> None:
+    record = finding_run().records[0]
+    broken = record.model_copy(update={"measured": {**record.measured, "prompt_sets": {"refusal": -1}}})
+
+    with pytest.raises(ArtifactProblem, match="prompt_sets"):
+        judge(finding_run(broken))

@@ -1,7 +1,7 @@
 """Numbers with their 95 % intervals: balanced accuracy, AUC, effect size, correlation. scipy is imported on use."""
 
-import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,17 +66,14 @@ def effect_size(harmful: "NDArray[np.float64]", harmless: "NDArray[np.float64]")
     the order itself is open; draws without spread are dropped. EmptyMeasurement for rows without spread, where the source
     says 0: it would rank a perfect separation last.
     """
-    from scipy.stats import bootstrap
-
     if min(len(harmful), len(harmless)) < 2 or not (np.ptp(harmful) or np.ptp(harmless)):
         raise EmptyMeasurement("no-spread", "an effect size needs two rows per class, and spread", "hold out more rows")
     order = 1.0 if harmful.mean() >= harmless.mean() else -1.0
     value = float(_signed(harmful, harmless)) * order
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scipy warns where draws are NaN; they are dropped below
-        options = {"n_resamples": DRAWS, "vectorized": True, "method": "percentile", "rng": np.random.default_rng(SEED)}
-        draws = bootstrap((harmful, harmless), _signed, **options).bootstrap_distribution
-    low, high = np.nanpercentile(order * np.asarray(draws), [2.5, 97.5])
+    draws = _signed(
+        *(each[rows] for each, rows in zip((harmful, harmless), _draws(len(harmful), len(harmless)), strict=True))
+    )
+    low, high = np.percentile(order * draws[np.isfinite(draws)], [2.5, 97.5])
     return Estimate(value, float(low), float(high))
 
 
@@ -95,6 +92,13 @@ def correlation(metric: Sequence[float], effect: Sequence[float]) -> Estimate:
     result = pearsonr(metric, effect)
     interval = result.confidence_interval(CONFIDENCE)
     return Estimate(float(result.statistic), float(interval.low), float(interval.high))
+
+
+@lru_cache(maxsize=8)
+def _draws(*sizes: int) -> "tuple[NDArray[np.int64], ...]":
+    """Places of the rows in every draw, per class [draws, size]: scipy.stats.bootstrap's, the same for every direction."""
+    generator = np.random.default_rng(SEED)
+    return tuple(generator.integers(0, size, (DRAWS, size)) for size in sizes)
 
 
 def _signed(harmful: "NDArray[np.float64]", harmless: "NDArray[np.float64]", axis: int = -1) -> "NDArray[np.float64]":

@@ -5,8 +5,11 @@ Rows are read once; methods and random directions only calculate with them.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING
+
+from threadpoolctl import threadpool_limits
 
 from steering_core.directions import extract, method_names, traits_of
 from steering_core.directions.evaluation import Evaluation, evaluate
@@ -104,17 +107,25 @@ class Extractions:
 
     def table(self, trait: Trait, methods: Sequence[str] = ()) -> ExtractionTable:
         """Every method at every block. A method that gives no direction somewhere is named with its reason."""
-        rows, judged, failed = self.rows(trait), list[Judged](), dict[tuple[str, int], str]()
-        for method in methods or [name for name in method_names() if name != EXCLUDED]:
-            for layer, each in rows.layers.items():
-                try:
-                    found = self.extract(method, each)
-                    judged.append(
-                        Judged(layer, found, evaluate(found.direction, each.held_positive, each.held_negative))
-                    )
-                except (SuiteError, EmptyMeasurement) as problem:
-                    failed[method, layer] = str(problem)
-        return ExtractionTable(rows, tuple(judged), failed, self.random(rows.layers))
+        rows, names = self.rows(trait), methods or [name for name in method_names() if name != EXCLUDED]
+        # Sharing out matrices as small as these among threads takes longer than one thread takes to calculate with them.
+        with threadpool_limits(1, "blas"):
+            judged, failed = self._judge(names, rows.layers)
+        return ExtractionTable(rows, judged, failed, self.random(rows.layers))
+
+    def _judge(
+        self, methods: Sequence[str], layers: Mapping[int, ClassRows]
+    ) -> tuple[tuple[Judged, ...], dict[tuple[str, int], str]]:
+        """What `ExtractionTable` names judged, and failed."""
+        judged, failed = list[Judged](), dict[tuple[str, int], str]()
+        for method, (layer, rows) in product(methods, layers.items()):
+            try:
+                found = self.extract(method, rows)
+                held_out = evaluate(found.direction, rows.held_positive, rows.held_negative)
+                judged.append(Judged(layer, found, held_out))
+            except (SuiteError, EmptyMeasurement) as problem:
+                failed[method, layer] = str(problem)
+        return tuple(judged), failed
 
 
 def _merit(row: Judged) -> tuple[float, float, int]:

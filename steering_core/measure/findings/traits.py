@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,6 +84,11 @@ class Trait:
         training = {normalized(text) for each in (self.positive, self.negative) for text in each.training}
         held_out = (text for each in (self.positive, self.negative) for text in each.held_out)
         return tuple(text for text in held_out if normalized(text) in training)
+
+
+def count_prompts(sets: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """For a record: how many distinct prompts of each set a finding used, by the set's name."""
+    return {name: len({normalized(text) for text in texts}) for name, texts in sets.items()}
 
 
 @cache

@@ -57,6 +57,11 @@ class TransferSet:
     neutral: tuple[str, ...]
     markers: tuple[str, ...]
 
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.trait.prompts, *self.neutral)
+
 
 @dataclass(frozen=True)
 class Matrix:
