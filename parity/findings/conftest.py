@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parity.findings.other_models import AFTER, FROM, OtherModels, keys_after
+from parity.findings.other_models import AFTER, BESIDE, FROM, OtherModels, keys_after
 from parity.plugin.arguments import Experiment
 from parity.plugin.model_cache import ModelCache
 from parity.plugin.request.run_matrix import RunMatrix
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from steering_core.measure.findings.findings import Findings
-    from steering_core.measure.findings.sources import Source
+    from steering_core.measure.findings.sources import Beside, Source
 
 
 @pytest.hookimpl(trylast=True)
@@ -38,6 +38,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "taken_from" in metafunc.fixturenames:
         keys = metafunc.config.stash[MATRIX].selected
         metafunc.parametrize("taken_from", [f"{FROM}{key}" for key in keys])
+    if "compared_with" in metafunc.fixturenames:
+        keys = metafunc.config.stash[MATRIX].selected
+        metafunc.parametrize("compared_with", [f"{BESIDE}{key}" for key in keys])
     if "tuned_after" in metafunc.fixturenames:
         try:
             metafunc.parametrize("tuned_after", _earlier_stages(metafunc.config.stash[MATRIX]))
@@ -61,7 +64,17 @@ def is_of_model(item: pytest.Item) -> bool:
     if "tuned_after" in params:
         registry, earlier = item.config.stash[MATRIX].registry, str(params["tuned_after"]).removeprefix(AFTER)
         return earlier in stages_before(registry, params["model_key"])
+    if "compared_with" in params:
+        return _is_pair(item.config.stash[MATRIX], params["model_key"], params["compared_with"].removeprefix(BESIDE))
     return not models or params.get("model_key") in models
+
+
+def _is_pair(matrix: RunMatrix, key: str, other: str) -> bool:
+    """Whether a check of one model compares it with another: two tuned models are compared once, in the later one's check."""
+    order = list(matrix.selected)
+    if key == other or key not in order:
+        return False
+    return not matrix.registry[other].tuned or order.index(other) < order.index(key)
 
 
 def _earlier_stages(matrix: RunMatrix) -> list[str]:
@@ -126,3 +139,21 @@ def earlier(
         made_findings.clear()
         others.keep(model_key, missing)
     return key, others.kept(key)
+
+
+@pytest.fixture
+def beside(
+    model_cache: ModelCache, model_key: str, compared_with: str, made_findings: "dict[int, Findings]"
+) -> "Beside":
+    """What was kept of the model that the check's own is compared with; to be asked for before anything of that."""
+    from steering_core.measure.findings.findings import Findings
+    from steering_core.measure.findings.sources import Beside
+
+    key, config = compared_with.removeprefix(BESIDE), model_cache.config
+    layers, prompts = config.getoption("steer_layers"), model_cache.matrix.prompts
+    about = {"what": "equal strength", "layers": layers, "prompts": prompts.digest}
+    others = OtherModels(model_cache, lambda experiment: Findings(experiment, layers).equal_strength.rows(), about)
+    if missing := others.missing([key]):
+        made_findings.clear()
+        others.keep(model_key, missing)
+    return Beside(key, others.weights(key), others.kept(key))

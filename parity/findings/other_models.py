@@ -11,8 +11,9 @@ from steering_core.records.record import Cell
 if TYPE_CHECKING:
     from torch import Tensor
 
-FROM, AFTER = "from:", "after:"
-"""In the variant of a cell, before the key of the model that a direction is taken from, and of an earlier tuning stage."""
+FROM, AFTER, BESIDE = "from:", "after:", "beside:"
+"""In the variant of a cell, before the key of the model that a direction is taken from, of an earlier tuning stage, and of a model
+that the cell's own is compared with."""
 
 
 def keys_after(word: str, cells: Iterable[Cell], model: str) -> list[str]:

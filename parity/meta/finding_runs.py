@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from parity.findings.test_dynamics import test_dynamics as dynamics
+from parity.findings.test_equal_strength import test_equal_strength as equal_strength
 from parity.findings.test_extraction import test_extraction as extraction
 from parity.findings.test_interchange import test_interchange as interchange
 from parity.findings.test_sites import test_sites as sites
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from steering_core.measure.findings.findings import Findings
-    from steering_core.measure.findings.sources import Source
+    from steering_core.measure.findings.sources import Beside, Source
 
 CHECKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ("F1", extraction, {"trait_name": "refusal"}),
@@ -45,6 +46,7 @@ CHECKS: tuple[tuple[str, Callable[..., None], dict[str, Any]], ...] = (
     ("F5", transfer_models, {"taken_from": "from:tiny_gemma2"}),
     ("F6", dynamics, {"tool_name": "hooks"}),
     ("F7", tuning_stages, {"tuned_after": "after:earlier"}),
+    ("F8", equal_strength, {"compared_with": "beside:other"}),
 )
 """Clause, check, and parameters, of tools too, that are enough to see a fault."""
 
@@ -69,6 +71,8 @@ def _record(findings: "Findings", clause: str, check: Callable[..., None], param
         given["source"] = _kept_source(params["taken_from"].removeprefix("from:"), findings.experiment.model.spec.key)
     if "tuned_after" in params:
         given["earlier"] = ("earlier", _planted_curves(findings))
+    if "compared_with" in params:
+        given["beside"] = _planted_strengths(findings)
     with suppress(Exception), recording(record):  # whatever a check raises is in its record
         check(**{name: given[name] for name in signature(check).parameters})
     yield record.finish(check.__name__)
@@ -97,3 +101,16 @@ def _planted_curves(findings: "Findings") -> "Tensor":
     total = len(here.prompts.evaluation)
     refusals = [total if coefficient else 0 for coefficient in coefficients] + [total] * len(layers)
     return torch.tensor([[refused, total, total] for refused in refusals])
+
+
+def _planted_strengths(findings: "Findings") -> "Beside":
+    """Of another model, in which the same ratio of a norm of 10 steers four of five prompts."""
+    import torch
+
+    from steering_core.measure.findings.sources import Beside
+    from steering_core.measure.multilayer.between_models import PLACES, Strength
+
+    total = len(findings.layer_steering.experiment.prompts.evaluation)
+    refused = tuple(bool(number % 5) for number in range(total))
+    row = Strength(6.0, 10.0, 0.9, 0.4, 0, 0, 0, refused, (False,) * total)
+    return Beside("other", "of the other", torch.stack([row.packed()] * len(PLACES)))

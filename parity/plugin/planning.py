@@ -26,7 +26,7 @@ from steering_core.tools.spec import ToolSpec
 STAGES = list(Stage)
 CANONICAL = "D5"
 """The clause whose snapshots are locked for trained weights at the registry's block."""
-COUNTING = {"F4", "F5", "F7"}
+COUNTING = {"F4", "F5", "F7", "F8"}
 """The findings that count answers with a trait: of no base model, and of no random weights."""
 
 

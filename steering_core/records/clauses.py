@@ -171,6 +171,14 @@ _ROWS = {
             "they collapse, and the layers that stay the best; the counts are those of the steered answers, and unsteered "
             "ones neither refuse nor are garbled",
         ),
+        (
+            "F8",
+            "models at equal strength",
+            "two models steered along their own directions at equal perturbation ratio, and at equal divergence from their "
+            "unsteered answers: coherent refusals on the same prompts, and their difference; the strengths are equal, what was "
+            "kept of the other model is its own, the answers are those of the steered layers, and neither unsteered answers "
+            "nor a random direction of equal norm refuse",
+        ),
     ),
     Stage.EVIDENCE: (
         ("V1", "completeness", "every planned check has a record"),

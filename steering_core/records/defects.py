@@ -63,6 +63,7 @@ DEFECTS = {
     "F6": "a row that ended after 2 of 5 tokens still yields 5 captured steps; the last token of an answer has no activation "
     f"({_thread('huggingface/transformers')} 5.23)",
     "F7": "that a later stage resists and has a hard cliff was stated from single coefficients, without intervals (trait-interp)",
+    "F8": f"multipliers of 15 and 25 were compared across models whose directions have norms of 26 and 93 ({_STUDY})",
     "V1": f"load failures became skipped tests, and the run was green ({_thread('justinshenk/temporal-awareness')})",
     "V2": f"the commit that a closeout names holds the code that failed; the artifact's commit is empty ({_STUDY})",
     "V3": f"protocol, script and closeout give three settings; no artifact supports the closeout's ({_STUDY})",

@@ -70,9 +70,8 @@ def effect_size(harmful: "NDArray[np.float64]", harmless: "NDArray[np.float64]")
         raise EmptyMeasurement("no-spread", "an effect size needs two rows per class, and spread", "hold out more rows")
     order = 1.0 if harmful.mean() >= harmless.mean() else -1.0
     value = float(_signed(harmful, harmless)) * order
-    draws = _signed(
-        *(each[rows] for each, rows in zip((harmful, harmless), _draws(len(harmful), len(harmless)), strict=True))
-    )
+    present, absent = _draws(len(harmful), len(harmless))
+    draws = _signed(harmful[present], harmless[absent])
     low, high = np.percentile(order * draws[np.isfinite(draws)], [2.5, 97.5])
     return Estimate(value, float(low), float(high))
 
@@ -95,10 +94,10 @@ def correlation(metric: Sequence[float], effect: Sequence[float]) -> Estimate:
 
 
 @lru_cache(maxsize=8)
-def _draws(*sizes: int) -> "tuple[NDArray[np.int64], ...]":
-    """Places of the rows in every draw, per class [draws, size]: scipy.stats.bootstrap's, the same for every direction."""
+def _draws(m: int, n: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """Places of the rows in every draw, [draws, m] and [draws, n]: scipy.stats.bootstrap's, the same for every direction."""
     generator = np.random.default_rng(SEED)
-    return tuple(generator.integers(0, size, (DRAWS, size)) for size in sizes)
+    return generator.integers(0, m, (DRAWS, m)), generator.integers(0, n, (DRAWS, n))
 
 
 def _signed(harmful: "NDArray[np.float64]", harmless: "NDArray[np.float64]", axis: int = -1) -> "NDArray[np.float64]":

@@ -9,6 +9,7 @@ from steering_core.measure.findings.extraction import Extractions
 from steering_core.measure.findings.tool_rows import ToolReadings
 from steering_core.measure.findings.transfers import Transfers
 from steering_core.measure.findings.tuning_stages import StageCurves
+from steering_core.measure.multilayer.between_models import EqualStrength
 from steering_core.measure.multilayer.layers import parse_layers
 from steering_core.measure.multilayer.measured import LayerSteering
 
@@ -30,6 +31,11 @@ class Findings:
         """F4: steering at several layers; UsageProblem for layers that the model does not have."""
         text, blocks = self.steer_layers, self.experiment.model.spec.layers
         return LayerSteering(self.experiment, parse_layers(text, blocks) if text else ())
+
+    @cached_property
+    def equal_strength(self) -> EqualStrength:
+        """F8: the same at strengths at which models are compared."""
+        return EqualStrength(self.layer_steering)
 
     @cached_property
     def dynamics(self) -> Dynamics:

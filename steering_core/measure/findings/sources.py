@@ -29,6 +29,15 @@ class Source:
     relation: Relation
 
 
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """rows: what was kept of a model that another one is compared with. weights: their digest."""
+
+    key: str
+    weights: str
+    rows: Tensor
+
+
 def source_rows(experiment: Experiment, trait: Trait) -> Tensor:
     """As `Source.rows`; EmptyMeasurement or SuiteError for rows that give no direction."""
     trait.check()
