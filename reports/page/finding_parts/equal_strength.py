@@ -68,7 +68,7 @@ DIFFERENCES = ("equal in", "combination", "model", "minus", "points of coherent 
 def tables(records: Sequence[Record]) -> list[Table]:
     """Every model once per strength, whatever it is compared with; then the differences."""
     read = [read_measured(record, Strengths) for record in records]
-    rows = list(dict.fromkeys(row.row for each in read for row in each.table))
+    rows: list[tuple[Value, ...]] = list(dict.fromkeys(row.row for each in read for row in each.table))
     rows.sort(key=lambda row: (str(row[0]), str(row[1])))
     gaps = tuple(
         (gap.scale, gap.combination, each.model, each.beside, *(100 * number for number in gap.gap))
