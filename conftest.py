@@ -1,3 +1,5 @@
 """Names the plugins; nothing else."""
 
-pytest_plugins = ("parity.plugin.hooks", "parity.plugin.fixtures", "parity.plugin.canonical", "reports.plugin")
+from parity.package.entry_point import PLUGINS
+
+pytest_plugins = PLUGINS

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ COPIED = (
     *(f"reports/badges/{file.name}" for file in (ROOT / "reports/badges").glob("*.svg")),
 )
 """Files that those pages link to or show, at the same place."""
+PLACEHOLDER = "https://github.com/OWNER/steering-parity"
+"""The address of the project in its pages, which name no owner."""
+REMOTE = re.compile(r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)([\w.-]+)[:/](.+?)(?:\.git)?/?")
 LINK = re.compile(r"(\]\()(?!https?:|#|mailto:)([^)\s#]+)")
 
 
@@ -27,9 +31,18 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Called with the text of each page: its links lead to the page that a file of the project has on the site."""
+    """Called with the text of each page: its links lead to the page that a file of the project has on the site, and its
+    commands name the repository that the site is built from."""
     place = page.file.src_uri
+    remote = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True, check=False)
+    markdown = markdown.replace(PLACEHOLDER, web_address(remote.stdout.strip()) or PLACEHOLDER)
     return LINK.sub(lambda link: link[1] + site_link(place, link[2]), markdown)
+
+
+def web_address(remote: str) -> str | None:
+    """The address that a browser and pip know, without a password, from what git calls `origin`; None for a folder."""
+    match = REMOTE.fullmatch(remote)
+    return f"https://{match[1]}/{match[2]}" if match else None
 
 
 def site_link(place: str, target: str) -> str:

@@ -20,7 +20,7 @@ from steering_core.records.record import Outcome
 from steering_core.tools.deviations import read_deviations
 
 FOLDER = IMPORTS / "steering_core" / "tools" / "third_party"
-HIDDEN_STATES = FOLDER / "hidden_states.py"
+HIDDEN_STATES, BATCHING = FOLDER / "hidden_states.py", FOLDER / "continuous_batching.py"
 CHEAP = ("P0", "P1", "P2", "P3", "P4", "P5", "P8", "P10")
 CLASSES = {
     "steering_vectors": "SteeringVectors",
@@ -28,6 +28,7 @@ CLASSES = {
     "interp_engine": "InterpEngine",
     "nnterp": "Nnterp",
     "repeng": "Repeng",
+    "dialz": "Dialz",
 }
 """Module of the library, and file of its adapter -> the adapter's class."""
 
@@ -59,6 +60,33 @@ def test_hidden_states_alias_the_model_and_end_with_the_final_norm(tmp_path: Pat
     held = {record.cell.clause for record in mine if record.outcome is Outcome.AGREES}
     assert held >= {"P0", "P1", "P2", "P3", "P4", "P10"}
     assert {record.cell.clause for record in mine if record.outcome is Outcome.NOT_OFFERED} == {"P0", "P5"}
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "broken"),
+    [
+        (
+            "tiny_qwen2",
+            {("P1", "tested"), ("P9", "rng"), ("P11", "generate"), ("S2", "one")},
+            {("P9", "rng"), ("P11", "generate")},
+        ),
+        ("tiny_gemma2", {("P1", "tested"), ("P4", "left")}, {("P1", "tested"), ("P4", "left")}),
+    ],
+)
+def test_continuous_batching_steers_packed_rows_and_breaks_what_is_declared(
+    key: str, asked: set[tuple[str, str]], broken: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    experiment = LoadedCheckpoint(key, tmp_path).experiment()
+
+    def wanted(check: Check) -> bool:
+        return check.judges_tools and any((check.clause, value) in asked for value in check.params.values())
+
+    records = run_checks(experiment, f"{BATCHING}:ContinuousBatching", wanted, gated=False)
+
+    mine = [record for record in records if record.cell.tool == "ContinuousBatching"]
+    declared = {(each.cell.clause, each.cell.variant) for each in mine if each.declared}
+    held = {(each.cell.clause, each.cell.variant) for each in mine if each.outcome is Outcome.AGREES}
+    assert (declared, held) == (broken, asked - broken)
 
 
 ARITHMETIC = ("steering_vectors", "interp_engine")

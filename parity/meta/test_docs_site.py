@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from docs.project_pages import PAGES, ROOT, site_link
+from docs.project_pages import PAGES, PLACEHOLDER, ROOT, site_link, web_address
+from parity.meta.documented_commands import read_pages
 
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
@@ -49,3 +50,25 @@ def test_the_site_loads_nothing_from_elsewhere_and_broken_links_end_the_build() 
 )
 def test_a_link_leads_to_the_page_of_its_file(place: str, target: str, link: str) -> None:
     assert site_link(place, target) == link
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("git@github.com:someone/steering-parity.git", "https://github.com/someone/steering-parity"),
+        ("https://token:x@gitlab.com/a/b/c.git", "https://gitlab.com/a/b/c"),
+        ("ssh://git@example.org/someone/fork", "https://example.org/someone/fork"),
+        ("/home/someone/steering-parity", None),
+        ("", None),
+    ],
+)
+def test_the_site_names_the_repository_that_it_is_built_from(remote: str, address: str | None) -> None:
+    assert web_address(remote) == address
+
+
+def test_every_page_names_the_repository_by_the_placeholder_and_says_what_it_is() -> None:
+    lines = [line for text in read_pages().values() for line in text.splitlines() if "OWNER/" in line]
+
+    assert len(lines) >= 4
+    assert all("OWNER/steering-parity" in line and "address" in line for line in lines), lines
+    assert any(PLACEHOLDER in line for line in lines)

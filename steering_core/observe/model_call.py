@@ -13,7 +13,8 @@ class ModelCall:
     """One forward call, on the CPU.
 
     ids: int64 [batch, width]; None where only embeddings were given. embeddings: [batch, width, hidden], then. mask: bool
-    [batch, past + width], or None. positions: int64 [batch, width], or None. past: tokens in the KV cache before.
+    [batch, past + width], or None. positions: int64 [batch, width], or None. past: tokens in the KV cache before. starts:
+    the columns at which the sequences begin that are packed in one row, if the call says so.
     """
 
     ids: Tensor | None
@@ -21,6 +22,7 @@ class ModelCall:
     mask: Tensor | None = None
     positions: Tensor | None = None
     past: int = 0
+    starts: frozenset[int] = frozenset()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -53,10 +55,11 @@ def call_of_model(given: Mapping[str, Any]) -> ModelCall:
     tokens: Tensor = given["inputs_embeds"] if ids is None else ids
     rows, width = tokens.shape[:2]
     tokens = tokens.detach().to("cpu", copy=True)
-    mask = key_mask(given.get("attention_mask"), past + width)
+    ends = sequence_ends(given.get("cu_seq_lens_q"))
+    mask = packed_mask(width, ends) if ends else key_mask(given.get("attention_mask"), past + width)
     mask = mask if mask is None or len(mask) == rows else mask.expand(rows, -1)
     known, embeddings = (None, tokens) if ids is None else (tokens.long(), None)
-    return ModelCall(known, embeddings, mask, _two_dimensional(given.get("position_ids")), past)
+    return ModelCall(known, embeddings, mask, _two_dimensional(given.get("position_ids")), past, frozenset(ends))
 
 
 def call_of_block(hidden: Tensor) -> ModelCall:
@@ -79,6 +82,18 @@ def key_mask(mask: Any, keys: int) -> Tensor | None:
     queries = torch.arange(keys - allowed.shape[1], keys)[:, None]
     ahead = (allowed & (torch.arange(allowed.shape[2]) > queries)).any(-1, keepdim=True)
     return (allowed & ~ahead).any(1)
+
+
+def sequence_ends(lengths: Any) -> list[int]:
+    """The columns where the packed sequences of a call end, with 0 before them, from the cumulative lengths that attention
+    kernels for packed rows (and transformers' continuous batching) are given; empty without them."""
+    return lengths.detach().cpu().reshape(-1).tolist() if isinstance(lengths, Tensor) else []
+
+
+def packed_mask(width: int, ends: list[int]) -> Tensor:
+    """bool [1, width]: what lies behind the last sequence fills the row up. (The mask of packed rows has a column per token
+    of a shared cache, in no row's order: it says nothing about this.)"""
+    return torch.arange(width)[None] < ends[-1]
 
 
 def cached_tokens(cache: Any) -> int:

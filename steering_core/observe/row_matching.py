@@ -130,13 +130,13 @@ class RowMatcher:
 
 
 def segments_of(call: ModelCall, ids: Tensor, positions: Tensor) -> list[Segment]:
-    """The runs of consecutive positions among each row's real tokens."""
+    """The runs of consecutive positions among each row's real tokens; a packed sequence begins another."""
     found, real = list[Segment](), call.real
     for row in range(len(ids)):
         columns = real[row].nonzero().flatten().tolist()
         own: list[Segment] = []
         for column, position in zip(columns, positions[row][real[row]].tolist(), strict=True):
-            if not own or own[-1].end != position:
+            if not own or own[-1].end != position or column in call.starts:
                 own.append(Segment((len(ids), row, len(own)), [], [], position))
             own[-1].columns.append(column)
             own[-1].tokens.append(int(ids[row, column]))

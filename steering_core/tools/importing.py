@@ -13,16 +13,28 @@ from steering_core.errors import SuiteError, ToolAbsent, UsageProblem, first_lin
 DISTRIBUTIONS = {
     **{
         name: name
-        for name in ("nnsight", "pyvene", "nnterp", "repeng", "bitsandbytes", "accelerate", "scipy", "einops")
+        for name in ("nnsight", "pyvene", "nnterp", "repeng", "dialz", "bitsandbytes", "accelerate", "scipy", "einops")
     },
     "sklearn": "scikit-learn",
     "yaml": "PyYAML",
     "PIL": "Pillow",
     "transformer_lens": "transformer-lens",
     "steering_vectors": "steering-vectors",
+    "interp_engine": "interp-engine",
     "sae_lens": "sae-lens",
 }
 """Module -> the package that provides it on PyPI. A name that is not here may be anybody's there: it is not suggested."""
+TRIED = {
+    "nnsight": "'nnsight>=0.8.1,<0.9'",
+    "pyvene": "'pyvene>=0.1.8,<0.2'",
+    "nnterp": "'nnterp>=1.3,<1.4' 'nnsight>=0.7,<0.8'",
+    "transformer-lens": "'transformer-lens>=4.3,<5'",
+    "interp-engine": "'interp-engine>=1.14,<2'",
+    "repeng": "'repeng>=0.4,<0.5' 'numpy<2'",
+    "steering-vectors": "'steering-vectors>=0.12,<0.13' 'transformers>=4.57,<5'",
+    "dialz": "'dialz>=1.1,<2' ipython 'transformers>=4.57,<5'",
+}
+"""Package -> what to install: the releases that its adapter was seen to work with."""
 
 
 def import_source(source: str, tool: str) -> ModuleType:
@@ -71,12 +83,17 @@ def _is_installed(top: str) -> bool:
         return False
 
 
+def how_to_install(distribution: str) -> str:
+    """The command, with the versions that were tried where there are some."""
+    return f"pip install {TRIED.get(distribution, distribution)}"
+
+
 def _how_to_get(top: str, source: str) -> str:
     folder = Path(source).parent
     if source.endswith(".py") and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
         return f"it lies beside the tool's file: set PYTHONPATH={folder}"
     if top in DISTRIBUTIONS:
-        return f"pip install {DISTRIBUTIONS[top]}"
+        return how_to_install(DISTRIBUTIONS[top])
     return f"install the package that provides {top!r}, or set PYTHONPATH to the folder where it is"
 
 

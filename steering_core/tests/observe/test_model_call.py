@@ -33,6 +33,18 @@ def test_a_mask_narrower_than_the_tokens_marks_no_padding() -> None:
     assert call_of_model({"input_ids": IDS, "attention_mask": torch.tensor([[0, 1]])}).real.tolist() == [[True] * 3]
 
 
+def test_packed_sequences_end_where_the_cumulative_lengths_say() -> None:
+    """A decode step of two sequences: the columns of its mask are those of the shared cache, and a third fills the row up."""
+    mask = torch.tensor([[[[0.0, 0.0, -1e9, 0.0], [-1e9, -1e9, 0.0, -1e9], [-1e9, -1e9, -1e9, -1e9]]]])
+    packed = {"input_ids": IDS, "attention_mask": mask, "position_ids": torch.tensor([[5, 6, 0]])}
+
+    call = call_of_model({**packed, "cu_seq_lens_q": torch.tensor([0, 1, 2], dtype=torch.int32)})
+
+    assert call.real.tolist() == [[True, True, False]]
+    assert call.starts >= {0, 1}
+    assert [5, 6, 0] in [positions[0].tolist() for positions in call.readings()]
+
+
 def test_tokens_that_are_overwritten_later_stay_recorded() -> None:
     given = IDS.clone()
     call = call_of_model({"input_ids": given})

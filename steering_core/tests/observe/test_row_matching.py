@@ -42,6 +42,17 @@ def test_a_run_without_a_beginning_belongs_to_no_row() -> None:
     assert match(matcher(), call([[7]], past=2)) == []
 
 
+def test_packed_rows_are_told_apart_where_their_positions_follow_one_another() -> None:
+    """Two prompts in one row, then a token of each: the second stands one position behind the first."""
+    rows = RowMatcher(known_rows(pad([[5, 6, 7], [5, 6, 7, 9]], 0), torch.tensor([[1, 2], [2, 3]]), []))
+    prompts = torch.tensor([[0, 1, 2, 0, 1, 2, 3]])
+    match(rows, ModelCall(torch.tensor([[5, 6, 7, 5, 6, 7, 9]]), positions=prompts, starts=frozenset({0, 3})))
+
+    decode = ModelCall(torch.tensor([[1, 2]]), positions=torch.tensor([[3, 4]]), starts=frozenset({0, 1}))
+
+    assert match(rows, decode) == [(0, [0], 3), (0, [1], 4)]
+
+
 def test_rows_of_a_call_stay_what_they_were() -> None:
     """Two rows whose first generated token is the same, then a call of the same shape."""
     rows = matcher()
