@@ -128,7 +128,7 @@ class PackedCalls:
     def unpacked(self, tensors: Sequence[Tensor], batch: TokenBatch) -> Tensor:
         """tensors: [1, tokens, width] of each call -> [batch, seq, width]: every row gets the run of its own tokens."""
         values = tensors[0].new_zeros((*batch.ids.shape, tensors[0].shape[-1]))
-        runs = {}
+        runs: dict[tuple[int, ...], Tensor] = {}
         for call, tensor in zip(self.calls, tensors, strict=True):
             runs |= {tuple(call.ids[run].tolist()): tensor[0, run] for run in call.runs()}
         for row, (ids, real) in enumerate(zip(batch.ids, batch.mask.bool(), strict=True)):
