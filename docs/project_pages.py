@@ -34,7 +34,9 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Called with the text of each page: its links lead to the page that a file of the project has on the site, and its
     commands name the repository that the site is built from."""
     place = page.file.src_uri
-    remote = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True, check=False)
+    remote = subprocess.run(
+        ["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     markdown = markdown.replace(PLACEHOLDER, web_address(remote.stdout.strip()) or PLACEHOLDER)
     return LINK.sub(lambda link: link[1] + site_link(place, link[2]), markdown)
 
