@@ -24,8 +24,9 @@ from steering_core.models.sites import STREAMS, Site
 from steering_core.models.tokens import TokenBatch, encode
 from steering_core.observe.forward_trace import block_inputs
 from steering_core.observe.liveness import count_library_calls
-from steering_core.observe.model_state import state_changes, state_of, with_user_state
+from steering_core.observe.model_state import state_changes, state_of
 from steering_core.observe.shifts import observe_generation
+from steering_core.observe.user_state import with_user_state
 from steering_core.places import REGISTRY
 from steering_core.tools.edits import Ablate, Add, Edit
 from steering_core.tools.spec import ToolSpec

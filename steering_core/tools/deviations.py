@@ -6,6 +6,7 @@ A known deviation is reported as one. It never counts as a pass, and its check f
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from inspect import getfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ class Deviation:
 
     An empty arm is every arm. tool_class: `class` in the file, the one that deviates; empty for all of the file's.
     fault: one of `FAULTS`. shows: words of the failure; one without them is another failure. dtype, families: of the
-    models that show it; empty for all of them.
+    models that show it; empty for all of them. transformers: its releases that show it, as `<4.52`; empty for all.
     """
 
     clause: str
@@ -45,16 +46,17 @@ class Deviation:
     shows: str = ""
     dtype: str = ""
     families: tuple[str, ...] = ()
+    transformers: str = ""
 
     def __post_init__(self) -> None:
         if self.fault not in FAULTS:
             raise ValueError(f"fault = {str(self.fault)[:40]!r} is none of {', '.join(FAULTS)}")
         object.__setattr__(self, "families", tuple(self.families))
 
-    def covers(self, cell: "Cell", version: str, tool_class: str) -> bool:
+    def covers(self, cell: "Cell", release: str, tool_class: str) -> bool:
         """Whether the row is about this cell, in this version of a tool of this class."""
         try:
-            affected = Version(version) in SpecifierSet(self.versions, prereleases=True)
+            affected = Version(release) in SpecifierSet(self.versions, prereleases=True)
         except InvalidVersion:
             affected = False
         same_cell = (self.clause, self.variant) == (cell.clause, cell.variant or "")
@@ -67,18 +69,33 @@ class Deviation:
         same_dtype = self.dtype in ("", str(model.dtype).removeprefix("torch."))
         return same_dtype and (not self.families or model.spec.family in self.families)
 
+    def occurs_under(self, release: str) -> bool:
+        """Whether the row is about this release of transformers; "" is none that is installed."""
+        if not self.transformers:
+            return True
+        return bool(release) and Version(release) in SpecifierSet(self.transformers, prereleases=True)
+
 
 def read_deviations(file: Path) -> tuple[Deviation, ...]:
-    """The rows of the TOML file beside a tool's own file; empty if there is none."""
+    """The rows of the TOML file beside a tool's own file that apply to the transformers of this process; often none."""
     path = file.with_suffix(".toml")
     if not path.exists():
         return ()
     try:
         rows = tomllib.loads(read_text(path))["deviation"]
-        return tuple(Deviation(**{_field(key): value for key, value in row.items()}) for row in rows)
+        deviations = [Deviation(**{_field(key): value for key, value in row.items()}) for row in rows]
+        return tuple(row for row in deviations if row.occurs_under(_transformers()))
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         hint = "[[deviation]] rows with clause, variant, versions and reason, as in pyvene.toml"
         raise UsageProblem("deviations", f"{path.name} cannot be read: {error}", hint) from None
+
+
+def _transformers() -> str:
+    """The installed release, without importing it; "" if there is none."""
+    try:
+        return version("transformers")
+    except PackageNotFoundError:
+        return ""
 
 
 def _field(key: str) -> str:

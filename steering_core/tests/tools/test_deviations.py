@@ -93,6 +93,20 @@ def test_rows_are_read_from_the_file_beside_the_tool(tmp_path: Path) -> None:
     assert read_deviations(file) == (replace(ROW, fault="library", families=("gpt2",)),)
 
 
+@pytest.mark.parametrize(("release", "applies"), [("4.49.0", True), ("4.51.3", True), ("4.52.0", False), ("", False)])
+def test_a_row_may_be_about_some_releases_of_transformers(release: str, applies: bool) -> None:
+    assert replace(ROW, transformers="<4.52").occurs_under(release) is applies
+    assert ROW.occurs_under(release)
+
+
+@pytest.mark.parametrize(("transformers", "applies"), [("<4.52", False), (">=5.17", True)])
+def test_only_rows_of_the_installed_transformers_are_read(transformers: str, applies: bool, tmp_path: Path) -> None:
+    row = f"[[deviation]]\nclause = 'P9'\nversions = '>=1'\nreason = 'r'\ntransformers = '{transformers}'"
+    (tmp_path / "mine.toml").write_text(row)
+
+    assert bool(read_deviations(tmp_path / "mine.py")) is applies
+
+
 @pytest.mark.parametrize(
     "text",
     [
