@@ -17,6 +17,7 @@ from reports.compatibility.support import LOOKS, MEANINGS, Evidence, State, Supp
 from reports.page.exports import Table
 from reports.page.groups import group_by
 from reports.verdicts.commands import repeat_clauses_command, repeat_command
+from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Value
 
 PAGE, MARKDOWN, BADGES = "compatibility.html", "compatibility.md", "badges"
@@ -51,21 +52,36 @@ class Entry:
 
     @property
     def commands(self) -> list[str]:
-        """What repeats the checks: of a few records each alone, of more their clauses, per run."""
-        telling = [each for each in self.support.telling if each.record.nodeid]
-        if len(telling) <= LISTED:
-            return [repeat_command(each.source.run.plan, each.record) for each in telling]
-        groups = group_by(telling, lambda each: each.source)
-        runs = islice(groups.items(), LISTED)
-        return [repeat_clauses_command(source.run.plan, [each.record for each in group]) for source, group in runs]
+        """What repeats each check that fails or deviates, alone; of more than a few of them, `clauses` does."""
+        return [] if self.clauses else [repeat_command(each.source.run.plan, each.record) for each in self._repeatable]
+
+    @property
+    def clauses(self) -> str:
+        """`P0,P1`: with these, the command of the row repeats the column; "" where each check has a command of its own."""
+        if self.support.state in (State.FAILS, State.DEVIATES) and len(self._repeatable) <= LISTED:
+            return ""
+        named = {each.record.cell.clause for each in self._repeatable}
+        return ",".join(clause for clause in CLAUSES if clause in named)
+
+    @property
+    def _repeatable(self) -> list[Evidence]:
+        return [each for each in self.support.telling if each.record.nodeid]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table as it is shown."""
+    """A row of the table as it is shown. anchor: with `-command` and a number, the ids of its commands."""
 
     row: Row
     entries: tuple[Entry, ...]
+    anchor: str
+
+    @property
+    def commands(self) -> list[str]:
+        """What repeats all checks of the row, per run: once here, not in each of its cells."""
+        groups = group_by((each for each in self.row.evidence if each.record.nodeid), lambda each: each.source)
+        runs = islice(groups.items(), LISTED)
+        return [repeat_clauses_command(source.run.plan, [each.record for each in group]) for source, group in runs]
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,7 @@ def _table(tool: str, rows: Sequence[Row], badge: str) -> ToolTable:
 def _line(anchor: str, row: Row) -> Line:
     place = f"{row.subject.release}, {row.family}"
     entries = (Entry(each, f"{anchor}-{each.column.name}", f"{each.column.title}: {place}") for each in row.supports)
-    return Line(row, tuple(entries))
+    return Line(row, tuple(entries), anchor)
 
 
 def _link(source: Source, folder: Path | None) -> str:

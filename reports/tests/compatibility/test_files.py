@@ -38,8 +38,17 @@ def test_every_cell_leads_to_its_record_and_to_the_command_that_repeats_it(tmp_p
     lines = (tmp_path / "runs" / "run-0" / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert "3.1 > 1e-05" in lines[line - 1]
     assert "pytest 'parity/test_written.py::test[tiny_qwen2-None]' -m tiny_qwen2" in page.text
-    assert "--clauses P0,P1,P3,P5,P7,P8" not in page.text  # the failing check alone
-    assert "pytest parity -m tiny_qwen2 --clauses P0,P7,S1,S2,S8" in page.text
+    assert "--clauses P0,P1,P3,P5,P7,P8 " not in page.text  # the failing check alone
+    assert "the command of the row with --clauses P0,P7,S1,S2,S8" in page.text
+
+
+def test_a_command_is_once_in_a_row_however_many_columns_it_repeats(tmp_path: Path) -> None:
+    page = Parsed(render_html(view(tmp_path, run())))
+    assert page.text.count("pytest parity -m tiny_qwen2") == 1
+    assert "pytest parity -m tiny_qwen2 --clauses P0,P1," in page.text
+    per_column = [words.split()[0] for words in page.text.split("the command of the row with --clauses ")[1:]]
+    assert len(per_column) == len([column for column in read_columns() if column.checks])
+    assert {"P2,P10", "S7", "P9,P11,P12"} <= set(per_column)
 
 
 def test_records_elsewhere_are_named_and_not_linked(tmp_path: Path) -> None:
