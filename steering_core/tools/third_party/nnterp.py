@@ -77,8 +77,9 @@ class Nnterp:
         with _wrapping(model) as wrapped, _without_warning():  # noqa: SIM117
             with wrapped.generate(generation_config=config) as tracer:
                 with tracer.invoke({"input_ids": batch.ids, "attention_mask": batch.mask}):
-                    # How many calls there are is for the release of transformers and the end tokens to say.
-                    for _ in tracer.iter[:]:
+                    # How many calls there are is for the release of transformers and the end tokens to say, so the loop
+                    # is open; it ends where it waits for a call in vain, which without an edit it never would.
+                    for _ in tracer.iter[: None if blocks else 1]:
                         for block, scheduled in blocks:
                             wrapped.layers_output[block] = scheduled.apply(wrapped.layers_output[block])
                 # Nothing after an open loop runs, so an invoke of its own takes the answer, as nnsight documents it.
