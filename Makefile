@@ -11,9 +11,11 @@ test: .venv/installed
 	$(BIN)/python -m pytest parity steering_core reports fixtures -n 2
 	$(BIN)/python -m pytest parity/meta -n 2 -q
 
-# The long forms: every fault on every clause, and tests that draw at random. `make test` runs short ones.
+# The long forms: every fault on every clause, every correct tool, and tests that draw at random. `make test` runs short
+# ones, and a quarter of the faults, tools and families a day: see parity/meta/shares.py.
 campaign: .venv/installed
-	PARITY_FAULTS=all $(BIN)/python -m pytest parity/meta/test_faults.py -n 2 -q
+	PARITY_PART=all PARITY_FAULTS=all $(BIN)/python -m pytest parity/meta/test_faults.py -n 2 -q
+	PARITY_PART=all $(BIN)/python -m pytest parity/meta/test_correct_tools.py parity/meta/test_false_alarms.py -n 2 -q
 	PARITY_FUZZ=2000 $(BIN)/python -m pytest reports/tests/test_fuzz.py -q
 	PARITY_KILLS=40 $(BIN)/python -m pytest parity/meta/test_resume.py -n 2 -q
 	PARITY_KILLS=80 $(BIN)/python -m pytest parity/meta/test_random_kills.py -q

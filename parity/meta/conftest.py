@@ -11,6 +11,7 @@ import pytest
 from fixtures.faults import FAULTS
 from parity.meta.fault_matrix import LEGEND, as_markdown, as_text, from_markdown
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import choose_part, leave_out, part_in_words
 from steering_core.places import ROOT
 
 LOG_LOADS = """
@@ -33,8 +34,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts commands
     signal.signal(signal.SIGINT, signal.default_int_handler)
 EVERY_CLAUSE = os.environ.get("PARITY_FAULTS") == "all"
 """Whether every fault that runs is tried on every clause, and its row of the matrix written; else only one in eight is tried."""
+choose_part()
 ROWS: dict[str, dict[str, str]] = {}
 PAGE = ROOT / "reports" / "fault_matrix.md"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Called before collection: the mark of cases that not every session tries."""
+    config.addinivalue_line("markers", "part(number): the part of a long matrix that a case belongs to")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Called after collection: leaves out the cases of the parts that are not this session's."""
+    leave_out(config, items)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -44,7 +56,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Called last, on the controller: print the matrix and, if every clause was tried, write the rows of these faults to its page."""
+    """Called last, on the controller: say which part was tried, print the matrix and, if every clause was tried, write the
+    rows of these faults to its page."""
+    terminalreporter.write_line(part_in_words())
     if not ROWS:
         return
     terminalreporter.section("faults and the clauses that catch them")

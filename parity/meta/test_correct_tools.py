@@ -8,6 +8,7 @@ import pytest
 from fixtures.correct import CORRECT, CorrectTool
 from fixtures.correct.registry import HERE, NOT_TOOLS
 from parity.meta.fault_matrix import holds
+from parity.meta.shares import in_part
 from parity.plugin.harness import LoadedCheckpoint, run_checks
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome, Record
@@ -22,6 +23,7 @@ WHOLE = {
 BATCHES = ("OneByOne", "MicroBatches", "SortedByLength", "PadsOnTheRight")
 """Tools whose values differ from the suite's own by rounding."""
 ROUNDED = {"P1", "P4", "P5", "P6", "P10"}
+SHARED = [pytest.param(tool, marks=in_part(number)) for number, tool in enumerate(CORRECT)]
 Open = Callable[[str, str], LoadedCheckpoint]
 
 
@@ -44,7 +46,7 @@ def failures(records: list[Record]) -> list[str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("tool", CORRECT, ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", SHARED, ids=lambda tool: tool.name)
 def test_a_correct_tool_raises_no_alarm(tool: CorrectTool, stage: Stage, opened: Open) -> None:
     records = run_checks(
         opened("tiny_qwen2", "").experiment(),

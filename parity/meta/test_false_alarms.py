@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from parity.meta.shares import in_part
 from parity.plugin.harness import LoadedCheckpoint, run_checks
 from steering_core.models.registry import DTYPES, read_registry
 from steering_core.places import FIXTURES
@@ -20,6 +21,11 @@ KEYS = sorted({spec.family: key for key, spec in reversed(TINY.items())}.values(
 SIDES, SIZES = ("left", "right"), (1, 3, 10)
 BATCHED = {"P1", "P3", "P5"}
 ONCE = {"P2", "P4", "P10"}
+SHARED = [
+    pytest.param(key, dtype, marks=in_part(row + column))
+    for (row, key), (column, dtype) in product(enumerate(KEYS), enumerate(DTYPES))
+]
+"""Every dtype in every part, and every family in three of four."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +55,7 @@ def judged(checkpoint: LoadedCheckpoint) -> Iterator[Record]:
         yield from run_checks(experiment, tool, lambda check: check.clause in ONCE and "tool" in check.arguments)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(("key", "dtype"), SHARED)
 def test_correct_tools_fail_no_check(key: str, dtype: str, folder: Path) -> None:
     records = list(judged(LoadedCheckpoint(key, folder / f"{key}-{dtype}", dtype)))
     failures = [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from itertools import product
 from typing import Any
 from zlib import crc32
 
@@ -15,6 +16,7 @@ from parity.meta.child_process import in_child
 from parity.meta.conftest import EVERY_CLAUSE
 from parity.meta.fault_matrix import as_markdown, blocks, from_markdown, holds, mismatches, senseless, shown, signs
 from parity.meta.finding_runs import run_finding_checks
+from parity.meta.shares import in_part, part_of_fault
 from parity.meta.sweep_runs import run_sweep_checks
 from parity.plugin.harness import Check, LoadedCheckpoint, list_checks, run_checks
 from steering_core.measure.findings.findings import Findings
@@ -32,6 +34,11 @@ BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "Returns
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "EveryMode"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
+SHARED = [pytest.param(fault, marks=in_part(part_of_fault(fault, FAULTS))) for fault in FAULTS]
+KEYS = ("tiny_qwen2", "tiny_gemma2")
+CORRECT_ON_EACH = [
+    pytest.param(spec, key, marks=in_part(number)) for number, (spec, key) in enumerate(product(CORRECT, KEYS))
+]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +89,7 @@ def correct_run(checkpoint: LoadedCheckpoint) -> Run:
     return Run(plan=plan, records=records)
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", SHARED, ids=lambda fault: fault.name)
 def test_a_fault_is_caught_by_its_declared_clauses_only(
     fault: Fault, checkpoints: Callable[..., LoadedCheckpoint], record_property: Callable[[str, Any], None]
 ) -> None:
@@ -93,8 +100,7 @@ def test_a_fault_is_caught_by_its_declared_clauses_only(
     assert senseless(records) == []
 
 
-@pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
-@pytest.mark.parametrize("spec", CORRECT, ids=lambda spec: spec.rpartition(":")[2])
+@pytest.mark.parametrize(("spec", "key"), CORRECT_ON_EACH, ids=lambda value: value.rpartition(":")[2])
 def test_a_correct_tool_passes_every_clause(spec: str, key: str, checkpoints: Callable[..., LoadedCheckpoint]) -> None:
     records = run_checks(checkpoints(key).experiment(), spec)
 
@@ -102,7 +108,7 @@ def test_a_correct_tool_passes_every_clause(spec: str, key: str, checkpoints: Ca
     assert {record.cell.clause for record in records} >= {"P1", "P12", "D6", "S8", "B2"}
 
 
-@pytest.mark.parametrize("key", ["tiny_qwen2", "tiny_gemma2"])
+@pytest.mark.parametrize("key", KEYS)
 def test_a_correct_run_passes_every_clause(key: str, checkpoints: Callable[..., LoadedCheckpoint]) -> None:
     records = run_checks(checkpoints(key).experiment(), "hooks", lambda check: check.judges_run)
 

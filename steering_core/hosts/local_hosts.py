@@ -4,11 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from steering_core.hosts.hosted_tool import HostedTool, value_of
 from steering_core.hosts.session import LocalSession, Session
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.tools.spec import ToolSpec
+
+ASKED_ONCE = {"describe", "supports"}
+"""What a tool is asked once in each session, as where it has a process of its own."""
 
 
 class LocalHosts:
@@ -21,6 +25,7 @@ class LocalHosts:
         self.model, self.alone = model, alone
         self.sessions: dict[str, tuple[Session, count[int]]] = {}
         self.other: LocalHosts | None = None
+        self.known: WeakKeyDictionary[Session, dict[Any, Any]] = WeakKeyDictionary()
 
     def tool(self, text: str) -> HostedTool:
         """A new object of the tool that `text` names."""
@@ -31,7 +36,7 @@ class LocalHosts:
         session, numbers = self.sessions[text]
 
         def ask(request: Mapping[str, Any], meanwhile: object = None) -> Any:
-            return value_of(self._session(text, session).answer(request))  # nothing can be done meanwhile
+            return self._ask(self._session(text, session), request)  # nothing can be done meanwhile
 
         return HostedTool(spec.label, ask, numbers)
 
@@ -44,6 +49,15 @@ class LocalHosts:
             yield
         finally:
             self.other = before
+
+    def _ask(self, session: Session, request: Mapping[str, Any]) -> Any:
+        """The value of the session's answer, or of an earlier one to the same question."""
+        if request["do"] not in ASKED_ONCE:
+            return value_of(session.answer(request))
+        known, question = self.known.setdefault(session, {}), (*request.values(),)
+        if question not in known:
+            known[question] = value_of(session.answer(request))
+        return known[question]
 
     def _session(self, text: str, session: Session) -> Session:
         """The session that answers: the tool's own, or the one on the other model."""

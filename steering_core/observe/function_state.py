@@ -12,6 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from steering_core.observe.attributes import WRAPPING, Owner, Remembered
+
 Fingerprint = tuple[int | str, ...]
 FunctionState = dict[str, dict[str, dict[str, Fingerprint]]]
 """Modules and classes -> owner -> name -> identity of the function, of its code and its defaults, and its file."""
@@ -22,7 +24,6 @@ MODULES = (
 )
 PREFIXES = ("torch.nn.modules.", "steering_core.")
 """Modules whose own classes are covered too."""
-WRAPPING = (staticmethod, classmethod)
 FOLLOWING = {"torch.Storage"}
 """Made anew by torch when the default dtype changes, which is reported as a setting."""
 LATER = {"torch.manual_seed": ("torch/_dynamo/", "torch/_compile.py")}
@@ -36,10 +37,12 @@ def function_state(module: nn.Module, tokenizer: object) -> FunctionState:
     names = {kind.__module__ for kind in classes if kind.__module__.startswith("transformers.")} | {*MODULES}
     names |= {name for name in list(sys.modules) if name.startswith(PREFIXES)}
     modules = {name: sys.modules[name] for name in names if isinstance(sys.modules.get(name), ModuleType)}
-    classes |= {kind for name, owner in modules.items() if name.startswith(PREFIXES) for kind in _own_classes(owner)}
+    classes |= {
+        kind for name, owner in modules.items() if name.startswith(PREFIXES) for kind in REMEMBERED.of(owner)[1]
+    }
     return {
-        "modules": {name: dict(_fingerprints(owner)) for name, owner in modules.items()},
-        "classes": {f"{kind.__module__}.{kind.__qualname__}": dict(_fingerprints(kind)) for kind in classes - {object}},
+        "modules": {name: REMEMBERED.of(owner)[0] for name, owner in modules.items()},
+        "classes": {f"{kind.__module__}.{kind.__qualname__}": REMEMBERED.of(kind)[0] for kind in classes - {object}},
     }
 
 
@@ -64,7 +67,7 @@ def patched(before: FunctionState, after: FunctionState) -> tuple[dict[str, Any]
 def _names(before: FunctionState, after: FunctionState) -> Iterator[tuple[str, str, str]]:
     for kind, owners in before.items():
         for owner, functions in owners.items():
-            if owner in after[kind]:
+            if owner in after[kind] and after[kind][owner] is not functions:
                 gained = after[kind][owner].keys() - functions.keys() if kind == "classes" else set()
                 yield from ((kind, owner, name) for name in (*functions, *sorted(gained)))
 
@@ -73,11 +76,11 @@ def _by_library(place: str, fingerprint: Fingerprint) -> bool:
     return any(part in str(fingerprint[-1]) for part in LATER.get(place, ()))
 
 
-def _own_classes(owner: ModuleType) -> set[type]:
+def _own_classes(owner: Owner) -> set[type]:
     return {value for value in vars(owner).values() if isinstance(value, type) and value.__module__ == owner.__name__}
 
 
-def _fingerprints(owner: type | ModuleType) -> Iterator[tuple[str, Fingerprint]]:
+def _fingerprints(owner: Owner) -> Iterator[tuple[str, Fingerprint]]:
     for name, value in list(vars(owner).items()):
         if isinstance(value, FunctionType):
             code = value.__code__
@@ -89,3 +92,6 @@ def _fingerprints(owner: type | ModuleType) -> Iterator[tuple[str, Fingerprint]]
             yield name, (id(value.__func__), id(getattr(value.__func__, "__code__", None)))
         elif callable(value):
             yield name, (id(value),)
+
+
+REMEMBERED = Remembered(lambda owner: (dict(_fingerprints(owner)), _own_classes(owner)))

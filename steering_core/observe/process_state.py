@@ -51,8 +51,17 @@ def random_states() -> dict[str, Any]:
     states = {"torch": torch.get_rng_state().numpy().tobytes()}
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states |= {f"cuda:{n}": each.numpy().tobytes() for n, each in enumerate(torch.cuda.get_rng_state_all())}
-    others = {"python": random.getstate(), "numpy": np.random.get_state(legacy=False)}
-    return {name: (hash(state),) for name, state in states.items()} | {k: (hash(repr(v)),) for k, v in others.items()}
+    others = {"python": random.getstate(), "numpy": _numpy_state()}
+    return {name: (hash(state),) for name, state in (states | others).items()}
+
+
+def _numpy_state() -> str:
+    """As text, with arrays as bytes: numpy takes a millisecond to write their numbers down."""
+    state = np.random.get_state(legacy=False)
+    generator = {
+        name: each.tobytes() if isinstance(each, np.ndarray) else each for name, each in state["state"].items()
+    }
+    return repr({**state, "state": generator})
 
 
 def process_state() -> dict[str, Any]:

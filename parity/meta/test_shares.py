@@ -1,0 +1,112 @@
+"""Every session tries a fault of each clause, and four sessions, one of each part, try every case."""
+
+import subprocess
+from datetime import date, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fixtures.faults import FAULTS
+from parity.meta import test_correct_tools, test_false_alarms, test_faults
+from parity.meta.shares import ALL, ALWAYS, PARTS, VARIABLE, choose_part, is_tried, leave_out, part_of_fault
+from steering_core.models.registry import DTYPES
+from steering_core.places import ROOT
+from steering_core.records.clauses import CLAUSES
+
+SHARED = {
+    "faults": test_faults.SHARED,
+    "correct tools on every clause": test_faults.CORRECT_ON_EACH,
+    "correct tools": test_correct_tools.SHARED,
+    "families and dtypes": test_false_alarms.SHARED,
+}
+
+
+def tried(cases: list[Any]) -> list[Any]:
+    """The values of the cases that this session tries."""
+    return [case.values for case in cases if is_tried(case.marks[0].args[0])]
+
+
+def test_every_part_has_a_fault_that_each_clause_catches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in map(str, range(PARTS)):
+        monkeypatch.setenv(VARIABLE, part)
+        caught = {clause for (fault,) in tried(test_faults.SHARED) for clause in fault.caught_by}
+        assert [clause for clause in CLAUSES if clause not in caught] == []
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_the_parts_together_are_everything_and_each_is_less_than_half(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases, seen = SHARED[name], list[Any]()
+    for part in map(str, range(PARTS)):
+        monkeypatch.setenv(VARIABLE, part)
+        seen += (now := tried(cases))
+        assert 0 < len(now) < len(cases) / 2
+    monkeypatch.setenv(VARIABLE, ALL)
+
+    assert [case for case in tried(cases) if case not in seen] == []
+    assert len(tried(cases)) == len(cases)
+
+
+def test_every_part_has_every_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in map(str, range(PARTS)):
+        monkeypatch.setenv(VARIABLE, part)
+        assert {dtype for _, dtype in tried(test_false_alarms.SHARED)} == {*DTYPES}
+
+
+def test_days_in_a_row_take_turns_unless_the_environment_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = set()
+    for day in range(PARTS):
+        monkeypatch.delenv(VARIABLE)
+        choose_part(date(2026, 2, 27) + timedelta(days=day))
+        chosen.add([is_tried(part) for part in range(PARTS)].index(True))
+    assert chosen == {*range(PARTS)}
+
+    monkeypatch.setenv(VARIABLE, "1")
+    choose_part()
+    assert [is_tried(part) for part in (0, 1, ALWAYS)] == [False, True, True]
+
+
+class FakeItem:
+    def __init__(self, part: int | None) -> None:
+        self.part = part
+
+    def get_closest_marker(self, name: str) -> Any:
+        assert name == "part"
+        return None if self.part is None else SimpleNamespace(args=(self.part,))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "argument", "expected"),
+    [("", "parity/meta", [None, 2, ALWAYS]), ("P1", "parity/meta", None), ("", "parity/meta/test_x.py::test[y]", None)],
+)
+def test_cases_of_other_parts_are_left_out_unless_cases_are_named(
+    keyword: str, argument: str, expected: list[int | None] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "2")
+    parts, deselected = [None, 0, 1, 2, 3, ALWAYS], list[Any]()
+    items: Any = [FakeItem(part) for part in parts]
+    hook = SimpleNamespace(pytest_deselected=lambda items: deselected.extend(items))
+    config: Any = SimpleNamespace(option=SimpleNamespace(keyword=keyword), args=[argument], hook=hook)
+    leave_out(config, items)
+
+    assert [item.part for item in items] == (parts if expected is None else expected)
+    assert len(items) + len(deselected) == len(parts)
+
+
+def test_the_first_fault_of_a_clause_belongs_to_every_part() -> None:
+    first, second = FAULTS[0], next(each for each in FAULTS[1:] if {*each.caught_by} == {*FAULTS[0].caught_by})
+
+    assert part_of_fault(first, FAULTS) == ALWAYS
+    assert part_of_fault(second, [second, first]) == ALWAYS
+    assert part_of_fault(second, FAULTS) != ALWAYS
+
+
+def test_make_campaign_tries_every_part() -> None:
+    printed = subprocess.run(["make", "-n", "campaign"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in printed.splitlines() if f"{VARIABLE}={ALL}" in line]
+
+    assert [
+        name for name in ("faults", "correct_tools", "false_alarms") if not any(name in line for line in lines)
+    ] == []
