@@ -56,7 +56,15 @@ def run_finding_checks(make: "Callable[[], Findings]", clauses: Collection[str] 
     return [record for row in CHECKS if not clauses or row[0] in clauses for record in _record(make(), *row)]
 
 
-def _record(findings: "Findings", clause: str, check: Callable[..., None], params: dict[str, Any]) -> Iterator[Record]:
+def record_finding(findings: "Findings", clause: str, params: dict[str, Any], **given: Any) -> Record:
+    """The record of the check of a clause that takes these parameters. given: in place of fixtures."""
+    checks = (check for row, check, asked in CHECKS if row == clause and {*asked} == {*params})
+    return next(_record(findings, clause, next(checks), params, **given))
+
+
+def _record(
+    findings: "Findings", clause: str, check: Callable[..., None], params: dict[str, Any], **fixtures: Any
+) -> Iterator[Record]:
     record = Draft(make_cell(clause, {**params, "model_key": findings.experiment.model.spec.key}))
     record.provenance.update(findings.experiment.provenance())
     given = {**params, "findings": findings, "record": record}
@@ -67,19 +75,20 @@ def _record(findings: "Findings", clause: str, check: Callable[..., None], param
         given |= {"tool": hosts.tool(params["tool_name"]), "halves": ("read", "generate")}
     if "pair" in params:
         given["tools"] = tuple(map(hosts.tool, params["pair"]))
-    if "taken_from" in params:
-        given["source"] = _kept_source(params["taken_from"].removeprefix("from:"), findings.experiment.model.spec.key)
+    if "taken_from" in params and "source" not in fixtures:
+        given["source"] = kept_source(params["taken_from"].removeprefix("from:"), findings.experiment.model.spec.key)
     if "tuned_after" in params:
         given["earlier"] = ("earlier", _planted_curves(findings))
     if "compared_with" in params:
         given["beside"] = _planted_strengths(findings)
+    given |= fixtures
     with suppress(Exception), recording(record):  # whatever a check raises is in its record
         check(**{name: given[name] for name in signature(check).parameters})
     yield record.finish(check.__name__)
 
 
 @cache
-def _kept_source(key: str, target: str) -> "Source":
+def kept_source(key: str, target: str) -> "Source":
     """What a run keeps of a model."""
     from steering_core.measure.findings.sources import TRAIT, Source, source_rows
 

@@ -70,7 +70,7 @@ def tables(records: Sequence[Record]) -> list[Table]:
     read = [read_measured(record, Strengths) for record in records]
     rows: list[tuple[Value, ...]] = list(dict.fromkeys(row.row for each in read for row in each.table))
     rows.sort(key=lambda row: (str(row[0]), str(row[1])))
-    gaps = tuple(
+    gaps: tuple[tuple[Value, ...], ...] = tuple(
         (gap.scale, gap.combination, each.model, each.beside, *(100 * number for number in gap.gap))
         for each in read
         for gap in each.gaps
