@@ -78,7 +78,7 @@ def demand_origin(record: Draft, origin: str, precision: str, steering: "Tensor"
 
 
 def demand_bracketed(record: Draft, band: "WorkingBand", grid: "list[float]", resolution: float) -> None:
-    """Each end of the band lies between a strength that works and one that does not, at most `resolution` apart, or at
+    """Each end of the band lies between a multiplier that works and one that does not, at most `resolution` apart, or at
     an end of the grid."""
     __tracebackhide__ = True
     from steering_core.records.thresholds import does_work
@@ -86,7 +86,7 @@ def demand_bracketed(record: Draft, band: "WorkingBand", grid: "list[float]", re
     works = {strength: does_work(Fraction(coherent, total)) for strength, (coherent, _, total) in band.measured.items()}
     assert_holds(record, set(map(float, grid)) <= set(works), "the whole grid was measured")
     if band.low is None or band.high is None:
-        assert_holds(record, not any(works.values()), "no strength works", "no band, though a strength works")
+        assert_holds(record, not any(works.values()), "no multiplier works", "no band, though a multiplier works")
         return
     for fails, good, end in ((band.low[0], band.low[1], min(grid)), (band.high[1], band.high[0], max(grid))):
         assert_holds(record, works.get(good) is True, f"{good:g}x works", f"the band ends at {good:g}x, which fails")

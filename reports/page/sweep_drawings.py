@@ -31,9 +31,9 @@ def draw_sweeps(canvas: Canvas, run: Run) -> dict[str, list[Drawing]]:
     layers = read_points(run.records, LayerPoint)
     groups = {
         "Rates against depth": _depths(canvas, layers),
-        "Coherent refusals by depth and strength": _heat(canvas, layers),
+        "Coherent refusals by depth and multiplier": _heat(canvas, layers),
         "COSMIC's direction beside the difference of means": _cosines(canvas, layers),
-        "Working band of strengths": _bands(canvas, read_points(run.records, StrengthBand)),
+        "Working band of multipliers": _bands(canvas, read_points(run.records, StrengthBand)),
         "Rates against model size": _sizes(canvas, read_points(run.records, SizePoint)),
         "Rates by precision": _precisions(canvas, read_points(run.records, PrecisionPoint)),
     }

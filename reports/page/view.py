@@ -17,6 +17,7 @@ from reports.page.overview import count_checks, overview
 from reports.page.samples import list_examples
 from reports.page.sweep_tables import bands_table, sweep_tables
 from reports.page.words import DECLARED, OUTCOMES, STRENGTHS
+from reports.run.selected import DIRECTIONS, RATES, selects
 from reports.verdicts import Verdict
 from reports.verdicts.commands import repeat_command, run_command
 from reports.verdicts.evidence import DEVIATION
@@ -54,6 +55,7 @@ def view_run(run: Run, verdict: Verdict, trend: Trend | None = None) -> dict[str
         "grids": grids,
         "beside": beside,
         "places": {grid.model: f"{FOLDER}/{grid.anchor}.html" if beside else f"#{grid.anchor}" for grid in grids},
+        "shows": {"directions": selects(run, DIRECTIONS), "rates": selects(run, RATES)},
         "thresholds": {"agree": AGREE, "diverge": DIVERGE},
         "tables": _tables(run, verdict, grids),
         "sweep_tables": _sweep_tables(run, verdict),

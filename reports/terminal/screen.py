@@ -12,6 +12,7 @@ from rich.text import Text
 from reports.page.findings import list_findings
 from reports.page.judged import judge_line
 from reports.run.layout import CHECKLIST, RECORDS, VERDICT
+from reports.run.selected import RATES, selects
 from reports.terminal.sweep_part import LEGEND, list_sweep, models_table, sweep_table
 from reports.terminal.tables import ModelTables, legend
 from reports.untrusted import plain
@@ -92,7 +93,7 @@ def _parts(
     rows = 3 * detail - 1
     items = [
         *_failures(verdict, failure, detail),
-        *_next_steps(verdict, detail),
+        *_next_steps(run, verdict, detail),
         *_sweep(verdict, detail),
         *_findings(verdict, detail),
         *_several("Note", verdict.notes, 2 * detail + 1),
@@ -118,7 +119,7 @@ def _tables(models: ModelTables | None, verdict: Verdict, rows: int) -> list[Ren
     tables: list[RenderableType] = []
     if models:
         rates = models.rates(rows)
-        tables += [*models.numbers(rows), *([rates] if rates else []), legend(rates is not None)]
+        tables += [*models.numbers(rows), *([rates] if rates else []), legend(models.stages, rates is not None)]
     if verdict.sweep:
         least = max(rows, min(len(verdict.sweep.models), MODELS))
         swept, depths = models_table(verdict.sweep, least), sweep_table(verdict.sweep, least)
@@ -162,7 +163,7 @@ def _failures(verdict: Verdict, failure: Record | None, detail: int) -> list[Ite
     return [
         *items,
         *_several("Also", others, detail),
-        *_several("Missing", verdict.missing, detail),
+        *_several("Missing", tuple(text for text in verdict.missing if text not in verdict.headline), detail),
         *_not_offered(verdict),
     ]
 
@@ -196,23 +197,25 @@ def _first_failure(run: Run, verdict: Verdict) -> Record | None:
     return next((record for record in records if record.outcome in (Outcome.DIFFERS, Outcome.ERRORED)), None)
 
 
-def _next_steps(verdict: Verdict, detail: int) -> list[Item]:
+def _next_steps(run: Run, verdict: Verdict, detail: int) -> list[Item]:
+    """What to do next; which tool to use, and how much the rates can show, where rates are part of the run."""
     action = Item("Action", verdict.action)
-    if (verdict.sweep or verdict.findings) and not any(numbers.rates for numbers in verdict.numbers):
+    if not selects(run, RATES):
         return [action]
     ties = f"; tied: {', '.join(verdict.ties)} ({verdict.tie_break})" if verdict.ties else ""
-    proceed = f"yes, with {verdict.proceed_tool}{ties}" if verdict.proceed else f"no: {verdict.proceed_reason}"
-    return [action, Item("Proceed", proceed), *_strength(verdict, detail)]
+    tool = f"recommended: {verdict.proceed_tool}{ties}"
+    none = f"none recommended: {verdict.proceed_reason}"
+    return [action, Item("Tool", tool if verdict.proceed else none), *_evidence(verdict, detail)]
 
 
-def _strength(verdict: Verdict, detail: int) -> list[Item]:
+def _evidence(verdict: Verdict, detail: int) -> list[Item]:
     """How much the rates can show; models of which the same is said share a line."""
     groups: dict[str, list[str]] = {}
     for line in verdict.strength.lines:
         model, _, text = line.partition(": ")
         groups.setdefault(text, []).append(model)
     first, *rest = [f"{', '.join(models)}: {text}" for text, models in groups.items()] or [""]
-    return _several("Strength", ("; ".join(filter(None, (verdict.strength.kind, first))), *rest), detail)
+    return _several("Evidence", ("; ".join(filter(None, (verdict.strength.kind, first))), *rest), detail)
 
 
 def _several(label: str, texts: tuple[str, ...], most: int) -> list[Item]:

@@ -45,7 +45,7 @@ def models_table(section: SweepSection, rows: int) -> Table | None:
 def list_sweep(section: SweepSection) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Label -> texts; decisions that run something come first."""
     yield "By eye", section.readings
-    yield "Strengths", section.strengths
+    yield "Band", section.strengths
     best = {(swept.model, swept.tool, swept.best.method, swept.best.multiplier) for swept in section.models}
     curves = sorted(
         section.curves, key=lambda c: (c.kind != "size", (c.subject, c.tool, c.method, c.multiplier) not in best)

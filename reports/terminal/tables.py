@@ -8,17 +8,18 @@ from rich.text import Text
 
 from reports.page.measured import count_in, number_in
 from reports.run.cell_grid import DECLARED, SYMBOLS, build_cell_grid, worst
+from reports.run.selected import RATES as RATES_FROM
+from reports.run.selected import selected_clauses
 from reports.untrusted import plain
 from reports.verdicts import ModelNumbers, Quantity, Verdict
-from steering_core.records.clauses import Stage
+from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome, Record, Run
 
 NUMBERS = ("model", "1 − cos\nwithin-tool", "1 − cos\ncross-tool", "rate\ngap", "counts as")
 STAGES = (Stage.PREFLIGHT, Stage.DIRECTIONS, Stage.STEERING, Stage.BEHAVIOR)
-SIGNS = (
-    "= holds  d known deviation  o not offered  x differs  ! crashed  - unsupported  ? not measured; "
-    "in preflight, directions, steering, behavior"
-)
+FILLED_BY = dict(zip(NUMBERS[1:], ({"D1"}, {"D2"}, RATES_FROM, {"D2"} | RATES_FROM), strict=True))
+"""Column -> the clauses that its numbers come from: without a check of these in the plan it is left out."""
+SIGNS = "= holds  d known deviation  o not offered  x differs  ! crashed  - unsupported  ? not measured"
 RATES = "; rates: coherent/garbled/normal % [95 % interval of coherent]"
 GAP = 2
 """Columns between two columns of a table."""
@@ -27,9 +28,10 @@ FEW = 3
 STYLES = {Outcome.AGREES: "green", Outcome.DIFFERS: "red", Outcome.ERRORED: "magenta", Outcome.UNSUPPORTED: "yellow"}
 
 
-def legend(with_rates: bool) -> Text:
-    """What the signs and rates mean."""
-    return Text(SIGNS + (RATES if with_rates else ""), style="dim")
+def legend(stages: Sequence[Stage], with_rates: bool) -> Text:
+    """What the signs and rates mean. stages: one sign each."""
+    names = f"; in {', '.join(stages)}" if stages else ""
+    return Text(SIGNS + names + (RATES if with_rates else ""), style="dim")
 
 
 class ModelTables:
@@ -40,7 +42,10 @@ class ModelTables:
 
     def __init__(self, run: Run, verdict: Verdict, width: int) -> None:
         self._tools, self._width = run.plan.tools, width
-        self._numbers = _numbers_rows(run, verdict)
+        clauses = selected_clauses(run)
+        self._left = [name for name in NUMBERS if name not in FILLED_BY or clauses & FILLED_BY[name]]
+        self.stages = [stage for stage in STAGES if any(CLAUSES[clause].stage is stage for clause in clauses)]
+        self._numbers = self._numbers_rows(run, verdict)
         self._rates = _rates_rows(run)
 
     def numbers(self, rows: int) -> list[Table]:
@@ -48,14 +53,12 @@ class ModelTables:
 
         Models that do not agree come first.
         """
-        columns = (*NUMBERS, *self._tools)
+        columns, left = (*self._left, *self._tools), len(self._left)
         if _width(columns, self._numbers[:rows]) <= self._width:
             return [small_table(columns, self._numbers, rows)]
-        signs = [[row[0], *row[-2:]] for row in self._by_tools(self._numbers[:rows], len(NUMBERS))]
-        return [
-            small_table(NUMBERS, [row[: len(NUMBERS)] for row in self._numbers], rows),
-            small_table(("model", "checks", "tools"), signs, len(signs), len(self._numbers) - rows),
-        ]
+        signs = [[row[0], *row[-2:]] for row in self._by_tools(self._numbers[:rows], left)]
+        checks = small_table(("model", "checks", "tools"), signs, len(signs), len(self._numbers) - rows)
+        return [*([small_table(self._left, [row[:left] for row in self._numbers], rows)] if left > 1 else []), checks]
 
     def rates(self, rows: int) -> Table | None:
         """Coherent / garbled / normal in percent with the Wilson interval of coherent; arms that agree share a row."""
@@ -64,6 +67,15 @@ class ModelTables:
             return small_table(columns, self._rates, rows) if self._rates else None
         cells = self._by_tools(self._rates[:rows], 2)
         return small_table(("rates", "arm", "", "tools"), cells, len(cells), len(self._rates) - rows)
+
+    def _numbers_rows(self, run: Run, verdict: Verdict) -> list[list[Text]]:
+        grid = build_cell_grid(run)
+        rows = []
+        for model in sorted(verdict.numbers, key=lambda numbers: numbers.relation == "agrees"):
+            numbers = dict(zip(NUMBERS, _numbers(model), strict=True))
+            signs = (_signs(grid[model.model, tool], self.stages) for tool in run.plan.tools)
+            rows.append([*(numbers[name] for name in self._left), *signs])
+        return rows
 
     def _by_tools(self, cells: Sequence[Sequence[Text]], left: int) -> list[list[Text]]:
         """Each row, whose first `left` cells are about no tool, as one row for each different cell of a tool."""
@@ -82,12 +94,6 @@ def _width(columns: Sequence[str], cells: Sequence[Sequence[Text]]) -> int:
     """Columns of a terminal that a table takes if nothing in it is wrapped."""
     widths = [max(map(cell_len, name.split("\n"))) for name in columns]
     return sum(max([width, *(row[at].cell_len for row in cells)]) + GAP for at, width in enumerate(widths)) - GAP
-
-
-def _numbers_rows(run: Run, verdict: Verdict) -> list[list[Text]]:
-    grid = build_cell_grid(run)
-    ordered = sorted(verdict.numbers, key=lambda numbers: numbers.relation == "agrees")
-    return [[*_numbers(model), *(_signs(grid[model.model, tool]) for tool in run.plan.tools)] for model in ordered]
 
 
 def _rates_rows(run: Run) -> list[list[Text]]:
@@ -132,10 +138,10 @@ def _one_minus_cosine(quantity: Quantity | None) -> str:
     return f"{quantity.one_minus_cosine:.1e}" if quantity.one_minus_cosine else "0"
 
 
-def _signs(stages: dict[Stage, list[Record]]) -> Text:
+def _signs(records_of: dict[Stage, list[Record]], stages: Sequence[Stage]) -> Text:
     signs = Text()
-    for stage in STAGES:
-        records = stages.get(stage, [])
+    for stage in stages:
+        records = records_of.get(stage, [])
         undeclared = [record for record in records if not record.declared] or records
         outcome = worst(undeclared)
         if outcome is Outcome.AGREES and len(undeclared) < len(records):

@@ -21,8 +21,8 @@ from steering_core.errors import ArtifactProblem
 from steering_core.places import ROOT
 from steering_core.records.record import Outcome, Run
 
-DEPTHS, HEAT = "Rates against depth", "Coherent refusals by depth and strength"
-COSINES, BANDS = "COSMIC's direction beside the difference of means", "Working band of strengths"
+DEPTHS, HEAT = "Rates against depth", "Coherent refusals by depth and multiplier"
+COSINES, BANDS = "COSMIC's direction beside the difference of means", "Working band of multipliers"
 SIZES, PRECISION = "Rates against model size", "Rates by precision"
 ONE = swept(("qwen7b",))
 

@@ -161,4 +161,4 @@ def test_the_second_verdict_requires_preflight_and_pyvene(inputs: Any) -> None:
     assert not verdict.proceed
     missing = " ".join(verdict.missing)
     assert "the pyvene arm may not have run pyvene" in missing
-    assert "P1 x6" in missing
+    assert "(preflight " in missing

@@ -91,9 +91,9 @@ def test_text_begins_with_the_conclusion() -> None:
 def test_every_part_of_a_verdict_is_shown() -> None:
     run = diverging()
     text = shown(run, files="in the folder runs/7")
-    for label in ("Rule", "Repeat", "Action", "Proceed", "Strength", "Scope", "Files"):
+    for label in ("Rule", "Repeat", "Action", "Tool", "Evidence", "Scope", "Files"):
         assert re.search(rf"^{label} ", text, re.MULTILINE), label
-    assert "yes, with hooks; tied: hooks, pyvene" in text
+    assert "recommended: hooks; tied: hooks, pyvene" in text
     joined = " ".join(text.split())
     assert LOCALIZED in joined
     wrong = next(record for record in run.records if record.outcome is Outcome.DIFFERS)
@@ -152,8 +152,25 @@ def test_missing_cells_are_listed() -> None:
     run = agreeing()
     records = tuple(record for record in run.records if record.cell.clause != "D2")
     text = shown(run.model_copy(update={"records": records}))
-    assert text.startswith("INCOMPLETE: ")
-    assert "Missing   planned, but left no record: 30 checks (D2 x30)" in text
+    assert text.startswith("INCOMPLETE: not enough was measured: planned, but not finished: 30 checks (D2 x30) of")
+    assert "Missing" not in text, "the headline has said it"
+
+
+def without_rates(run: Run) -> Run:
+    """The run as if only its preflight and steering had been selected."""
+    cells = tuple(cell for cell in run.plan.planned if cell.clause[0] in "PS")
+    plan = run.plan.model_copy(update={"planned": cells, "required": cells})
+    return Run(plan=plan, records=tuple(record for record in run.records if record.cell in cells))
+
+
+def test_columns_that_nothing_of_the_selection_fills_are_left_out() -> None:
+    text, narrow = shown(without_rates(agreeing())), shown(without_rates(long_names()), 80)
+    assert re.search(r"^model +hooks +nnsight +pyvene$", text, re.MULTILINE)
+    assert re.search(r"^tiny_qwen2 +== +== +==$", text, re.MULTILINE)
+    assert "? not measured; in preflight, steering " in " ".join(text.split())
+    assert not re.search("^(Tool|Evidence) ", text, re.MULTILINE)
+    assert re.search("^model +checks +tools$", narrow, re.MULTILINE)
+    assert "counts as" not in narrow
 
 
 def test_failure_that_is_not_a_gate_is_shown() -> None:

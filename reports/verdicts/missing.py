@@ -11,6 +11,8 @@ from steering_core.records.record import Cell, Outcome
 
 SHOWN = 4
 """Different messages listed per reason; the rest is counted."""
+CLAUSES_SHOWN = 3
+"""Of the cells of a reason; those of more clauses are counted by stage."""
 COMPARED = ("D1", "D2", "B1")
 """The clauses that the decision rules' numbers come from."""
 
@@ -22,7 +24,7 @@ class Reason(StrEnum):
     ABSENT = "absent"
     UNSUPPORTED = "unsupported"
     SKIPPED = "skipped, though no failed check explains it"
-    UNRECORDED = "planned, but left no record"
+    UNRECORDED = "planned, but not finished"
     UNSELECTED = "required, but not selected"
 
 
@@ -109,11 +111,18 @@ def _describe_groups(groups: Groups) -> Iterator[str]:
 
 
 def _describe(cells: list[Cell]) -> str:
-    """`12 checks (B1 x8, B2 x4) of hooks, pyvene on tiny_qwen2`; a single one by its id."""
+    """`12 checks (B1 x8, B2 x4) of hooks, pyvene on tiny_qwen2`, of many clauses `327 checks (preflight 218, behavior
+    109) of ...`; a single one by its id."""
     if len(cells) == 1:
         return cells[0].id
     counted = Counter(cell.clause for cell in cells)
-    clauses = ", ".join(f"{clause} x{counted[clause]}" for clause in CLAUSES if clause in counted)
+    if len(counted) <= CLAUSES_SHOWN:
+        parts = [f"{clause} x{counted[clause]}" for clause in CLAUSES if clause in counted]
+    else:
+        stages = Counter(CLAUSES[cell.clause].stage for cell in cells)
+        parts = [f"{stage} {stages[stage]}" for stage in Stage if stage in stages]
     names = dict.fromkeys(name for cell in cells for name in (cell.tool, cell.other) if name)
     tools = f" of {', '.join(names)}" if names else ""
-    return f"{len(cells)} checks ({clauses}){tools} on {', '.join(dict.fromkeys(cell.model for cell in cells))}"
+    return (
+        f"{len(cells)} checks ({', '.join(parts)}){tools} on {', '.join(dict.fromkeys(cell.model for cell in cells))}"
+    )

@@ -28,7 +28,7 @@ class WorkingBand:
         """For a record."""
         if self.low is None or self.high is None:
             tail = f"; garbled from {self.breaks:g}x" if self.breaks is not None else "; nowhere garbled"
-            return f"no strength from {min(self.measured):g}x to {max(self.measured):g}x works{tail}"
+            return f"no multiplier from {min(self.measured):g}x to {max(self.measured):g}x works{tail}"
         ends = f"works from {self.low[1]:g}x to {self.high[0]:g}x"
         fails = [f"{value:g}x" for value in (self.low[0], self.high[1]) if value is not None]
         return f"{ends}, fails at {' and '.join(fails)}" if fails else f"{ends}, the whole range"

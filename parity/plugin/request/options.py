@@ -37,7 +37,11 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
     ),
     ("--layer", {"type": int, "metavar": "N"}, "tested block, counted from 0; for every model"),
     ("--method", NAME, METHODS),
-    ("--multiplier", {"type": float, "metavar": "X"}, "strength of the unit direction, for every model"),
+    (
+        "--multiplier",
+        {"type": float, "metavar": "X"},
+        "strength for every model: the coefficient of the unit direction",
+    ),
     ("--random-weights", SWITCH, "real architecture and shape with seeded random weights; needs no download"),
     ("--tools", {"metavar": "A,B"}, f"compare only these tools (default: {','.join(BUILT_IN)})"),
     ("--tool", {**LIST, "metavar": "SPEC"}, "add a tool: path/to/file.py:Class or package.module:Class"),

@@ -40,7 +40,7 @@ def test_terminal_shows_the_table_and_the_section_and_no_table_of_tools() -> Non
     assert lines[0].startswith("SWEEP: WORKS: gemma9b works at 6 of 30 conditions")
     assert "gemma9b dim 15x     0/0 -  40/10 P  0/0 -  90/0 W  10/60 G" in lines
     assert max(len(line) for line in lines if not line.startswith("Next ")) <= 80
-    assert not [line for line in lines if "within-tool" in line or line.startswith(("Proceed", "Strength "))]
+    assert not [line for line in lines if "within-tool" in line or line.startswith(("Tool ", "Evidence "))]
     labels = {line[:9].strip() for line in lines} - {""}
     assert {"Action", "Curves", "Methods", "Decision", "Limits", "Scope"} <= labels
     assert "10 evaluation prompts" in " ".join(" ".join(lines).split())

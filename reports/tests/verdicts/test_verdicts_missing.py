@@ -33,7 +33,7 @@ def test_each_reason_for_a_missing_measurement_has_its_own_word(cell: str, outco
 
 def test_unrecorded_cell_reads_differently_from_an_unselected_one() -> None:
     run = without(full_run(), f"S1 {QWEN} hooks")
-    assert judge(run).missing == (f"planned, but left no record: S1 {QWEN} hooks",)
+    assert judge(run).missing == (f"planned, but not finished: S1 {QWEN} hooks",)
     run = plan(run, planned=tuple(record.cell for record in run.records))
     assert judge(run).missing == (f"required, but not selected: S1 {QWEN} hooks",)
 
@@ -42,13 +42,14 @@ def test_planned_cell_outside_the_required_matrix_counts_as_missing() -> None:
     run = full_run()
     required = tuple(cell for cell in run.plan.required if cell.clause != "D3")
     verdict = judge(without(plan(run, required=required), "D3 *"))
-    assert verdict.missing == ("planned, but left no record: 2 checks (D3 x2) on tiny_qwen2, tiny_gemma2",)
+    assert verdict.missing == ("planned, but not finished: 2 checks (D3 x2) on tiny_qwen2, tiny_gemma2",)
 
 
 def test_missing_library_takes_one_line() -> None:
     run = ended(full_run(), "* *pyvene*", Outcome.ABSENT, "pyvene is not installed", measured={})
     (line,) = judge(run).missing
-    assert line.startswith("absent: pyvene is not installed: 62 checks (P1 x2, P2 x2,")
+    counted = "preflight 14, directions 22, steering 6, behavior 20"
+    assert line.startswith(f"absent: pyvene is not installed: 62 checks ({counted}) ")
     assert line.endswith("of pyvene, hooks, nnsight on tiny_qwen2, tiny_gemma2")
 
 
@@ -109,13 +110,13 @@ class TestFailedPreflight:
         run = ended(full_run(), f"{clause} {GEMMA}*", Outcome.DIFFERS, "one block off")
         verdict = judge(without(run, f"S1 {QWEN} hooks"))
         assert verdict.conclusion == "INVALID"
-        assert verdict.missing == (f"planned, but left no record: S1 {QWEN} hooks",)
+        assert verdict.missing == (f"planned, but not finished: S1 {QWEN} hooks",)
 
     def test_headline_of_an_ungated_run_names_both(self) -> None:
         run = plan(ended(full_run(), f"P1 {GEMMA} pyvene", Outcome.DIFFERS, "one block off"), gated=False)
         verdict = judge(without(run, f"S1 {QWEN} hooks"))
         assert verdict.conclusion == "INCOMPLETE"
-        assert "left no record: S1 tiny_qwen2 hooks" in verdict.headline
+        assert "not finished: S1 tiny_qwen2 hooks" in verdict.headline
         assert "already known: P1 location fails for pyvene on tiny_gemma2: one block off" in verdict.headline
         assert verdict.likely_cause is not None
         assert verdict.likely_cause.clause == "P1"

@@ -52,7 +52,7 @@ def test_unmeasured_cell_leaves_the_preflight_undecided(outcome: Outcome) -> Non
 def test_interrupted_preflight_does_not_pass() -> None:
     verdict = judge(without(preflight_run(), f"P6 {QWEN} hooks~nnsight"))
     assert verdict.conclusion == "INCOMPLETE"
-    assert "left no record: P6 tiny_qwen2 hooks~nnsight" in verdict.headline
+    assert "not finished: P6 tiny_qwen2 hooks~nnsight" in verdict.headline
 
 
 @pytest.mark.parametrize("run", [full_run(), diverged(full_run(), QWEN)])

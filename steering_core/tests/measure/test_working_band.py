@@ -62,7 +62,7 @@ def test_no_working_strength_is_reported_with_where_it_breaks() -> None:
     band = find_band(breaking, GRID, 1.0)
 
     assert (band.low, band.high, band.breaks) == (None, None, 30)
-    assert band.sentence == "no strength from 5x to 50x works; garbled from 30x"
+    assert band.sentence == "no multiplier from 5x to 50x works; garbled from 30x"
     assert find_band(lambda strength: (0, 0, 10), GRID, 1.0).sentence.endswith("nowhere garbled")
 
 

@@ -21,7 +21,7 @@ def decide(evidence: SweepEvidence) -> Iterator[Step]:
             finding = f"{best.model} works in part, best at {best.place}: {best.rates}"
             finer = evidence.missing(finer_conditions([point for point in points if point.model == best.model]))
             if finer:
-                yield Step(family, finding, "Sweep more depths, and more strengths at the best depth", finer)
+                yield Step(family, finding, "Sweep more depths, and more multipliers at the best depth", finer)
             else:
                 yield Step(family, finding, CAVEAT, evidence.missing(size_conditions(family, points)))
 
