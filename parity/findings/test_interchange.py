@@ -43,4 +43,5 @@ def test_interchange(findings: "Findings", tools: tuple[Tool, Tool], record: Dra
     held_out = (*trait.positive.held_out, *trait.negative.held_out)
     demand_same_predictions(record, predictions, held_out)
     count = len(held_out) * len(predictions)
-    record.agree(f"{trait.name}: {count} of {count} predictions of {PROBE} at {len(sites)} blocks are the same")
+    of_both = f"on activations from {first.name} and from {second.name}"
+    record.agree(f"{trait.name}: {PROBE} predicts the same {of_both}: {count} predictions at {len(sites)} blocks")

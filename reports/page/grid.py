@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 
 from reports.page.exports import Table
 from reports.page.groups import Groups, group_by
@@ -45,6 +45,8 @@ class Square:
         """The word beside the shape: the outcome, or why there is none."""
         if not self.records:
             return "no record"
+        if self.records[0].declared:
+            return "known deviation"
         return "skipped" if self.records[0].blocked_by else self.look.replace("-", " ")
 
     @cached_property
@@ -141,6 +143,18 @@ class Grid:
         """Clauses that this run neither planned nor recorded for the model."""
         planned = {row.clause for row in self.rows}
         return [clause for clause in CLAUSES.values() if clause not in planned]
+
+    @property
+    def left_out(self) -> list[str]:
+        """`directions (D1-D6)` for a stage of which nothing was planned, `P1 location` for a single clause."""
+        texts: list[str] = []
+        for stage, clauses in groupby(self.unplanned, key=lambda clause: clause.stage):
+            several = [clause for clause in CLAUSES.values() if clause.stage is stage]
+            missing = list(clauses)
+            whole = missing == several and len(several) > 1
+            names = [f"{stage} ({several[0].id}-{several[-1].id})"] if whole else [f"{c.id} {c.name}" for c in missing]
+            texts += names
+        return texts
 
 
 def look_of(record: Record) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from reports.page.grid import look_of
 from reports.run.cell_grid import build_cell_grid
-from steering_core.records.record import Record, Run
+from steering_core.records.clauses import CLAUSES, Stage
+from steering_core.records.record import Outcome, Record, Run
 
 NO_RECORD = "no-record"
 WORDS = {
@@ -60,10 +61,17 @@ def count_of(look: str, number: int) -> str:
 
 
 def count_checks(run: Run) -> list[tuple[str, int, str]]:
-    """(look, number, number in words) of every kind of result among the planned and recorded checks."""
-    counts = count_looks(run.records)
+    """(look, number, number in words) of every kind of result among the planned and recorded checks; that the records
+    are complete (V1-V3) is not counted, unless they are not."""
+    counts = count_looks(
+        record for record in run.records if record.outcome is not Outcome.AGREES or not _audits(record)
+    )
     counts[NO_RECORD] = len(set(run.plan.planned) - {record.cell for record in run.records})
     return [(look, counts[look], count_of(look, counts[look])) for look in WORDS if counts[look]]
+
+
+def _audits(record: Record) -> bool:
+    return CLAUSES[record.cell.clause].stage is Stage.EVIDENCE
 
 
 def overview(run: Run) -> list[OverviewRow]:

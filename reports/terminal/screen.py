@@ -141,7 +141,9 @@ def _findings(verdict: Verdict, detail: int) -> list[Item]:
     for each in verdict.findings:
         for text in (each.sentence, *each.statements):
             first.setdefault(text, each.cell)
-    texts = tuple(f"{cell}: {text}" for text, cell in first.items() if text not in verdict.headline)
+    shown = {text: cell for text, cell in first.items() if text not in verdict.headline}
+    # A trait is part of the cell and of the sentence.
+    texts = tuple(f"{cell}: {text.removeprefix(f'{cell.split()[-1]}: ')}" for text, cell in shown.items())
     return _several("Findings", texts, 2 * detail)
 
 

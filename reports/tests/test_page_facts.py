@@ -1,8 +1,9 @@
 """What the page says about the tools of a run."""
 
 from reports.page.facts import tool_versions
+from reports.page.overview import count_checks
 from reports.tests.synthetic_run import agreeing
-from steering_core.records.record import Run, Value
+from steering_core.records.record import Cell, Outcome, Record, Run, Value
 
 
 def run_with(entry: dict[str, Value]) -> Run:
@@ -22,3 +23,13 @@ def test_a_tool_of_a_file_is_named_before_its_library() -> None:
         "mine.py (sha256 0123, not of an installed package), on torch 2.13.0, from torch/__init__.py"
     )
     assert tool_versions(run_with(library))["pyvene"] == "version not recorded"
+
+
+def test_audits_of_the_records_are_counted_only_where_they_fail() -> None:
+    run = agreeing()
+    audits = tuple(Record(cell=Cell(clause="V1", model=name), outcome=Outcome.AGREES) for name in run.plan.models)
+    failed = audits[0].model_copy(update={"outcome": Outcome.DIFFERS})
+    counts = count_checks(run)
+
+    assert count_checks(run.model_copy(update={"records": (*run.records, *audits)})) == counts
+    assert ("differs", 1, "1 fails") in count_checks(run.model_copy(update={"records": (*run.records, failed)}))

@@ -59,7 +59,7 @@ def test_declared_deviation_is_neither_agreement_nor_failure() -> None:
     one = replace(agreeing(), Cell(clause="P5", model=MODELS[0], tool="pyvene"), cell=cell, outcome=Outcome.DIFFERS)
     run = replace(one, cell, measured={"declared_deviation": "the library removes every hook"})
     square = squares_of(run, "P9")["pyvene"]
-    assert (square.outcome, square.look, square.label) == (Outcome.DIFFERS, "declared", "declared")
+    assert (square.outcome, square.look, square.label) == (Outcome.DIFFERS, "declared", "known deviation")
     assert list_findings(run) == []
 
 
@@ -84,7 +84,9 @@ def test_unplanned_clauses_are_named() -> None:
     records = tuple(record for record in run.records if record.cell.clause != "P1")
     plan = run.plan.model_copy(update={"planned": cells, "required": cells})
     fewer = run.model_copy(update={"records": records, "plan": plan})
-    assert "Not part of this run: P0 contract, P1 location, " in Parsed(render_page(fewer, judge(fewer))).text
+    text = Parsed(render_page(fewer, judge(fewer))).text
+    assert "Not part of this run: P0 contract, P1 location, " in text
+    assert "sweep (W1-W4), findings (F1-F7)" in text, "a whole stage is named once"
 
 
 def test_cell_opens_to_diagnosis_numbers_and_command() -> None:

@@ -31,6 +31,16 @@ def test_a_run_of_findings_that_hold_is_measured() -> None:
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
+def test_several_findings_are_counted_in_the_headline_and_listed_below() -> None:
+    first = finding_run().records[0]
+    second = first.model_copy(update={"cell": first.cell.model_copy(update={"variant": "mood"}), "sentence": "mood: b"})
+    run = finding_run(first, second)
+    text = screen(run)
+
+    assert judge(run).headline.endswith("2 findings (extraction x2) on tiny_qwen2")
+    assert "F1 tiny_qwen2 mood: b\n" in text, "the trait is named once"
+
+
 def test_a_refuted_finding_is_a_failed_check_and_has_no_numbers() -> None:
     run = finding_run(outcome=Outcome.DIFFERS)
     verdict = judge(run)
