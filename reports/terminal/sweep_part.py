@@ -15,7 +15,7 @@ LETTERS = {
     Effect.HALF_GARBLES: "g",
     Effect.NOTHING: "-",
 }
-LEGEND = "coherent/garbled %: W works  P works in part  G garbles  g garbles in part  - does nothing"
+LEGEND = "by depth in % of the blocks; coherent/garbled %: W works  P works in part  G garbles  g garbles in part  - does nothing"
 Row = tuple[str, str, str, float]
 
 
@@ -44,7 +44,7 @@ def models_table(section: SweepSection, rows: int) -> Table | None:
 
 def list_sweep(section: SweepSection) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Label -> texts; decisions that run something come first."""
-    yield "By eye", section.readings
+    yield "Read", section.readings
     yield "Band", section.strengths
     best = {(swept.model, swept.tool, swept.best.method, swept.best.multiplier) for swept in section.models}
     curves = sorted(

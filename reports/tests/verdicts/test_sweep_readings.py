@@ -76,7 +76,7 @@ def test_a_condition_that_works_and_was_not_read_says_so() -> None:
     assert verdict.sweep
     assert verdict.sweep.readings == ("1 working condition not read by a person: python -m reports review DIR",)
     unquoted = measured(RUN, RUN.records.index(next(r for r in RUN.records if r.cell == CELL)), samples=[])
-    assert section_of(unquoted).readings == ("1 working condition not read by a person: its answers are not kept",)
+    assert section_of(unquoted).readings == ("1 working condition not read by a person: the answers were not kept",)
 
 
 def test_a_refuted_condition_decides_nothing_as_a_working_one() -> None:

@@ -62,10 +62,10 @@ def _compare(tool: str, points: Sequence[Point], pairs: Sequence[tuple[Point, Po
     best = [best_of(point for point in points if point.method == method) for method in PAIR]
     better = "" if _same(*best) else best_of(best).method
     disagree = p < METHODS_P
-    where = f"block {one.layer}, {one.multiplier:g}x: {one.coherent} against {other.coherent} of {one.unique} coherent"
+    where = f"most at block {one.layer}, {one.multiplier:g}x: {one.coherent} against {other.coherent} of {one.unique} coherent"
     words = "disagree" if disagree else "cannot be told apart"
     prefer = f"; use {better}, whose best condition is better" if better else "; their best conditions are equal"
-    sentence = f"DIM and COSMIC {words} at {len(pairs)} conditions ({where}, p = {p:.2g}){prefer}"
+    sentence = f"DIM and COSMIC {words}, compared at {_counted(len(pairs))} ({where}, p = {p:.2g}){prefer}"
     return MethodComparison(
         model=one.model,
         tool=tool,
@@ -75,6 +75,10 @@ def _compare(tool: str, points: Sequence[Point], pairs: Sequence[tuple[Point, Po
         better=better,
         sentence=sentence,
     )
+
+
+def _counted(conditions: int) -> str:
+    return f"{conditions} condition{'s' * (conditions != 1)}"
 
 
 def compare_precisions(points: Sequence[Point]) -> Iterator[PrecisionComparison]:

@@ -78,7 +78,7 @@ def _describe(observed: Shape, shape: Shape | None, shares: dict[Shape, float], 
     likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items() if share >= MENTIONED)
     few = {2: f"; {NO_PEAK}", 3: f"; {ONE_PEAK}"}.get(points, "")
     if shape is not None:
-        return f"{shape} ({likely}){few}"
+        return f"{shape} ({likely.removeprefix(f'{shape} ')}){few}"
     return f"{observed} by points alone; the answers leave open {likely}{few}"
 
 

@@ -75,7 +75,7 @@ class Point:
             return f"by eye: {self.reading.words}"
         if self.judged.band is not Band.WORKS:
             return ""
-        return f"{UNREAD}: {REVIEW_COMMAND if self.quoted else 'its answers are not kept'}"
+        return f"{UNREAD}: {REVIEW_COMMAND if self.quoted else 'the answers were not kept'}"
 
     @cached_property
     def interval(self) -> tuple[float, float]:
