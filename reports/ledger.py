@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -173,7 +173,7 @@ class Ledger:
         self.outlook.estimate.observe(record)
         meter.fees += fee_of(record)
         if not self.begun:
-            started = datetime.fromtimestamp(meter.started, UTC)
+            started = datetime.now(UTC) - timedelta(seconds=meter.elapsed)
             self.journal.append(SessionStart(started=started, usd_per_hour=meter.usd_per_hour).model_dump_json())
             self.begun = True
         self.journal.append(record.model_dump_json())

@@ -20,14 +20,20 @@ from steering_core.records.wire import records_in
 
 @dataclass
 class Meter:
-    """usd_per_hour: of all GPUs together. started: seconds since the epoch. before: USD of earlier sessions. fees: USD
-    that a judge's endpoint has charged in this one."""
+    """usd_per_hour: of all GPUs together. started: what the clock said then. before: USD of earlier sessions. fees: USD
+    that a judge's endpoint has charged in this one. clock: seconds, the same in every process of this machine, and never
+    set back: else a run could spend more than its budget."""
 
     usd_per_hour: float
     started: float
     before: float = 0.0
-    clock: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
     fees: float = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was started."""
+        return self.clock() - self.started
 
     def price(self, seconds: float) -> float:
         """USD for that much wall time."""
@@ -35,7 +41,7 @@ class Meter:
 
     def spent(self, ahead: float = 0.0) -> float:
         """USD until now, or until `ahead` seconds from now."""
-        return self.before + self.fees + self.price(self.clock() - self.started + ahead)
+        return self.before + self.fees + self.price(self.elapsed + ahead)
 
 
 class BudgetGuard:
@@ -99,7 +105,7 @@ def settle_budget(config: pytest.Config, entries: Iterable[JournalEntry]) -> Non
         if value is not None and not (isfinite(value) and value > 0):
             raise UsageProblem("budget", f"--{name.replace('_', '-')} {value:g} is not a price", "US dollars above 0")
     config.option.spent_before = cost_of(entries)
-    config.option.meter_started = time.time()
+    config.option.meter_started = time.monotonic()
 
 
 def meter_of(config: pytest.Config, plan: Plan) -> Meter:

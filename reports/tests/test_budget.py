@@ -1,5 +1,6 @@
 """The budget: no cell starts that would end beyond it, and none after the first that would."""
 
+import time
 from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -103,6 +104,15 @@ def test_the_expected_time_of_a_cell_follows_measured_times() -> None:
 def test_earlier_sessions_count() -> None:
     meter = Meter(3600.0, 0.0, before=90.0, clock=Clock())
     assert BudgetGuard(100.0, meter, Estimate(PLAN, gpu=True)).refuses(B1)
+
+
+def test_a_clock_that_is_set_back_gives_no_money_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = config(gpu_hour_usd=3600.0)
+    settle_budget(options, [])
+    meter = meter_of(options, PLAN)
+    before, back = meter.spent(), time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: back)
+    assert meter.spent() >= before >= 0
 
 
 def test_a_session_costs_from_its_start_to_the_end_of_its_last_cell() -> None:

@@ -121,6 +121,7 @@ def index_run(run: Run) -> RunIndex:
         if record.cell in records:
             raise ArtifactProblem("duplicate-record", f"{record.cell.id} has two records", "a check has one record")
         records[record.cell] = record
+    _check_versions(run)
     return RunIndex(run.plan, records)
 
 
@@ -139,6 +140,20 @@ def _check_belongs(plan: Plan, record: Record) -> None:
     if isinstance(preset, str) and preset not in presets_of(plan):
         sentence = f"{cell.id} was measured under preset {preset}"
         raise ArtifactProblem("mixed-presets", sentence, f"the run uses {plan.preset}")
+
+
+def _check_versions(run: Run) -> None:
+    """On one model, every check of a tool has measured the same version of it."""
+    versions: dict[tuple[str, str], str] = {}
+    for record in run.records:
+        tools = record.provenance.get("tools")
+        for tool, origin in tools.items() if isinstance(tools, dict) else ():
+            version = origin.get("version") if isinstance(origin, dict) else None
+            if not isinstance(version, str):
+                continue
+            if (first := versions.setdefault((record.cell.model, tool), version)) != version:
+                sentence = f"{record.cell.id} was measured with {tool} {version}, an earlier check with {tool} {first}"
+                raise ArtifactProblem("mixed-versions", sentence, "measure a model with one version of each tool")
 
 
 def _check_clause(cell: Cell) -> None:

@@ -5,9 +5,21 @@ import pytest
 from reports.tests.verdicts.verdict_runs import MODELS, TOOLS, added, ended, full_run, measured, plan, rate
 from reports.verdicts import judge
 from steering_core.errors import ArtifactProblem
-from steering_core.records.record import Cell, Outcome, Record, Value
+from steering_core.records.record import Cell, Outcome, Record, Run, Value
 
 QWEN, GEMMA = MODELS
+
+
+def versions(of: dict[str, list[str]]) -> Run:
+    """The full run, whose first records of each model name these versions of hooks."""
+    left = {model: list(names) for model, names in of.items()}
+    records = (
+        r.model_copy(update={"provenance": {"tools": {"hooks": {"version": left[r.cell.model].pop(0)}}}})
+        if left[r.cell.model]
+        else r
+        for r in full_run().records
+    )
+    return full_run().model_copy(update={"records": tuple(records)})
 
 
 class TestStrength:
@@ -95,12 +107,12 @@ class TestScope:
         assert "; sites resid_post@4; 30 evaluation prompts" in scope.sentence
         assert scope.sentence.endswith("preset fixture.")
 
-    def test_two_versions_of_a_tool_are_both_named(self) -> None:
-        run = full_run()
-        provenance = ({"tools": {"hooks": {"version": version}}} for version in ("2", "1"))
-        changed = [r.model_copy(update={"provenance": p}) for r, p in zip(run.records, provenance, strict=False)]
-        records = (*changed, *run.records[2:])
-        assert judge(run.model_copy(update={"records": records})).scope.tools["hooks"] == "1 and 2"
+    def test_versions_of_a_tool_that_differ_between_models_are_both_named(self) -> None:
+        assert judge(versions({QWEN: ["2", "2"], GEMMA: ["1"]})).scope.tools["hooks"] == "1 and 2"
+
+    def test_a_tool_whose_version_changes_between_checks_of_a_model_is_refused(self) -> None:
+        with pytest.raises(ArtifactProblem, match=r"was measured with hooks 2, .* with hooks 1 \(mixed-versions\)"):
+            judge(versions({QWEN: ["1", "2"], GEMMA: ["1"]}))
 
     def test_several_sites_and_prompt_sets_are_listed_in_order(self) -> None:
         run = measured(full_run(), f"B1 {GEMMA} *", **rate(20, total=20))
