@@ -13,7 +13,7 @@ from reports.budget.phase_guard import PhaseGuard
 from reports.budget.phases import PRESET
 from steering_core.errors import UsageProblem
 from steering_core.models.registry import ModelSpec
-from steering_core.records.journal import PLAN, JournalEntry, SessionStart
+from steering_core.records.journal import JOURNAL, PLAN, DamagedLine, JournalEntry, SessionStart
 from steering_core.records.record import Plan, Record
 from steering_core.records.wire import records_in
 
@@ -104,6 +104,11 @@ def settle_budget(config: pytest.Config, entries: Iterable[JournalEntry]) -> Non
         value = config.getoption(name)
         if value is not None and not (isfinite(value) and value > 0):
             raise UsageProblem("budget", f"--{name.replace('_', '-')} {value:g} is not a price", "US dollars above 0")
+    entries = list(entries)
+    unreadable = [entry.number for entry in entries if isinstance(entry, DamagedLine) and not entry.cell]
+    if unreadable and config.getoption("budget_usd") is not None:
+        sentence = f"line {unreadable[0]} of {JOURNAL} is damaged, and may have said what an earlier session cost"
+        raise UsageProblem("budget-journal", sentence, "--resume without --budget-usd, or a new --run-dir")
     config.option.spent_before = cost_of(entries)
     config.option.meter_started = time.monotonic()
 

@@ -23,7 +23,7 @@ from reports.budget.meter import (
 from reports.tests.synthetic_run import agreeing, replace
 from reports.verdicts import judge
 from steering_core.errors import UsageProblem
-from steering_core.records.journal import SessionStart
+from steering_core.records.journal import DamagedLine, SessionStart
 from steering_core.records.record import Cell, Outcome, Plan, Record
 from steering_core.records.wire import as_property
 
@@ -106,13 +106,20 @@ def test_earlier_sessions_count() -> None:
     assert BudgetGuard(100.0, meter, Estimate(PLAN, gpu=True)).refuses(B1)
 
 
-def test_a_clock_that_is_set_back_gives_no_money_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_budget_is_kept_beside_a_session_of_unknown_cost() -> None:
+    for line in (DamagedLine(3), DamagedLine(3, "P1 m")):
+        settle_budget(config(), [line])
+    settle_budget(config(budget_usd=9.0), [DamagedLine(3, "P1 m")])
+    with pytest.raises(UsageProblem, match=r"line 3 of journal.jsonl is damaged, and may have said what .* cost"):
+        settle_budget(config(budget_usd=9.0), [DamagedLine(3)])
+
+
+def test_a_clock_that_is_set_back_gives_no_money_back() -> None:
     options = config(gpu_hour_usd=3600.0)
     settle_budget(options, [])
     meter = meter_of(options, PLAN)
-    before, back = meter.spent(), time.time() - 3600
-    monkeypatch.setattr(time, "time", lambda: back)
-    assert meter.spent() >= before >= 0
+    assert meter.clock is time.monotonic, "the only clock that Python promises never to set back"
+    assert 0 <= meter.spent() < 600, "it was started by the same clock"
 
 
 def test_a_session_costs_from_its_start_to_the_end_of_its_last_cell() -> None:

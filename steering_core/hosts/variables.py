@@ -10,11 +10,14 @@ from pathlib import Path
 from steering_core.judges.settings import KEY
 from steering_core.places import IMPORTS, INSTALLED, ROOT
 
+TESTING = "PYTEST_"
+"""How the names of pytest's and its plugins' variables begin: PYTEST_CURRENT_TEST, PYTEST_VERSION, PYTEST_XDIST_WORKER."""
+
 
 def environment() -> dict[str, str]:
     """The judging process's own, with the suite importable; asking for a GPU there must not initialize CUDA. A tool has
-    no business with the key of a judge."""
-    own = {name: value for name, value in os.environ.items() if name != KEY}
+    no business with the key of a judge, and does not learn from a variable that it is under test."""
+    own = {name: value for name, value in os.environ.items() if name != KEY and not name.startswith(TESTING)}
     path = os.pathsep.join(filter(None, (library(), os.environ.get("PYTHONPATH"))))
     return {**own, "PYTHONPATH": path, "PYTORCH_NVML_BASED_CUDA_CHECK": "1", "TOKENIZERS_PARALLELISM": "false"}
 

@@ -22,6 +22,11 @@ def versions(of: dict[str, list[str]]) -> Run:
     return full_run().model_copy(update={"records": tuple(records)})
 
 
+def test_a_tool_whose_version_changes_between_checks_of_a_model_is_refused() -> None:
+    with pytest.raises(ArtifactProblem, match=r"was measured with hooks 2, .* with hooks 1 \(mixed-versions\)"):
+        judge(versions({QWEN: ["1", "2"], GEMMA: ["1"]}))
+
+
 class TestStrength:
     def test_equal_tokens_are_equal_by_construction(self) -> None:
         strength = judge(full_run()).strength
@@ -109,10 +114,6 @@ class TestScope:
 
     def test_versions_of_a_tool_that_differ_between_models_are_both_named(self) -> None:
         assert judge(versions({QWEN: ["2", "2"], GEMMA: ["1"]})).scope.tools["hooks"] == "1 and 2"
-
-    def test_a_tool_whose_version_changes_between_checks_of_a_model_is_refused(self) -> None:
-        with pytest.raises(ArtifactProblem, match=r"was measured with hooks 2, .* with hooks 1 \(mixed-versions\)"):
-            judge(versions({QWEN: ["1", "2"], GEMMA: ["1"]}))
 
     def test_several_sites_and_prompt_sets_are_listed_in_order(self) -> None:
         run = measured(full_run(), f"B1 {GEMMA} *", **rate(20, total=20))

@@ -48,3 +48,9 @@ def test_a_server_that_is_woken_has_what_it_waits_for(monkeypatch: pytest.Monkey
     finally:
         os.close(listening[0])
         server.close()
+
+
+def test_a_tool_cannot_read_from_its_environment_that_it_is_under_test() -> None:
+    assert "PYTEST_CURRENT_TEST" in os.environ
+    assert [name for name in environment() if name.startswith("PYTEST")] == []
+    assert environment()["PATH"] == os.environ["PATH"]
