@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from steering_core.models.model import LoadedModel
-from steering_core.observe.boundaries import boundaries_of
+from steering_core.observe.boundaries import Boundary, boundaries_of
 from steering_core.observe.expectation import edited, within
 from steering_core.observe.forward_trace import ForwardTrace
 from steering_core.observe.tokens_seen import SeenToken, SeenTokens
@@ -90,17 +90,27 @@ def _judge_call(
     readings = [requested_tokens(tokens, prompts, real) for prompts in prompt_lengths(tokens, seen.prompts, edits)]
     padding = torch.zeros_like(real)
     padding[list(seen.owners[call])] = ~trace.calls[call].real[list(seen.owners[call])]
-    for boundary in boundaries_of(trace, call, edits):
-        before, after = boundary.handed_on(boundary.own), boundary.arrived
-        moved = changed(before, after)
-        expected = [boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)) for tokens_of in readings]
-        gaps = torch.stack([largest(after, values)[places] for values in expected])
-        asked = [where_asked(before, *each, boundary.edits)[places] for each in zip(expected, readings, strict=True)]
-        requested = torch.stack(asked)
-        nearest = gaps.argmin(0, keepdim=True)  # the first of equally near ones
-        judgment.add(boundary.block, own, requested.gather(0, nearest)[0], moved[places], gaps.gather(0, nearest)[0])
+    boundaries = [*boundaries_of(trace, call, edits)]
+    if not boundaries:
+        return
+    # All of them come from the GPU at once: for every transfer one waits until it has nothing else to do.
+    shown = zip(*(_compared(boundary, readings) for boundary in boundaries), strict=True)
+    for boundary, moved, gaps, asked in zip(boundaries, *(torch.stack(each).cpu() for each in shown), strict=True):
+        gaps_here, asked_here = gaps[:, *places], asked[:, *places]
+        nearest = gaps_here.argmin(0, keepdim=True)  # the first of equally near ones
+        requested, gap = asked_here.gather(0, nearest)[0], gaps_here.gather(0, nearest)[0]
+        judgment.add(boundary.block, own, requested, moved[places], gap)
         moved_padding = (moved & padding).nonzero().tolist()
         judgment.padding |= {(seen.owners[call][index], column) for index, column in moved_padding}
+
+
+def _compared(boundary: Boundary, readings: Sequence[Callable[[Edit], Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
+    """At a boundary, [batch, width]: what moved; and per reading, [readings, batch, width]: how far it is from what was
+    expected, and where it had to move."""
+    before, after = boundary.handed_on(boundary.own), boundary.arrived
+    expected = [boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)) for tokens_of in readings]
+    asked = [where_asked(before, *each, boundary.edits) for each in zip(expected, readings, strict=True)]
+    return changed(before, after), torch.stack([largest(after, values) for values in expected]), torch.stack(asked)
 
 
 def where_asked(before: Tensor, after: Tensor, tokens_of: Callable[[Edit], Tensor], edits: Sequence[Edit]) -> Tensor:
@@ -108,7 +118,7 @@ def where_asked(before: Tensor, after: Tensor, tokens_of: Callable[[Edit], Tenso
     do: that before and after are equal does not mean that nothing was requested."""
     chosen = changed(before, after)
     for edit in edits:
-        chosen = chosen | tokens_of(edit) if isinstance(edit, Set) else chosen
+        chosen = chosen | tokens_of(edit).to(chosen.device) if isinstance(edit, Set) else chosen
     return chosen
 
 
@@ -140,12 +150,11 @@ def requested_tokens(tokens: Sequence[SeenToken], prompts: Tensor, real: Tensor)
 
 
 def changed(before: Tensor, after: Tensor) -> Tensor:
-    """bool [...] on the CPU: whether any value of the last dimension changed; what was not a number, and still is not,
-    did not."""
-    return ((after != before) & ~(after.isnan() & before.isnan())).any(-1).cpu()
+    """bool [...]: whether any value of the last dimension changed; what was not a number, and still is not, did not."""
+    return ((after != before) & ~(after.isnan() & before.isnan())).any(-1)
 
 
 def largest(values: Tensor, expected: Tensor) -> Tensor:
-    """Largest |difference| over the last dimension, float64 on the CPU; infinite where a value is not a number."""
+    """Largest |difference| over the last dimension, float64; infinite where a value is not a number."""
     gaps = (values.double() - expected.double()).abs().amax(-1)
-    return gaps.nan_to_num(nan=torch.inf, posinf=torch.inf).cpu()
+    return gaps.nan_to_num(nan=torch.inf, posinf=torch.inf)

@@ -32,7 +32,7 @@ class Comparison:
         most = max(len(token.rows) for token in tokens)
         each = [[(token.rows[min(n, len(token.rows) - 1)], token.position) for token in tokens] for n in range(most)]
         # Whichever of the rows with the same tokens so far it is.
-        self.gaps = torch.stack([largest(stream, reference.at(received, places)) for places in each]).amin(0)
+        self.gaps = torch.stack([largest(stream, reference.at(received, places)) for places in each]).amin(0).cpu()
         after, before = (reference.at(values, each[0]).double().cpu() for values in (received, returned))
         shift = (after - before).nan_to_num(0)
         self.shifts = shift.abs().amax(-1)

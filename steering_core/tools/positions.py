@@ -2,12 +2,12 @@
 cache, without one, and when the prompt is fed in chunks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from steering_core.tools.edits import Edit, Phase, Span
+from steering_core.tools.edits import Edit, Phase, Span, tensors_of
 
 
 @dataclass(eq=False)
@@ -50,7 +50,11 @@ class ScheduledEdits:
     """The edits of one module during one generation, applied in order to its output at every forward call."""
 
     def __init__(self, edits: Sequence[Edit], mask: Tensor, cached: bool) -> None:
-        self.edits = [(edit, Schedule(mask, edit.phase, cached, positions=edit.positions)) for edit in edits]
+        # The vectors are moved to the GPU once, not at every call.
+        moved = [
+            replace(edit, **{name: each.to(mask.device) for name, each in tensors_of(edit).items()}) for edit in edits
+        ]
+        self.edits = [(edit, Schedule(mask, edit.phase, cached, positions=edit.positions)) for edit in moved]
 
     def apply(self, hidden: Tensor) -> Tensor:
         """hidden: [batch, seq, hidden] of the next forward call -> the same shape, edited at the scheduled tokens."""
