@@ -6,7 +6,6 @@ point with the tools it is compared with. (What attention or MLP returns inside 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,8 +14,8 @@ from transformers import GenerationConfig, LogitsProcessorList, RepetitionPenalt
 
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
-from steering_core.observe.expectation import ColumnCounter, check_editable, expected_stream
-from steering_core.tools.edits import Edit, tensors_of
+from steering_core.observe.expectation import ColumnCounter, check_editable, expected_stream, on_device
+from steering_core.tools.edits import Edit
 
 
 def generate(model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
@@ -64,7 +63,7 @@ def steered(model: LoadedModel, edits: Sequence[Edit], mask: Tensor) -> Iterator
     followers = [*model.blocks][1:] + [model.module_at(model.architecture.final_norm)]
     with ExitStack() as hooks:
         for edit in edits:
-            edit = replace(edit, **{name: each.to(model.device) for name, each in tensors_of(edit).items()})
+            edit = on_device(edit, model.device)
             counter = ColumnCounter(model.use_cache)
             if edit.site.stream == "resid_post":
                 follower, hook = followers[edit.site.layer], _hook(edit, mask, counter)

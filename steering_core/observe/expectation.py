@@ -5,7 +5,7 @@ Nothing here is shared with the tools: a defect in what they share must not move
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -49,6 +49,12 @@ def expected_stream(hidden: Tensor, edits: Sequence[Edit], mask: Tensor, columns
     mask: int64 [batch, prompt], 1 at real tokens.
     """
     return edited(hidden, edits, lambda edit: expected_tokens(mask, columns, edit.phase, edit.positions))
+
+
+def on_device(edit: Edit, device: torch.device) -> Edit:
+    """The edit with its vectors on a device, so that they are moved there once and not at every call."""
+    values = {part.name: getattr(edit, part.name) for part in fields(edit)}
+    return replace(edit, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})
 
 
 def edited(hidden: Tensor, edits: Sequence[Edit], tokens_of: Callable[[Edit], Tensor]) -> Tensor:
