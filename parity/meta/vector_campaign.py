@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from fixtures.faults import FAULTS, Fault
 from fixtures.faults.registry import HERE
 from parity.meta.detection import Job, side_by_side
-from parity.vectors.answers import Answering, Engine, Reference, Values, blocks_of
+from parity.vectors.answers import Answering, Engine, Reference, Values, blocks_of, difference_of_means
 from parity.vectors.check import FAILED, MISSING, NOT_OFFERED, Array, Result, check_vector
+from parity.vectors.directions import DIRECTIONS
 from parity.vectors.files import frozen
 from parity.vectors.format import Vector, VectorFile
 from parity.vectors.make import FROZEN, load, programs_of
@@ -32,6 +33,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.programs.offered import offered_by
+from steering_core.programs.program import Program, Read
 from steering_core.tools.edits import Edit
 from steering_core.tools.spec import ToolSpec
 from steering_core.tools.tool import Tool
@@ -63,6 +65,11 @@ class ToolEngine:
                 hooks.callback(model.blocks[block].register_forward_hook(hook).remove)
             hooks.enter_context(outer(model, blocks, recording, edited=True))
             return self.tool.generate(model, batch, edits, new_tokens)
+
+    def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
+        """As `Engine`: by the tool's own method if it has one, or else from what it reads."""
+        own = getattr(self.tool, "direction", None)
+        return own(model, harmful, harmless, site) if own else difference_of_means(self, model, harmful, harmless, site)
 
 
 def _returned(kept: list[Tensor]) -> Any:
@@ -114,7 +121,9 @@ class Vectors:
         """The vectors that ask for more than the tool offers."""
         spec = self.answering.model.spec
         offered = offered_by(tool, spec, chunks=chunked_prefill_problem() is None)
-        return {name for name, program in programs_of(spec.key) if not offered.allows(program)}
+        reads = {name: Program(calls=(Read(sites=(classes.site,)),)) for name, classes in DIRECTIONS.items()}
+        programs = {**dict(programs_of(spec.key)), **reads}
+        return {name for name, program in programs.items() if not offered.allows(program)}
 
     def first_failure(self, spec: str, names: Sequence[str] = ()) -> dict[str, Any]:
         """The first vector that a tool fails, and how; {"vector": ""} if it fails none. spec: as `--tool`, or "reference"."""

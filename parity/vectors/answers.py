@@ -8,7 +8,18 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from parity.vectors.format import LOGITS, SHIFT, TOKENS, EditData, GenerateCall, ReadCall, Vector, VectorFile
+from parity.vectors.directions import unit_and_norm
+from parity.vectors.format import (
+    LOGITS,
+    SHIFT,
+    TOKENS,
+    DirectionCall,
+    EditData,
+    GenerateCall,
+    ReadCall,
+    Vector,
+    VectorFile,
+)
 from parity.vectors.recording import Recording, outer
 from steering_core.localize.capture import read_sites
 from steering_core.measure import reference
@@ -36,6 +47,9 @@ class Engine(Protocol):
     ) -> Tensor:
         """int64 [batch, new]; what the forwards did is left in the recording."""
 
+    def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
+        """[hidden]: the difference of means, not normalized."""
+
 
 class Reference:
     """The independent capture, and the reference that edits with pre-hooks."""
@@ -55,6 +69,18 @@ class Reference:
             outer(model, blocks, recording, edited=True),
         ):
             return reference.decode(model, batch, new_tokens)
+
+    def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
+        """As `Engine`."""
+        return difference_of_means(self, model, harmful, harmless, site)
+
+
+def difference_of_means(
+    engine: Engine, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site
+) -> Tensor:
+    """float32 [hidden], from what an engine reads."""
+    means = [batch.at_last(engine.read(model, batch, [site])[site]).float().mean(0) for batch in (harmful, harmless)]
+    return means[0] - means[1]
 
 
 @dataclass(eq=False)
@@ -80,7 +106,11 @@ class Answering:
                 self.failures[vector.name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
                 return {}
 
-    def _call(self, name: str, call: ReadCall | GenerateCall, engine: Engine) -> dict[str, Any]:
+    def _call(self, name: str, call: ReadCall | GenerateCall | DirectionCall, engine: Engine) -> dict[str, Any]:
+        if isinstance(call, DirectionCall):
+            classes = [self._batch(f"{name}/{kind}", call) for kind in ("harmful", "harmless")]
+            difference = engine.direction(self.model, classes[0], classes[1], site_of(call.site))
+            return {f"{name}/{value}": tensor for value, tensor in unit_and_norm(plain(difference)).items()}
         batch = self._batch(name, call)
         if isinstance(call, ReadCall):
             answer = engine.read(self.model, batch, [site_of(text) for text in call.sites])
@@ -101,7 +131,7 @@ class Answering:
             with suppress(RuntimeError, IndexError, ValueError):
                 yield f"{name}/{SHIFT}{block}", recording.shift(block, cached=call.use_cache)
 
-    def _batch(self, name: str, call: ReadCall | GenerateCall) -> TokenBatch:
+    def _batch(self, name: str, call: ReadCall | GenerateCall | DirectionCall) -> TokenBatch:
         ids, mask = self.values[f"{name}/input_ids"].clone(), self.values[f"{name}/attention_mask"].clone()
         width = ids.shape[1]
         last = mask.sum(-1) - 1 if call.padding_side == "right" else torch.full((len(ids),), width - 1)

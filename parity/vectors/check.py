@@ -11,12 +11,14 @@ from safetensors import SafetensorError, safe_open
 from parity.vectors.format import (
     ANSWERED,
     ANSWERS,
+    KINDS,
     LOGITS,
     SHIFT,
     TOKENS,
     VALUES,
     VECTORS,
     AnswerFile,
+    DirectionCall,
     GenerateCall,
     ReadCall,
     Vector,
@@ -77,9 +79,9 @@ def check(
     file: VectorFile, expected: Mapping[str, Array], answers: Mapping[str, Array], not_offered: Mapping[str, str]
 ) -> list[Result]:
     """The results of every vector. UsageProblem for a name in `not_offered` that is neither a vector nor a kind of value."""
-    known = {*(vector.name for vector in file.vectors), LOGITS, "shift", PADDING}
+    known = {*(vector.name for vector in file.vectors), *KINDS}
     if unknown := [name for name in not_offered if name not in known]:
-        hint = "the name of a vector, or logits, shift or padding"
+        hint = f"the name of a vector, or one of {', '.join(KINDS)}"
         raise UsageProblem("vectors", f"not_offered: {unknown[0][:60]!r} is not known", hint)
     return [result for vector in file.vectors for result in check_vector(vector, expected, answers, not_offered)]
 
@@ -107,12 +109,15 @@ def check_vector(
 
 def _call(
     name: str,
-    call: ReadCall | GenerateCall,
+    call: ReadCall | GenerateCall | DirectionCall,
     expected: Mapping[str, Array],
     answers: Mapping[str, Array],
     not_offered: Mapping[str, str],
 ) -> Iterator[tuple[str, str]]:
     """(value, "" or what is wrong) of each value of a call."""
+    if isinstance(call, DirectionCall):
+        yield from _direction(name, call, expected, answers, not_offered)
+        return
     mask = expected[f"{name}/attention_mask"].astype(bool)
     where = {} if isinstance(call, ReadCall) else compared_places(mask, expected[f"{name}/lengths"], call)
     if isinstance(call, GenerateCall):
@@ -128,6 +133,22 @@ def _call(
             moved = np.abs(given[:, : mask.shape[1]][~mask]).max()
             sentence = f"{value} moves padding by up to {moved:.3g}" if not moved <= tolerance else ""
             yield PADDING, NOT_OFFERED if PADDING in not_offered else sentence
+
+
+def _direction(
+    name: str,
+    call: DirectionCall,
+    expected: Mapping[str, Array],
+    answers: Mapping[str, Array],
+    not_offered: Mapping[str, str],
+) -> Iterator[tuple[str, str]]:
+    """The same for a direction and its norm, compared as one token of one row."""
+    for value, tolerance in call.tolerances.items():
+        true, given = expected[f"{name}/{value}"], answers.get(f"{name}/{value}")
+        if value in not_offered or given is None:
+            yield value, NOT_OFFERED if value in not_offered else MISSING
+            continue
+        yield value, _values(true[None, None], given[None, None], np.ones((1, 1), bool), tolerance)
 
 
 def compared_places(mask: Array, lengths: Array, call: GenerateCall) -> dict[str, Array]:

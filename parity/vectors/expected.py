@@ -38,8 +38,8 @@ class Expected:
 
 def expect_read(model: LoadedModel, batch: TokenBatch, call: Read) -> Expected:
     """{site: float32 [batch, seq, width]}, zero at padding."""
-    values = _read(model, batch, call)
-    real, exact = batch.mask.bool(), _exact_rows(model, batch, call)
+    values = read_values(model, batch, call)
+    real, exact = batch.mask.bool(), exact_rows(model, batch, call)
     tolerances = {
         site: max(ROUNDINGS * float((exact[site] - value[real]).abs().max()), READ_ULPS * spacing(value[real]))
         for site, value in values.items()
@@ -52,17 +52,18 @@ def spacing(values: Tensor) -> float:
     return float(torch.finfo(torch.float32).eps * values.double().norm(dim=-1).max())
 
 
-def _exact_rows(model: LoadedModel, batch: TokenBatch, call: Read) -> Values:
+def exact_rows(model: LoadedModel, batch: TokenBatch, call: Read) -> Values:
     """{site: float64 [tokens, width]} at the real tokens, from each row by itself without padding."""
     wide, rows = replace(model, module=deepcopy(model.module).double()), list[Values]()
     for ids, mask in zip(batch.ids, batch.mask.bool(), strict=True):
         own = ids[mask][None]
         one = TokenBatch(own, torch.ones_like(own), torch.tensor([own.shape[1] - 1]), batch.side)
-        rows.append(_read(wide, one, call))
+        rows.append(read_values(wide, one, call))
     return {site: torch.cat([row[site][0] for row in rows]) for site in rows[0]}
 
 
-def _read(model: LoadedModel, batch: TokenBatch, call: Read) -> Values:
+def read_values(model: LoadedModel, batch: TokenBatch, call: Read) -> Values:
+    """{site: [batch, seq, width]}, on the CPU, by the independent capture."""
     return {str(site): value.cpu() for site, value in read_sites(model, batch, build_sites(call)).items()}
 
 

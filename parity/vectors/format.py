@@ -13,7 +13,8 @@ from steering_core.files import read_bytes
 VECTORS, VALUES = "vectors.json", "values.safetensors"
 ANSWERS, ANSWERED = "answers.json", "answers.safetensors"
 TOKENS, LOGITS, SHIFT = "tokens", "logits", "shift@"
-KINDS = ("logits", "shift", "padding")
+DIRECTION, NORM = "direction", "norm"
+KINDS = ("logits", "shift", "padding", "norm")
 """What an engine may declare as not offered, besides whole vectors."""
 Tolerance = Annotated[float, Field(gt=0)]
 Number = Annotated[int, Field(ge=0)]
@@ -70,6 +71,20 @@ class GenerateCall(Part):
     tolerances: dict[str, Tolerance]
 
 
+class DirectionCall(Part):
+    """Compute the difference of means between two classes of prompts, at the last real token of each. tolerances:
+    `direction` and `norm` -> allowed |difference|."""
+
+    call: Literal["direction"]
+    instance: Literal[0, 1]
+    padding_side: Literal["left", "right"]
+    site: str
+    tolerances: dict[str, Tolerance]
+
+
+AnyCall = Annotated[ReadCall | GenerateCall | DirectionCall, Field(discriminator="call")]
+
+
 class Vector(Part):
     """Calls in their order on one or two instances of the engine, which are new at the start. text: the same in words.
     generation_config: what the checkpoint's generation config says meanwhile, besides its own settings."""
@@ -77,7 +92,7 @@ class Vector(Part):
     name: str
     text: str
     generation_config: dict[str, Any]
-    calls: Annotated[list[Annotated[ReadCall | GenerateCall, Field(discriminator="call")]], Field(min_length=1)]
+    calls: Annotated[list[AnyCall], Field(min_length=1)]
 
 
 class Checkpoint(Part):
@@ -103,7 +118,7 @@ class VectorFile(Part):
 
 
 class AnswerFile(Part):
-    """answers.json. engine: name and version. not_offered: name of a vector, or `logits`, `shift` or `padding` -> reason."""
+    """answers.json. engine: name and version. not_offered: name of a vector, or a kind of value (`KINDS`) -> reason."""
 
     format: Literal["steering-parity answers"]
     version: Literal[1]
@@ -136,5 +151,6 @@ def as_json(file: BaseModel) -> str:
 def value_names(vector: Vector) -> Iterator[str]:
     """The names of the tensors that answer a vector."""
     for number, call in enumerate(vector.calls):
-        own = [*dict.fromkeys(call.sites)] if isinstance(call, ReadCall) else [TOKENS, *call.tolerances]
+        own = [*dict.fromkeys(call.sites)] if isinstance(call, ReadCall) else [*call.tolerances]
+        own += [TOKENS] * isinstance(call, GenerateCall)
         yield from (f"{vector.name}/{number}/{value}" for value in own)

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from parity.vectors.directions import DIRECTIONS, make_direction
 from parity.vectors.expected import Expected, expect_generation, expect_read
-from parity.vectors.format import Checkpoint, EditData, GenerateCall, Range, ReadCall, Vector, VectorFile
+from parity.vectors.format import AnyCall, Checkpoint, EditData, GenerateCall, Range, ReadCall, Vector, VectorFile
 from steering_core.errors import SuiteError, UsageProblem
 from steering_core.measure.reference import end_tokens
 from steering_core.models.model import LoadedModel, LoadRequest
@@ -49,7 +50,9 @@ class Maker:
     def vector(self, name: str, program: Program) -> Vector:
         """One vector; its tensors are kept."""
         defaults = self._defaults(program)
-        calls = [self._call(f"{name}/{number}", call, defaults) for number, call in enumerate(program.calls)]
+        calls: list[AnyCall] = [
+            self._call(f"{name}/{number}", call, defaults) for number, call in enumerate(program.calls)
+        ]
         return Vector(name=name, text=describe_program(program), generation_config=defaults, calls=calls)
 
     def _call(self, name: str, call: Call, defaults: Mapping[str, object]) -> ReadCall | GenerateCall:
@@ -146,6 +149,10 @@ def make(key: str) -> tuple[VectorFile, dict[str, Tensor]]:
             vectors.append(maker.vector(name, program))
         except SuiteError as problem:
             raise UsageProblem("vectors", f"{name}: {problem.sentence}", problem.hint) from None
+    for name, classes in DIRECTIONS.items():
+        vector, values = make_direction(name, maker.model, classes)
+        vectors.append(vector)
+        maker.values |= values
     file = VectorFile(
         format="steering-parity vectors",
         version=1,
