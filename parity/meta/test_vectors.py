@@ -16,9 +16,9 @@ from fixtures.faults import FAULTS
 from parity.meta.vector_campaign import UNSEEN, Vectors, read_results, unseen
 from parity.vectors.__main__ import main
 from parity.vectors.check import Result, check_vector
-from parity.vectors.directions import DIRECTIONS, make_direction
+from parity.vectors.directions import DIRECTIONS
 from parity.vectors.files import frozen, write_vectors
-from parity.vectors.format import DirectionCall, GenerateCall, ReadCall, Vector, VectorFile, schemas
+from parity.vectors.format import GenerateCall, ReadCall, Vector, VectorFile, schemas
 from parity.vectors.make import FROZEN, SOURCES, Maker, load, programs_of
 from steering_core.places import ROOT
 
@@ -45,7 +45,7 @@ GENERATE = GenerateCall(
 
 
 def results(
-    call: ReadCall | GenerateCall | DirectionCall, expected: dict[str, Any], given: dict[str, Any], **other: str
+    call: ReadCall | GenerateCall, expected: dict[str, Any], given: dict[str, Any], **other: str
 ) -> list[Result]:
     vector = Vector(name="v", text="", generation_config={}, calls=[call])
     arrays = {f"v/0/{name}": np.array(value) for name, value in expected.items()}
@@ -122,34 +122,6 @@ def test_a_generation_is_compared_where_it_is_determined(change: Any, failing: s
     assert {value for value, result in generated(change).items() if result.outcome == "failed"} == failing
 
 
-@pytest.mark.parametrize(
-    ("given", "outcomes"),
-    [
-        ({"direction": [0.6, 0.8], "norm": [5.0]}, ["passed", "passed"]),
-        ({"direction": [-0.6, -0.8], "norm": [5.0]}, ["failed", "passed"]),
-        ({"direction": [3.0, 4.0], "norm": [5.0]}, ["failed", "passed"]),
-        ({"direction": [0.6, 0.8], "norm": [5.3]}, ["passed", "failed"]),
-        ({"direction": [0.6, 0.8, 0.0]}, ["failed", "missing"]),
-    ],
-    ids=["right", "swapped", "not normalized", "longer", "another width"],
-)
-def test_a_direction_is_compared_with_its_sign_and_length(given: dict[str, Any], outcomes: list[str]) -> None:
-    call = DirectionCall(
-        call="direction",
-        instance=0,
-        padding_side="left",
-        site="resid_post@0",
-        tolerances={"direction": 0.01, "norm": 0.1},
-    )
-    expected = {"direction": np.array([0.6, 0.8], np.float32), "norm": np.array([5.0], np.float32)}
-
-    found = results(call, expected, {name: np.array(value, np.float32) for name, value in given.items()})
-
-    assert [result.outcome for result in found] == outcomes
-    offered = results(call, expected, {"direction": expected["direction"]}, norm="only the unit vector")
-    assert [result.outcome for result in offered] == ["passed", "not offered"]
-
-
 def test_what_is_not_offered_is_neither_passed_nor_failed() -> None:
     assert [result.outcome for result in read(put(9.0, 1, 1, 1), v="it cannot")] == ["not offered"]
     assert generated(("shift@0", 0, 0, 0, 1.0), padding="moves it")["0/padding"].outcome == "not offered"
@@ -222,17 +194,6 @@ def test_the_frozen_values_are_what_the_reference_gives(qwen: Vectors) -> None:
             for value, tolerance in call.tolerances.items():
                 key = f"{name}/{number}/{value}"
                 assert float((maker.values[key] - qwen.answering.values[key]).abs().max()) <= tolerance, key
-
-
-@pytest.mark.parametrize("name", DIRECTIONS)
-def test_the_frozen_directions_are_what_the_reference_gives(name: str, qwen: Vectors) -> None:
-    made, values = make_direction(name, qwen.answering.model, DIRECTIONS[name])
-    (kept,) = (vector for vector in qwen.file.vectors if vector.name == name)
-
-    assert made.model_dump(exclude={"calls"}) == kept.model_dump(exclude={"calls"})
-    for value, tolerance in kept.calls[0].tolerances.items():
-        key = f"{name}/0/{value}"
-        assert float((values[key] - qwen.answering.values[key]).abs().max()) <= tolerance, key
 
 
 @pytest.mark.parametrize("key", SOURCES)
