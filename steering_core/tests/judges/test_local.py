@@ -37,12 +37,13 @@ def test_the_probabilities_are_those_of_the_next_token(judge: LocalJudge) -> Non
         if (text := tokenizer.decode([place]).strip()) in list("0123456789"):
             expected[int(text)] += shares[place]
 
+    before = judge.usage.tokens_in
     reading = judge.ask(REFUSAL, TEXT)
 
     assert reading.probabilities is not None
     assert torch.allclose(torch.tensor(reading.probabilities, dtype=torch.float64), expected, rtol=1e-5, atol=0)
     assert all(share > 0 for share in reading.probabilities)
-    assert judge.usage.tokens_in == ids["input_ids"].shape[1]
+    assert judge.usage.tokens_in - before == ids["input_ids"].shape[1]
 
 
 def test_a_model_that_prefers_an_answer_scores_it(judge: LocalJudge) -> None:
