@@ -6,6 +6,7 @@ Nothing here is shared with the tools: a defect in what they share must not move
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +55,8 @@ def expected_stream(hidden: Tensor, edits: Sequence[Edit], mask: Tensor, columns
 def on_device(edit: Edit, device: torch.device) -> Edit:
     """The edit with its vectors on a device, so that they are moved there once and not at every call."""
     values = {part.name: getattr(edit, part.name) for part in fields(edit)}
-    return replace(edit, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})
+    moved: dict[str, Any] = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)}
+    return replace(edit, **moved)
 
 
 def edited(hidden: Tensor, edits: Sequence[Edit], tokens_of: Callable[[Edit], Tensor]) -> Tensor:
