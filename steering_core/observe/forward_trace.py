@@ -137,11 +137,9 @@ def trace_forward(
 
 
 def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | None, inside: bool) -> Observer:
-    modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
-    numbers = {identity_of(module): number for number, module in enumerate(modules)}
+    numbers, inner = _boundaries_by_module(model), _streams_by_module(model) if inside else {}
     kept = set(numbers.values()) if boundaries is None else boundaries
     base, current = identity_of(model.module.base_model), list[ModelCall]()
-    inner = _streams_by_module(model) if inside else {}
 
     def own_copy(tensor: Tensor) -> Tensor:
         return tensor.detach().to(model.device, copy=True)
@@ -149,6 +147,8 @@ def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | No
     def record(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
         identity = identity_of(module)
         if identity == base:
+            if not trace.calls:
+                _look_again(model, numbers, inner)
             current[:] = [call_of_model(given)]
             try:
                 return call()
@@ -176,6 +176,22 @@ def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | No
 
     recorder: Observer = torch.compiler.disable(record)  # a compiled model does not include the observer
     return recorder
+
+
+def _look_again(model: LoadedModel, numbers: dict[Any, int], inner: dict[Any, tuple[int, list[str]]]) -> None:
+    """A tool may replace modules when it first sees the model, as TransformerLens does with GPT-2's norms."""
+    make_traceable(model)
+    numbers.clear()
+    numbers.update(_boundaries_by_module(model))
+    if inner:
+        inner.clear()
+        inner.update(_streams_by_module(model))
+
+
+def _boundaries_by_module(model: LoadedModel) -> dict[tuple[Any, ...], int]:
+    """Identity of a block, or of the final norm -> its number."""
+    modules = [*model.blocks, model.module_at(model.architecture.final_norm)]
+    return {identity_of(module): number for number, module in enumerate(modules)}
 
 
 def _streams_by_module(model: LoadedModel) -> dict[tuple[Any, ...], tuple[int, list[str]]]:

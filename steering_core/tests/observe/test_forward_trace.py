@@ -47,6 +47,31 @@ def test_records_what_each_block_received_and_returned(family: str) -> None:
     assert [number for number in NUMBERS[1:] if not torch.equal(trace.returned[0][number - 1], expected[number])] == []
 
 
+class OwnNorm(nn.Module):
+    """A norm that a tool puts into the model, and that computes itself instead of calling the one it replaces."""
+
+    def __init__(self, replaced: nn.Module) -> None:
+        super().__init__()
+        self.weight, self.bias = replaced.weight, replaced.bias
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """hidden: [batch, seq, width]."""
+        return nn.functional.layer_norm(hidden, hidden.shape[-1:], self.weight, self.bias)
+
+
+def test_what_a_replaced_norm_receives_is_recorded_though_a_tool_replaces_it_under_observation() -> None:
+    model, batch = random_model("gpt2"), prompts(3)
+    expected = received_by_hooks(model, batch.inputs())
+
+    with trace_forward(model) as trace:
+        parent, _, name = model.architecture.final_norm.rpartition(".")
+        setattr(model.module_at(parent), name, OwnNorm(model.module_at(model.architecture.final_norm)))
+        model.module(**batch.inputs())
+
+    assert sorted(trace.received[0]) == NUMBERS
+    assert torch.equal(trace.received[0][LAYERS], expected[LAYERS])
+
+
 def test_traces_a_model_spread_over_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """accelerate replaces each module's `forward` and keeps the earlier one, from before the class was wrapped."""
     model, batch = random_model("qwen2"), prompts(3)
