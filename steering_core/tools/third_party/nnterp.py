@@ -3,22 +3,25 @@
 Needs nnsight below 0.8, so it runs in a Python of its own: see docs/tool-python.md.
 """
 
-import warnings
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from nnterp import StandardizedTransformer
 from torch import Tensor
 
 from steering_core.errors import ToolUnsupported
 from steering_core.models.architectures import architecture_of
+from steering_core.models.compatibility import READS_V5_FILES
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.actions import Action
 from steering_core.tools.edits import Edit
+from steering_core.tools.offers import Offers
 from steering_core.tools.positions import ScheduledEdits
 from steering_core.tools.preparation import check_prompts, check_sites, edits_by_module, site_problem
 from steering_core.tools.tool import ToolVersion, installed
@@ -37,6 +40,8 @@ class Nnterp:
 
     name = "nnterp"
     built_on = ("nnsight",)
+    # Before release 5, transformers feeds chunks past the call of the whole model, which is where nnsight counts steps.
+    offers = Offers(chunked_prefill=READS_V5_FILES)
 
     def version(self) -> ToolVersion:
         """nnterp's version."""
@@ -74,27 +79,36 @@ class Nnterp:
         batch = batch.to(model.device)
         blocks = _edits_by_block(model, batch, edits)
         config = model.decoding(max_new_tokens)
-        with _wrapping(model) as wrapped, _without_warning():  # noqa: SIM117
-            with wrapped.generate(generation_config=config) as tracer:
-                with tracer.invoke({"input_ids": batch.ids, "attention_mask": batch.mask}):
-                    # How many calls there are is for the release of transformers and the end tokens to say, so the loop
-                    # is open; it ends where it waits for a call in vain, which without an edit it never would.
-                    for _ in tracer.iter[: None if blocks else 1]:
-                        for block, scheduled in blocks:
-                            wrapped.layers_output[block] = scheduled.apply(wrapped.layers_output[block])
-                # Nothing after an open loop runs, so an invoke of its own takes the answer, as nnsight documents it.
-                with tracer.invoke():
-                    ids = tracer.result.save()
+        prompt = {"input_ids": batch.ids, "attention_mask": batch.mask}
+        # A prompt fed in chunks takes several calls; the last of them chooses the first token.
+        chunks = math.ceil(batch.ids.shape[1] / (model.prefill_chunk or batch.ids.shape[1]))
+        running = _Running(config.eos_token_id)
+        with _wrapping(model) as wrapped:  # noqa: SIM117
+            with wrapped.generate(**prompt, generation_config=config) as tracer:
+                for step in tracer.iter[: chunks - 1 + max_new_tokens]:
+                    # The streamer's first value is the prompt, each later one the tokens chosen by the call before.
+                    if chunks == 1 and step and not running.after(wrapped.generator.streamer.output):
+                        break
+                    for block, scheduled in blocks:
+                        wrapped.layers_output[block] = scheduled.apply(wrapped.layers_output[block])
+                    if chunks > 1 and step >= chunks - 1 and not running.after(wrapped.logits[:, -1].argmax(-1).cpu()):
+                        break
+                ids = tracer.result.save()
         new: Tensor = ids[:, batch.ids.shape[1] :]
         return new
 
 
-@contextmanager
-def _without_warning() -> Iterator[None]:
-    """Without nnsight's warning that the last call, which an open loop always waits for, did not happen."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Execution complete but ", category=UserWarning)
-        yield
+class _Running:
+    """Which rows have not ended: a trace that waits for a step that the model never takes is cut short."""
+
+    def __init__(self, end: int | list[int] | None) -> None:
+        self.ends = torch.tensor([] if end is None else end, dtype=torch.long).reshape(-1)
+        self.rows = torch.tensor(True)
+
+    def after(self, chosen: Tensor) -> bool:
+        """chosen: int64 [batch], the newest tokens. Whether any row continues."""
+        self.rows = self.rows & ~torch.isin(chosen, self.ends)
+        return bool(self.rows.any())
 
 
 def _stream(spec: ModelSpec, site: Site) -> str | None:
