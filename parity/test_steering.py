@@ -1,6 +1,7 @@
 """Steering S1, S2, S5-S8: the tool's own edit does what was requested, and nothing else."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 NEW_TOKENS = 6
 MODES = ("set", "scale", "interpolate", "affine", "features")
+ABLATIONS = ("affine", "ablate-positions", "ablate-features")
 FEEDINGS = ("cache", "no-cache", "chunked")
 
 
@@ -109,12 +111,15 @@ def test_position_ranges(
 @pytest.mark.needs("ablate")
 def test_ablation(steering: SteeringMeasurements, tool: Tool, record: Draft) -> None:
     """S7: ablating the direction is exact at every boundary, and gives the reference's tokens."""
-    edits = steering.ablations()
-    observed = steering.watch(tool, edits, NEW_TOKENS)
-    assert_moved(record, observed, "ablation")
-    assert_right(record, tool, observed, observed.wrong, "ablated as requested", "wrong ablation")
-    expected = steering.reference_ids(edits, NEW_TOKENS)
-    assert_equal(record, "tokens as the reference's", observed.ids.equal(expected.cpu()), True)
+    assert_ablated(steering, tool, record, "ablate")
+
+
+@pytest.mark.clause("S7")
+@pytest.mark.needs("mode")
+@pytest.mark.parametrize("mode", ABLATIONS)
+def test_ablation_in_mode(steering: SteeringMeasurements, tool: Tool, record: Draft, mode: str) -> None:
+    """S7: so is taking the direction out about a reference point, and at some positions or in some features only."""
+    assert_ablated(steering, tool, record, mode)
 
 
 @pytest.mark.clause("S8")
@@ -126,6 +131,31 @@ def test_arithmetic(steering: SteeringMeasurements, tool: Tool, record: Draft) -
     record.note(**shift)
     requested = f"the requested vector is off by {shift['request_error']:.3g} of the preset's strength"
     assert_holds(record, shift["request_error"] < ROUNDING, requested)
+    assert_declared(record, shift)
+
+
+@pytest.mark.clause("S8")
+@pytest.mark.needs("mode", "arithmetic")
+@pytest.mark.parametrize("mode", ["set", "scale", "interpolate", "affine"])
+def test_arithmetic_in_mode(steering: SteeringMeasurements, tool: Tool, record: Draft, mode: str) -> None:
+    """S8: other edits than additions are computed in float32 and rounded once; and how much of the change arrives."""
+    shift = steering.realized_in_mode(tool, mode)
+    record.note(**shift)
+    assert_declared(record, shift)
+
+
+def assert_ablated(steering: SteeringMeasurements, tool: Tool, record: Draft, kind: str) -> None:
+    """A direction is taken out exactly, and the tokens are the reference's; kind: as in `SteeringMeasurements.ablations`."""
+    edits = steering.ablations(kind)
+    observed = steering.watch(tool, edits, NEW_TOKENS)
+    assert_moved(record, observed, "ablation")
+    assert_right(record, tool, observed, observed.wrong, "ablated as requested", "wrong ablation")
+    expected = steering.reference_ids(edits, NEW_TOKENS)
+    assert_equal(record, "tokens as the reference's", observed.ids.equal(expected.cpu()), True)
+
+
+def assert_declared(record: Draft, shift: Mapping[str, Any]) -> None:
+    """An edit arrived as its declared arithmetic gives it; shift: as in `arrival_in_numbers`."""
     inside = ", edited inside the block" if shift["inside"] else ""
     sentence = (
         f"{shift['dtype']}: realized / requested = {shift['ratio']:.4f}, {shift['unchanged']:.1%} unchanged{inside}"

@@ -77,6 +77,8 @@ NEEDS: dict[str, Needs] = {
     "two": lambda experiment: _editing(experiment, phases=("prefill", "decode")),
     "ends": lambda experiment: _editing(experiment, blocks=(0, _last(experiment))),
     "ablate": lambda experiment: _editing(experiment, "ablate"),
+    "ablate-positions": lambda experiment: _editing(experiment, "ablate", claims=("position_ranges",)),
+    "ablate-features": lambda experiment: _editing(experiment, "ablate", claims=("feature_ranges",)),
     **{mode: partial(_editing, action=mode) for mode in ("set", "scale", "interpolate", "affine")},
     "identity": lambda experiment: _editing(experiment, "scale", interpolate=_editing(experiment).add),
     "features": lambda experiment: _editing(experiment, claims=("feature_ranges",)),

@@ -119,13 +119,14 @@ def _range(given: ProgramRange | None) -> Range | None:
 
 
 def programs_of(key: str) -> Iterator[tuple[str, Program]]:
-    """(name, program) of a model's vectors; generations are padded on the left, where every engine can continue them."""
+    """(name, program) of a model's vectors; generations are padded on the left, where every engine can continue them.
+    Programs that edit inside blocks are left out: an edit of a vector is of the residual stream after a block."""
     if key not in SOURCES:
         raise UsageProblem("vectors", f"there are no vectors of {key}", f"known: {', '.join(SOURCES)}")
     for folder in SOURCES[key]:
         for file, program in read_programs(folder).items():
             name = file.removesuffix(".json")
-            if key != next(iter(SOURCES)) and name not in FEW:
+            if program.edits_inside or (key != next(iter(SOURCES)) and name not in FEW):
                 continue
             calls = tuple(_left(call) if isinstance(call, Generate) else call for call in program.calls)
             yield name, program.model_copy(update={"calls": calls})

@@ -1,6 +1,7 @@
 """The edits with which the checks ask for each mode, for ranges of positions and features, and for streams inside blocks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -38,6 +39,21 @@ def edits_inside(kind: str, sites: Sequence[Site], direction: Tensor, other: Ten
         ],
     }
     return edits[kind]
+
+
+def ablations_of(kind: str, sites: Sequence[Site], direction: Tensor, reference: Tensor) -> list[Edit]:
+    """The edits that take a direction out of the stream, at each of the sites.
+
+    kind: "ablate"; "affine", which puts the reference point's component in its place; or "ablate-positions" and
+    "ablate-features", for some tokens or features only. direction, reference: float32 [hidden].
+    """
+    ranges = {"positions": (Span(1, -2), Span(-1)), "features": (Span(1, len(direction) // 2),)}
+    _, _, name = kind.partition("-")
+    if kind == "affine":
+        return [Affine(site, direction, reference, 0.0) for site in sites]
+    if kind == "ablate":
+        return [Ablate(site, direction) for site in sites]
+    return [replace(Ablate(site, direction), **{name: span}) for site in sites for span in ranges[name]]
 
 
 def edits_in_mode(mode: str, sites: Sequence[Site], direction: Tensor, other: Tensor) -> list[Edit]:

@@ -11,7 +11,8 @@ from torch import Tensor
 from steering_core.compare import compare, first_difference, unit
 from steering_core.directions import DEFAULT_METHOD, extract_direction
 from steering_core.hosts.stage import Feeding, fed
-from steering_core.measure.edit_modes import edits_in_mode, edits_inside
+from steering_core.measure.arithmetic import arrival_in_numbers, requested_change
+from steering_core.measure.edit_modes import ablations_of, edits_in_mode, edits_inside
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import identity
 from steering_core.measure.noise_floor import NoiseFloor, measure_floor
@@ -22,7 +23,7 @@ from steering_core.models.tokens import TokenBatch
 from steering_core.observe.arrival import Arrival
 from steering_core.observe.forward_trace import block_inputs
 from steering_core.observe.observed_generation import ObservedGeneration
-from steering_core.tools.edits import Ablate, Add, Edit
+from steering_core.tools.edits import Add, Edit
 from steering_core.tools.tool import Tool
 
 
@@ -85,10 +86,12 @@ class SteeringMeasurements:
         vector = random_direction(self.experiment.model.spec.hidden, 1.0, seed)
         return Add(site, vector, self.experiment.settings.strength / 2)
 
-    def ablations(self) -> list[Edit]:
-        """Directional ablation of the true direction at every block that the preset steers."""
+    def ablations(self, kind: str = "ablate") -> list[Edit]:
+        """Directional ablation of the true direction at every block that the preset steers; kind: as in `ablations_of`."""
+        settings = self.experiment.settings
+        sites = [Site("resid_post", block) for block in settings.blocks]
         direction = unit(self.experiment.true_direction()).float()
-        return [Ablate(Site("resid_post", block), direction) for block in self.experiment.settings.blocks]
+        return ablations_of(kind, sites, direction, random_direction(len(direction), abs(settings.strength), 4))
 
     def in_mode(self, mode: str) -> list[Edit]:
         """The edits that ask for a mode, or for a range, at the first and last of the steered blocks."""
@@ -111,25 +114,23 @@ class SteeringMeasurements:
         return self._reference.get(self.fed(feeding), self.experiment.extraction, edits, new_tokens)[0]
 
     def realized(self, tool: Tool) -> dict[str, Any]:
-        """How the requested shift arrives at the first steered block, during prefill, over real tokens.
-
-        declared: whether it is the float32 product rounded once and added in the model's dtype, bit for bit, at every
-        token that moved (S2 and S6 judge which tokens move). inside: the tool edits inside the block, where only the
-        result can be judged: within rounding of the reference. ratio: the part of the requested shift that arrives (1 in
-        exact arithmetic). unchanged: share of components that did not move. request_error: distance of the requested
-        vector from the unit direction at the preset's strength, as a share of that strength.
-        """
-        model, edit = self.experiment.model, self._true_edits()[0]
+        """How the requested shift arrives at the first steered block, as in `arrival_in_numbers`, and request_error: the
+        distance of the requested vector from the unit direction at the preset's strength, as a share of that strength."""
+        edit = self._true_edits()[0]
         assert isinstance(edit, Add)
+        requested = edit.vector.double() * self.experiment.settings.strength
+        error = self._request_error(requested.to(self.experiment.model.device))
+        return {**arrival_in_numbers(self._arrival(tool, edit), requested.cpu()), "request_error": error}
+
+    def realized_in_mode(self, tool: Tool, mode: str) -> dict[str, Any]:
+        """How the first of the edits of another mode arrives, during prefill."""
+        edit = self.in_mode(mode)[0]
+        arrived = self._arrival(tool, edit)
+        return arrival_in_numbers(arrived, requested_change(arrived.before.cpu(), edit))
+
+    def _arrival(self, tool: Tool, edit: Edit) -> Arrival:
         arrived: Arrival = self.experiment.perform(tool, "arrival", batch=self.experiment.extraction, edit=edit)
-        before, after = arrived.before.to(model.device), arrived.after.to(model.device)
-        requested = edit.vector.double().to(before.device) * self.experiment.settings.strength
-        moved = after.double() - before.double()
-        ratio = float((moved @ requested).mean() / requested.square().sum())
-        arrival = {"ratio": ratio, "unchanged": float((moved == 0).double().mean())}
-        arrival |= {"max_abs": arrived.max_abs, "request_error": self._request_error(requested)}
-        arrival |= {"inside": arrived.inside}
-        return {"dtype": str(model.dtype).removeprefix("torch."), "declared": arrived.declared, **arrival}
+        return arrived
 
     def _request_error(self, requested: Tensor) -> float:
         """How far a requested shift, float64 [hidden], is from the true direction at the preset's strength; relative."""

@@ -80,7 +80,7 @@ def build_edits(model: LoadedModel, steps: Sequence[Step]) -> list[Edit]:
 
 def edit_of(step: Step, hidden: int, device: torch.device) -> Edit:
     """One edit; vectors of `hidden` entries on the device."""
-    common: dict[str, Any] = {"site": Site("resid_post", step.block), "phase": step.phase}
+    common: dict[str, Any] = {"site": Site(step.stream, step.block), "phase": step.phase}
     common |= {"positions": _span(step.positions), "features": _span(step.features)}
     if step.action == "scale":
         return Scale(coefficient=step.coefficient, **common)

@@ -10,8 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from steering_core.observe.expectation import INSIDE
 from steering_core.tools.edits import Ablate, Add, Affine, Edit, Interpolate, Phase, Scale, Set, Span
 
+PARTNERS = {"attn_out": "mlp_out", "mlp_out": "attn_out", "attn_contrib": "mlp_contrib", "mlp_contrib": "attn_contrib"}
+FORMS = {"attn_out": "attn_contrib", "attn_contrib": "attn_out", "mlp_out": "mlp_contrib", "mlp_contrib": "mlp_out"}
+"""Streams inside a block -> the same of the other module; what is returned -> what of it is added to the stream, and back."""
 Edits = list[Edit]
 Reading = Callable[[Edits], Edits]
 
@@ -59,6 +63,26 @@ def _with_vectors(change: Callable[[Tensor], Tensor]) -> Reading:
 
 def _moved(by: int) -> Reading:
     return lambda edits: [replace(edit, site=replace(edit.site, layer=max(0, edit.site.layer + by))) for edit in edits]
+
+
+def _streams(other: Callable[[str], str]) -> Reading:
+    """Edits inside blocks, of other streams."""
+
+    def moved(edit: Edit) -> Edit:
+        site = edit.site
+        return replace(edit, site=replace(site, stream=other(site.stream))) if site.stream in INSIDE else edit
+
+    return lambda edits: [moved(edit) for edit in edits]
+
+
+def _last_stream(edits: Edits) -> Edits:
+    last = {edit.site.layer: edit.site for edit in edits if edit.site.stream in INSIDE}
+    return [edit for edit in edits if edit.site.stream not in INSIDE or edit.site == last[edit.site.layer]]
+
+
+def _block_first(edits: Edits) -> Edits:
+    between = {edit.site.layer for edit in edits if edit.site.stream not in INSIDE}
+    return [edit for edit in edits if edit.site.stream not in INSIDE or edit.site.layer not in between]
 
 
 def _only(keep: Callable[[Edits], Edits]) -> Reading:
@@ -151,6 +175,12 @@ READINGS: dict[str, Reading] = {
     "the vector is rounded to float16": _with_vectors(lambda vector: vector.half().to(vector.dtype)),
     "edits are applied one block later": _moved(1),
     "edits are applied one block earlier": _moved(-1),
+    "edits inside blocks are left out": lambda edits: [edit for edit in edits if edit.site.stream not in INSIDE],
+    "edits inside blocks are applied to the block's output": _streams(lambda stream: "resid_post"),
+    "edits of attention and of the MLP are exchanged": _streams(PARTNERS.__getitem__),
+    "edits of a module's output and of its contribution are exchanged": _streams(FORMS.__getitem__),
+    "inside each block only the last edited stream is edited": _last_stream,
+    "edits inside a block whose output is edited are left out": _block_first,
     "edits are applied twice": lambda edits: [each for edit in edits for each in (edit, edit)],
     "ablation subtracts the vector": _ablations_negated,
     "setting adds the vector": _sets_added,

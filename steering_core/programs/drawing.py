@@ -6,6 +6,7 @@ Every choice is made from a short list, simplest first, which is also the order 
 import gc
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -25,7 +26,8 @@ PATTERNS = ("equal", "uneven", "repeated", "special", "chat")
 NORMS = (1.0, 0.25, 3.0, 12.5, 60.0)
 DTYPES = ("float32", "bfloat16", "float16")
 COEFFICIENTS = (1.0, 2.0, -1.0, 0.5, -3.0, 7.25, 0.0, -0.001, 30.0)
-OTHER_COEFFICIENTS = {
+COEFFICIENTS_OF: dict[Mode, Sequence[float]] = {
+    "add": COEFFICIENTS,
     "scale": (2.0, 0.5, -1.0, 0.0, 1.0, 1.25),
     "interpolate": (0.5, 0.25, 1.0, 0.0, -0.5, 1.5),
     "affine": (1.0, 0.0, -1.0, 2.0, 0.5),
@@ -68,18 +70,20 @@ def steps(offered: Offered) -> SearchStrategy[Step]:
     """One edit that the tool offers."""
     vectors = st.builds(Vector, seed=SEEDS, norm=_of(NORMS), dtype=_of(DTYPES))
     common: dict[str, Any] = {"vector": vectors, "phase": _of(offered.phases)}
-    adding = {"action": st.just("add"), "block": _of(offered.added), "coefficient": _of(COEFFICIENTS)}
-    ablating = {"action": st.just("ablate"), "block": _of(offered.ablated)}
-    kinds = [adding] * bool(offered.added) + [ablating] * bool(offered.ablated)
-    kinds += [_other(mode, blocks, vectors) for mode, blocks in offered.others]
     common |= {"positions": _ranges(POSITIONS)} if offered.position_ranges else {}
     common |= {"features": _ranges(FEATURES)} if offered.feature_ranges else {}
-    return st.one_of([st.builds(Step, **common | kind) for kind in kinds])
+    between = [_kind(mode, blocks, vectors) for mode, blocks in offered.blocks.items() if blocks]
+    inside = [_kind(mode, blocks, vectors) | {"stream": st.just(stream)} for mode, stream, blocks in offered.inside]
+    outer, inner = ([st.builds(Step, **common | kind) for kind in kinds] for kinds in (between, inside))
+    if not outer or not inner:
+        return st.one_of(outer or inner)
+    return _of((outer, outer, inner)).flatmap(st.one_of)
 
 
-def _other(mode: Mode, blocks: Sequence[int], vectors: SearchStrategy[Vector]) -> dict[str, Any]:
+def _kind(mode: Mode, blocks: Sequence[int], vectors: SearchStrategy[Vector]) -> dict[str, Any]:
+    """What is drawn for an edit of a mode, besides what all have."""
     drawn: dict[str, Any] = {"action": st.just(mode), "block": _of(blocks)}
-    drawn |= {"coefficient": _of(OTHER_COEFFICIENTS[mode])} if mode in OTHER_COEFFICIENTS else {}
+    drawn |= {"coefficient": _of(COEFFICIENTS_OF[mode])} if mode in COEFFICIENTS_OF else {}
     drawn |= {"vector": st.just(Vector())} if mode == "scale" else {}
     return drawn | ({"reference": vectors} if mode == "affine" else {})
 
@@ -91,21 +95,28 @@ def _ranges(bounds: Sequence[tuple[int, int | None] | None]) -> SearchStrategy[R
 def generations(offered: Offered) -> SearchStrategy[Generate]:
     """Generations under 0 to 6 edits; prompts are padded on the left, because the answers follow them."""
     lists = _of(STEPS).flatmap(lambda number: st.tuples(*[steps(offered)] * number))
-    # Several edits of one block have an order: half of the lists stay at one.
-    crowded = lists.map(lambda edits: tuple(edit.model_copy(update={"block": edits[0].block}) for edit in edits))
-    same = len({frozenset(blocks) for blocks in offered.blocks.values() if blocks}) == 1
+    # Several edits of one block, and of one stream in it, have an order: most lists stay at one.
+    crowded, alike = (lists.map(partial(_gathered, names=names)) for names in (("block",), ("block", "stream")))
+    same = len({frozenset(blocks) for blocks in offered.editable.values()}) == 1
+    modes, streams = ({key[number] for key in offered.editable} for number in (0, 1))
+    rectangle = bool(offered.inside) and len(offered.editable) == len(modes) * len(streams)
     feeding = {"cache": _of((True, True, False) if offered.no_cache else (True,))}
     feeding["chunk"] = _of(CHUNKS if offered.chunks else (0,))
     batches = prompts().map(lambda batch: batch.model_copy(update={"side": "left"}))
     built = st.builds(
         Generate,
         prompts=batches,
-        steps=st.one_of(lists, crowded) if same else lists,
+        steps=st.one_of(lists, crowded, *[alike] * rectangle) if same else lists,
         new_tokens=_of(NEW_TOKENS),
         object=_of((0, 1)),
         **feeding,
     )
     return built.map(affordable)
+
+
+def _gathered(edits: Sequence[Step], names: Sequence[str]) -> tuple[Step, ...]:
+    """The edits with these fields of the first."""
+    return tuple(edit.model_copy(update={name: getattr(edits[0], name) for name in names}) for edit in edits)
 
 
 def affordable(call: Generate) -> Generate:

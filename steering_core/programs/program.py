@@ -16,6 +16,8 @@ Phase = Literal["both", "prefill", "decode"]
 DType = Literal["float32", "bfloat16", "float16"]
 KINDS = {"reading": "P13", "steering": "S9"}
 """Kind of a program -> the clause that it belongs to."""
+Stream = Literal["resid_post", "attn_out", "mlp_out", "attn_contrib", "mlp_contrib"]
+"""What can be edited: a block's output, and the streams inside the block."""
 Number = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=256)]
 
@@ -52,10 +54,11 @@ class Range(Part):
 
 
 class Step(Part):
-    """One edit of `resid_post`, as in `tools.edits`: vector, coefficient and reference are those of the action's class, which
-    may have no use for them."""
+    """One edit, as in `tools.edits`: vector, coefficient and reference are those of the action's class, which may have no
+    use for them."""
 
     action: Mode = "add"
+    stream: Stream = "resid_post"
     block: Number = 0
     vector: Vector = Vector()
     coefficient: Annotated[float, Field(ge=-1e4, le=1e4)] = 1.0
@@ -104,6 +107,12 @@ class Program(Part):
     def kind(self) -> str:
         """One of `KINDS`, by its last call, which is the one that all others lead up to."""
         return "reading" if isinstance(self.calls[-1], Read) else "steering"
+
+    @property
+    def edits_inside(self) -> bool:
+        """Whether it edits a stream inside a block."""
+        steps = (step for call in self.calls if isinstance(call, Generate) for step in call.steps)
+        return any(step.stream != "resid_post" for step in steps)
 
 
 def from_json(text: str | bytes, name: str = "the program") -> Program:

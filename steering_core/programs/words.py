@@ -53,7 +53,7 @@ def describe_steps(steps: Sequence[Step]) -> str:
 
 
 def describe_step(step: Step) -> str:
-    """`add -2 v7 @3 in prefill (norm 60, float16)`."""
+    """`add -2 v7 @3 in prefill (norm 60, float16)`; inside a block `add -2 v7 attn_out@3`."""
     constant = step.action in {"ablate", "set"}
     times = "" if constant or (step.action == "add" and step.coefficient == 1) else f"{step.coefficient:g} "
     what = times if step.action == "scale" else f"{times}v{step.vector.seed} "
@@ -62,7 +62,8 @@ def describe_step(step: Step) -> str:
     where = _range("positions", step.positions) + _range("features", step.features)
     details = [] if step.action == "scale" else _details(step.vector)
     own = f" ({', '.join(details)})" if details else ""
-    return f"{step.action} {what}@{step.block}{around}{phase}{where}{own}"
+    stream = "" if step.stream == "resid_post" else step.stream
+    return f"{step.action} {what}{stream}@{step.block}{around}{phase}{where}{own}"
 
 
 def _details(vector: Vector) -> list[str]:

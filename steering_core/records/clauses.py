@@ -87,9 +87,17 @@ _ROWS = {
             "position map",
             "the edited positions are the declared ones, ranges of positions too: with a cache, without, prompt in chunks",
         ),
-        ("S7", "ablation", "directional ablation meets the same checks as addition, inside blocks too"),
-        ("S8", "arithmetic", "the addition runs in the declared dtype; the realized shift is reported"),
-        ("S9", "steering programs", "random lists of edits move the stream exactly, and give the reference's tokens"),
+        (
+            "S7",
+            "ablation",
+            "directional ablation, affine too, in ranges and inside blocks, meets the same checks as addition",
+        ),
+        ("S8", "arithmetic", "edits of every mode run in the declared dtype; the realized shift is reported"),
+        (
+            "S9",
+            "steering programs",
+            "random lists of edits, inside blocks too, move the stream exactly, and give the reference's tokens",
+        ),
     ),
     Stage.BEHAVIOR: (
         ("B1", "rates", "coherent / garbled / normal rates, with Wilson 95 % intervals"),

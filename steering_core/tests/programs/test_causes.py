@@ -113,6 +113,40 @@ def test_modes_that_a_tool_leaves_out() -> None:
     assert list(map(whole, found["ablations are left out"])) == list(map(whole, [ADD, SET]))
 
 
+ATTN, MLP = Add(Site("attn_out", 1), VECTOR, 1.0), Ablate(Site("mlp_contrib", 1), VECTOR)
+ELSEWHERE = Scale(Site("attn_out", 2), 2.0)
+
+
+def at(edit: Edit, stream: str) -> Edit:
+    return replace(edit, site=replace(edit.site, stream=stream))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("edits inside blocks are left out", [ADD]),
+        (
+            "edits inside blocks are applied to the block's output",
+            [at(ATTN, "resid_post"), ADD, at(MLP, "resid_post"), at(ELSEWHERE, "resid_post")],
+        ),
+        (
+            "edits of attention and of the MLP are exchanged",
+            [at(ATTN, "mlp_out"), ADD, at(MLP, "attn_contrib"), at(ELSEWHERE, "mlp_out")],
+        ),
+        (
+            "edits of a module's output and of its contribution are exchanged",
+            [at(ATTN, "attn_contrib"), ADD, at(MLP, "mlp_out"), at(ELSEWHERE, "attn_contrib")],
+        ),
+        ("inside each block only the last edited stream is edited", [ADD, MLP, ELSEWHERE]),
+        ("edits inside a block whose output is edited are left out", [ADD, ELSEWHERE]),
+    ],
+)
+def test_a_reading_of_edits_inside_blocks(name: str, expected: list[Edit]) -> None:
+    found = dict(readings([ATTN, ADD, MLP, ELSEWHERE], [], 3))[name]
+
+    assert list(map(whole, found)) == list(map(whole, expected))
+
+
 def whole(edit: Edit) -> dict[str, object]:
     values = {part.name: getattr(edit, part.name) for part in fields(edit)}
     plain = {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in values.items()}

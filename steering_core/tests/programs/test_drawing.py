@@ -14,7 +14,7 @@ import pytest
 from steering_core.places import ROOT
 from steering_core.programs.drawing import draw, reading_programs, shrink, steering_programs
 from steering_core.programs.offered import Offered
-from steering_core.programs.program import Generate, Program, Range, Read, Step, Vector
+from steering_core.programs.program import Generate, Program, Range, Read, Step, Stream, Vector
 
 EVERYTHING = Offered(
     tuple(f"{stream}@{layer}" for layer in range(4) for stream in ("resid_pre", "resid_post")), *[tuple(range(4))] * 2
@@ -26,6 +26,12 @@ NEWER = replace(
     position_ranges=True,
     feature_ranges=True,
 )
+STREAMS: tuple[Stream, ...] = ("attn_out", "mlp_out")
+INSIDE = replace(
+    NEWER,
+    inside=tuple((mode, stream, tuple(range(4))) for mode in ("add", "ablate", *MODES) for stream in STREAMS),  # type: ignore[misc]
+)
+ONLY_INSIDE = Offered(inside=(("add", "mlp_out", (2,)), ("scale", "attn_out", (1,))))
 ONE_MODE = Offered(others=(("affine", (1,)),), feature_ranges=True)
 LITTLE = Offered(("resid_post@1",), (2,), (), ("prefill",), no_cache=False, chunks=False)
 DRAW = f"""
@@ -56,11 +62,12 @@ def test_a_seed_gives_the_same_programs_in_every_process(tmp_path: Path) -> None
     assert draw(steering_programs(EVERYTHING), 40, 8) != draw(steering_programs(EVERYTHING), 40, 7)
 
 
-def test_newer_modes_do_not_change_what_an_older_tool_is_asked() -> None:
-    programs = draw(steering_programs(EVERYTHING), 60, 7)
+@pytest.mark.parametrize(("offered", "digest"), [(EVERYTHING, "df1c20c643e2e70f"), (NEWER, "2aaefb3f76fd3acd")])
+def test_newer_edits_do_not_change_what_an_older_tool_is_asked(offered: Offered, digest: str) -> None:
+    programs = draw(steering_programs(offered), 60, 7)
 
     texts = [json.dumps(program.model_dump(mode="json", exclude_defaults=True)) for program in programs]
-    assert sha256("\n".join(texts).encode()).hexdigest()[:16] == "df1c20c643e2e70f"
+    assert sha256("\n".join(texts).encode()).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("strategy", [reading_programs, steering_programs])
@@ -128,6 +135,37 @@ def test_steering_programs_ask_newer_modes_too() -> None:
         assert any(start < 0 for start, _ in bounds)
         assert None in drawn
     assert any(len({step.action for step in call.steps if step.block == 0}) > 2 for call in generations(programs))
+
+
+def test_steering_programs_ask_for_edits_inside_blocks_too() -> None:
+    calls = generations(draw(steering_programs(INSIDE), 150, 0))
+    steps = [step for call in calls for step in call.steps]
+    inner = [step for step in steps if step.stream != "resid_post"]
+
+    assert {(step.action, step.stream) for step in inner} == {
+        (mode, stream) for mode in ("add", "ablate", *MODES) for stream in STREAMS
+    }
+    assert {step.block for step in inner} == {0, 1, 2, 3}
+    assert any(step.positions for step in inner)
+    assert any(step.features for step in inner)
+    assert 0.2 < len(inner) / len(steps) < 0.5
+    sets = [{(step.block, step.stream) for step in call.steps} for call in calls if len(call.steps) > 1]
+    assert any(len(sites) == 1 and sites.isdisjoint({(n, "resid_post") for n in range(4)}) for sites in sets)
+    assert any({stream for block, stream in sites if block == 0} == {"resid_post", *STREAMS} for sites in sets)
+
+
+def test_nothing_is_drawn_inside_blocks_that_a_tool_does_not_offer() -> None:
+    programs = draw(steering_programs(ONLY_INSIDE), 60, 0)
+    steps = [step for call in generations(programs) for step in call.steps]
+
+    assert {(step.action, step.stream, step.block) for step in steps} == {
+        ("add", "mlp_out", 2),
+        ("scale", "attn_out", 1),
+    }
+    assert ONLY_INSIDE.steers
+    assert all(ONLY_INSIDE.allows(program) for program in programs)
+    assert not NEWER.allows(Program(calls=(Generate(steps=(Step(stream="mlp_out"),)),)))
+    assert not ONLY_INSIDE.allows(Program(calls=(Generate(steps=(Step(block=2),)),)))
 
 
 def test_only_the_newer_modes_that_a_tool_offers_are_asked() -> None:

@@ -1,12 +1,14 @@
 """A program is JSON that a person can read, and nothing else is taken for one."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from steering_core.errors import UsageProblem
 from steering_core.models.sites import Site
+from steering_core.observe.expectation import EDITABLE
 from steering_core.programs.building import build_vector, edit_of
 from steering_core.programs.program import (
     Generate,
@@ -15,6 +17,7 @@ from steering_core.programs.program import (
     Range,
     Read,
     Step,
+    Stream,
     Vector,
     from_json,
     read_programs,
@@ -63,11 +66,21 @@ def test_a_program_in_words() -> None:
             Step(action="affine", coefficient=0.5, reference=Vector(seed=4), features=Range(start=-4)),
             "affine 0.5 v0 @0 from v4 at features -4:",
         ),
+        (Step(stream="attn_out", block=3, coefficient=-2.0, phase="decode"), "add -2 v0 attn_out@3 in decode"),
         (Step(positions=Range(start=-1), vector=Vector(norm=3)), "add v0 @0 at positions -1: (norm 3)"),
     ],
 )
 def test_edits_in_words(step: Step, words: str) -> None:
     assert describe_step(step) == words
+
+
+def test_a_step_inside_a_block_is_an_edit_of_that_stream() -> None:
+    inner = Step(action="ablate", stream="mlp_contrib", block=2)
+
+    assert edit_of(inner, 4, torch.device("cpu")).site == Site("mlp_contrib", 2)
+    assert Program(calls=(Generate(steps=(Step(), inner)), Read())).edits_inside
+    assert not PROGRAM.edits_inside
+    assert get_args(Stream) == EDITABLE
 
 
 def test_a_program_of_before_the_newer_modes_is_read() -> None:
@@ -99,6 +112,10 @@ def test_a_step_is_built_as_the_edit_of_its_action() -> None:
         ("[]", "the file: Input should be an object"),
         ('{"calls": []}', "calls: Tuple should have at least 1 item"),
         ('{"calls": [{"call": "write"}]}', "calls.0: Input tag 'write'"),
+        (
+            '{"calls": [{"call": "generate", "steps": [{"stream": "k"}]}]}',
+            "calls.0.generate.steps.0.stream: Input should",
+        ),
         ('{"calls": [{"call": "read", "rows": 3}]}', "calls.0.read.rows: Extra inputs"),
         (
             '{"calls": [{"call": "read", "prompts": {"count": 0}}]}',

@@ -1,5 +1,6 @@
 """What a tool offers: its own answers, its claims, and the difference to what nobody supports."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import STREAMS, Site
 from steering_core.programs.offered import offered_by
 from steering_core.tests.random_models import random_spec
+from steering_core.tools.actions import MODES, Action
 from steering_core.tools.adapters.hooks import Hooks
 from steering_core.tools.offers import Need, Offers, offers_of, readable, why_not
 
@@ -136,6 +138,25 @@ def test_a_tool_that_knows_no_newer_mode_is_not_asked_about_it() -> None:
         refusal(OlderElsewhere(), Need(add=(SITE,)))
 
     assert offered_by(Older(), LLAMA).others == ()  # type: ignore[arg-type]
+
+
+class OutsideAttention(Hooks):
+    """Edits nothing that attention returns, and scales nothing in the last block."""
+
+    name = "outside attention"
+
+    def supports(self, spec: ModelSpec, site: Site, action: Action) -> str | None:
+        if (action != "read" and site.stream.startswith("attn")) or (action == "scale" and site.layer == LAST.layer):
+            return "not here"
+        return super().supports(spec, site, action)
+
+
+def test_what_may_be_drawn_inside_blocks() -> None:
+    rows = offered_by(OutsideAttention(), LLAMA).inside
+
+    assert {(mode, stream) for mode, stream, _ in rows} == set(product(MODES, ("mlp_out", "mlp_contrib")))
+    assert {blocks for mode, _, blocks in rows if mode == "scale"} == {(0, 1)}
+    assert {blocks for mode, _, blocks in rows if mode != "scale"} == {(0, 1, 2)}
 
 
 class OlderElsewhere(Older):
