@@ -1,7 +1,6 @@
 """The edits with which the checks ask for each mode, for ranges of positions and features, and for streams inside blocks."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -47,13 +46,12 @@ def ablations_of(kind: str, sites: Sequence[Site], direction: Tensor, reference:
     kind: "ablate"; "affine", which puts the reference point's component in its place; or "ablate-positions" and
     "ablate-features", for some tokens or features only. direction, reference: float32 [hidden].
     """
-    ranges = {"positions": (Span(1, -2), Span(-1)), "features": (Span(1, len(direction) // 2),)}
-    _, _, name = kind.partition("-")
     if kind == "affine":
         return [Affine(site, direction, reference, 0.0) for site in sites]
-    if kind == "ablate":
-        return [Ablate(site, direction) for site in sites]
-    return [replace(Ablate(site, direction), **{name: span}) for site in sites for span in ranges[name]]
+    if kind == "ablate-positions":
+        return [Ablate(site, direction, positions=span) for site in sites for span in (Span(1, -2), Span(-1))]
+    features = Span(1, len(direction) // 2) if kind == "ablate-features" else None
+    return [Ablate(site, direction, features=features) for site in sites]
 
 
 def edits_in_mode(mode: str, sites: Sequence[Site], direction: Tensor, other: Tensor) -> list[Edit]:
