@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from steering_core.observe.expectation import INSIDE
 from steering_core.observe.forward_trace import MODULES_INSIDE, ForwardTrace, InnerTensors
 from steering_core.tools.edits import Edit
 
@@ -29,15 +28,14 @@ class Boundary:
 
 def boundaries_of(trace: ForwardTrace, call: int, edits: Sequence[Edit]) -> Iterator[Boundary]:
     """Those of every block that returned in the call, and whose successor received; in the order of computation. Inside
-    blocks only if an edit is."""
+    blocks only if the trace looks there."""
     returned, received = trace.returned[call], trace.received[call]
-    within = any(edit.site.stream in INSIDE for edit in edits)
     for block in (number for number in returned if number + 1 in received):
         here = [edit for edit in edits if edit.site.layer == block]
         inner = trace.inside[call].get(block, {})
-        if within and len(inner) < len(MODULES_INSIDE):
+        if trace.looks_inside and len(inner) < len(MODULES_INSIDE):
             continue  # the tool computed part of the block in another way: its tokens count as unseen
-        if within:
+        if trace.looks_inside:
             yield from _inside(block, here, inner, received[block], returned[block])
         yield Boundary(block, _of(here, "resid_post"), returned[block], received[block + 1])
 

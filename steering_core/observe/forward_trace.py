@@ -46,12 +46,13 @@ class ForwardTrace:
     """calls[call]: which tokens the call-th forward carried. received[call][i]: what block i got in it ([batch, seq,
     hidden]); index `layers` is the final norm. returned[call][i]: what block i itself returned, before any tool changed
     it. inside[call][i]: of block i, stream -> what the module that writes it was given and returned itself; of
-    `resid_mid`, the module that receives it."""
+    `resid_mid`, the module that receives it; only if looks_inside."""
 
     calls: list[ModelCall] = field(default_factory=list)
     received: list[dict[int, Tensor]] = field(default_factory=list)
     returned: list[dict[int, Tensor]] = field(default_factory=list)
     inside: list[dict[int, dict[str, InnerTensors]]] = field(default_factory=list)
+    looks_inside: bool = False
 
 
 def first_tensor(value: Any) -> Tensor:
@@ -131,7 +132,7 @@ def trace_forward(
     Boundary i is what block i receives (i = number of blocks: the final norm) and what block i - 1 returned. inside:
     record the modules inside blocks too.
     """
-    trace = ForwardTrace()
+    trace = ForwardTrace(looks_inside=inside)
     with observing(model, _recorder(model, trace, boundaries, inside)):
         yield trace
 

@@ -68,8 +68,8 @@ class Judgment:
 
 
 def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:
-    """Each block's own output, edited as requested, against what the next module received: bit for bit. If an edit is of a
-    stream inside blocks, so are these streams; the verdict of a block is the worst of them."""
+    """Each block's own output, edited as requested, against what the next module received: bit for bit. If the trace looks
+    inside blocks, so are the streams there; the verdict of a block is the worst of them."""
     judgment = Judgment.empty(model.spec.layers, len(seen.tokens))
     for call in range(len(trace.calls)):
         own = [number for number, token in enumerate(seen.tokens) if token.call == call]

@@ -90,7 +90,8 @@ def trace_generation(
     """The same, with the tensors."""
     check_editable(edits)
     untouched = untouched or replace(model, module=sharing_copy(model.module))
-    with trace_forward(model, inside=any(edit.site.stream in INSIDE for edit in edits)) as trace:
+    inside = any(edit.site.stream in INSIDE for edit in (*edits, *(expected or ())))
+    with trace_forward(model, inside=inside) as trace:
         ids = tool.generate(model, batch, edits, new_tokens)
     if not trace.received:
         sentence = f"{tool.name} generated without running the model's blocks"

@@ -128,3 +128,24 @@ def test_the_reference_steers_inside_blocks_as_a_tool_does(stream: str, cached: 
 
     assert torch.equal(steered, Hooks().generate(model, rows(), edits, NEW))
     assert not torch.equal(steered, plain)
+
+
+@pytest.mark.parametrize(
+    ("requested", "followed", "is_right"),
+    [
+        ("mlp_out", "attn_out", True),
+        ("mlp_out", "", False),
+        ("attn_out", "mlp_out", False),
+        ("resid_post", "attn_out", True),
+        ("resid_post", "mlp_out", False),
+    ],
+)
+def test_what_was_done_instead_is_judged_inside_blocks_too(requested: str, followed: str, is_right: bool) -> None:
+    """A tool that edits what attention returns, whatever was requested, beside other edits than the requested ones."""
+    model = random_model("qwen2", torch.float32)
+    make_traceable(model)
+    expected = edits_at(followed, model) if followed else []
+    asked = edits_at(requested, model)
+    generation = observe_generation(Moved("attn_out"), model, rows(), asked, NEW, expected=expected)
+
+    assert (generation.wrong == []) is is_right
