@@ -68,10 +68,9 @@ class KeepsTheFirstVectors(Changed):
         return self.kept.setdefault(tuple(edit.site for edit in edits), edits)
 
 
-class OneStreamOfABlock(Changed):
+class OutputForInside(Changed):
     def edits(self, edits: Sequence[Edit], batch: TokenBatch, model: LoadedModel) -> Sequence[Edit]:
-        last = {edit.site.layer: edit.site.stream for edit in edits if edit.site.stream != "resid_post"}
-        return [edit for edit in edits if edit.site.stream in ("resid_post", last.get(edit.site.layer))]
+        return [replace(edit, site=Site("resid_post", edit.site.layer)) for edit in edits]
 
 
 class LosesOneRow(Changed):
@@ -124,7 +123,7 @@ def test_a_right_tool_fails_no_program(runs: ProgramRuns, kind: str) -> None:
         (LosesTheSign(), "the sign of the coefficient is dropped", 1),
         (ForgetsTheReference(), "the reference point of the affine edit is taken as zero", 1),
         (EndsOnePositionLate(), "position ranges include their end", 1),
-        (OneStreamOfABlock(), "inside each block only the last edited stream is edited", 1),
+        (OutputForInside(), "edits inside blocks are applied to the block's output", 1),
         (LosesOneRow(), "nothing is applied", 1),
         (KeepsTheFirstVectors(), "the edits of the call before are applied", 2),
         (FollowsTheCheckpoint(), "", 1),
