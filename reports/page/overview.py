@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from reports.page.grid import look_of
 from reports.run.cell_grid import build_cell_grid
 from steering_core.records.clauses import CLAUSES, Stage
 from steering_core.records.record import Outcome, Record, Run
 
-NO_RECORD = "no-record"
+NO_RECORD, NO_TOOL = "no-record", "checks"
 WORDS = {
     "agrees": "pass",
     "differs": "fail",
@@ -63,19 +64,27 @@ def count_of(look: str, number: int) -> str:
 def count_checks(run: Run) -> list[tuple[str, int, str]]:
     """(look, number, number in words) of every kind of result among the planned and recorded checks; that the records
     are complete (V1-V3) is not counted, unless they are not."""
-    counts = count_looks(
-        record for record in run.records if record.outcome is not Outcome.AGREES or not _audits(record)
-    )
+    counts = count_looks(filter(_is_counted, run.records))
     counts[NO_RECORD] = len(set(run.plan.planned) - {record.cell for record in run.records})
     return [(look, counts[look], count_of(look, counts[look])) for look in WORDS if counts[look]]
 
 
-def _audits(record: Record) -> bool:
-    return CLAUSES[record.cell.clause].stage is Stage.EVIDENCE
+def _is_counted(record: Record) -> bool:
+    return record.outcome is not Outcome.AGREES or CLAUSES[record.cell.clause].stage is not Stage.EVIDENCE
+
+
+def columns(run: Run) -> tuple[str, ...]:
+    """The tools of the run; where no check is about a tool, such as in findings and sweeps by the reference, one column."""
+    cells = chain(run.plan.planned, (record.cell for record in run.records))
+    return run.plan.tools if any(cell.tool for cell in cells) else (NO_TOOL,)
 
 
 def overview(run: Run) -> list[OverviewRow]:
-    """A row per model, in the plan's order."""
+    """A row per model, in the plan's order, with the counts of each column."""
+    if columns(run) == (NO_TOOL,):
+        counted = [record for record in run.records if _is_counted(record)]
+        own = {model: [record for record in counted if record.cell.model == model] for model in run.plan.models}
+        return [OverviewRow(model, (ToolCount(count_looks(records)),)) for model, records in own.items()]
     grid = build_cell_grid(run)
     counts = {
         key: ToolCount(count_looks(record for records in stages.values() for record in records))

@@ -13,7 +13,7 @@ from reports.page.findings import list_findings
 from reports.page.grid import Grid, build_grids, outcome_table
 from reports.page.history import Trend
 from reports.page.judged import judge_table
-from reports.page.overview import count_checks, overview
+from reports.page.overview import NO_TOOL, columns, count_checks, overview
 from reports.page.samples import list_examples
 from reports.page.sweep_tables import bands_table, sweep_tables
 from reports.page.words import DECLARED, OUTCOMES, STRENGTHS
@@ -50,6 +50,7 @@ def view_run(run: Run, verdict: Verdict, trend: Trend | None = None) -> dict[str
         "checks": sum(number for _, number, _ in counts),
         "counts": counts,
         "overview": overview(run),
+        "columns": columns(run),
         "trend": trend,
         "legend": {str(outcome): meaning for outcome, meaning in OUTCOMES.items()} | {"declared": DECLARED},
         "grids": grids,
@@ -64,7 +65,7 @@ def view_run(run: Run, verdict: Verdict, trend: Trend | None = None) -> dict[str
         "examples": list_examples(run),
         "compared": compared_table(run),
         "about": _about(run, verdict),
-        "versions": facts.tool_versions(run),
+        "versions": {} if columns(run) == (NO_TOOL,) else facts.tool_versions(run),
         "deviations": facts.list_deviations(run),
         "provenance": facts.provenance_table(run),
         "command": run_command(run),

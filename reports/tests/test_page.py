@@ -110,14 +110,16 @@ def test_weights_size_and_strength_are_in_one_row_per_model() -> None:
 def test_page_shows_no_path_of_the_machine_that_ran_it() -> None:
     run, home = agreeing(), "/home/someone/project"
     record = next(record for record in run.records if record.cell.clause == "S1")
-    tools = {"hooks": {"distribution": "torch", "version": "2", "location": f"{home}/.venv/site-packages/torch/x.py"}}
+    tools = {
+        "hooks": {"distribution": "torch", "version": "2.13.0", "location": f"{home}/.venv/site-packages/torch/x.py"}
+    }
     provenance = record.provenance | {"origin": f"{home}/fixtures/checkpoints/tiny_qwen2", "tools": tools}
     run = replace(run, record.cell, provenance=provenance, outcome=Outcome.DIFFERS, sentence=f"{home}/t.py: not found")
     run = run.model_copy(update={"plan": run.plan.model_copy(update={"options": (("--tool", f"{home}/t.py:T"),)})})
     for text in (Parsed(render_page(run, judge(run))).text, render_markdown(run, judge(run)).replace("\\", "")):
         assert "someone" not in text
         assert "--tool t.py:T" in text
-        assert "torch 2, from torch/x.py" in text
+        assert "torch 2.13.0, from torch/x.py" in text
 
 
 UNTOUCHED = r"a/b/c and and/or, 1/2, https://host/a/b, \n\n\n, /tmp"

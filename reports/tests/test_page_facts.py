@@ -1,8 +1,14 @@
 """What the page says about the tools of a run."""
 
 from reports.page.facts import tool_versions
+from reports.page.html import render_page
+from reports.page.markdown import render_markdown
 from reports.page.overview import count_checks
+from reports.page.view import view_run
+from reports.tests.finding_runs import finding_run
 from reports.tests.synthetic_run import agreeing
+from reports.verdicts import judge
+from reports.verdicts.commands import run_command
 from steering_core.records.record import Cell, Outcome, Record, Run, Value
 
 
@@ -33,3 +39,28 @@ def test_audits_of_the_records_are_counted_only_where_they_fail() -> None:
 
     assert count_checks(run.model_copy(update={"records": (*run.records, *audits)})) == counts
     assert ("differs", 1, "1 fails") in count_checks(run.model_copy(update={"records": (*run.records, failed)}))
+
+
+def test_a_run_without_a_tool_names_none() -> None:
+    """Findings and sweeps by the reference: what passed there, no tool has passed."""
+    run = finding_run()
+    report = view_run(run, judge(run))
+
+    assert (report["columns"], report["versions"]) == (("checks",), {})
+    assert [[count.total for count in row.tools] for row in report["overview"]] == [[1]]
+    for text in (render_page(run, judge(run)), render_markdown(run, judge(run))):
+        assert "1 of 1 pass" in text
+        assert "version not recorded" not in text
+    named = view_run(agreeing(), judge(agreeing()))
+    assert named["columns"] == agreeing().plan.tools
+
+
+def test_findings_are_repeated_by_their_files() -> None:
+    """`pytest parity` alone leaves them out."""
+    found = finding_run()
+    records = tuple(
+        each.model_copy(update={"nodeid": "parity/findings/test_x.py::test_f1[a b]"}) for each in found.records
+    )
+    run = found.model_copy(update={"records": records})
+
+    assert run_command(run).startswith("pytest parity/findings/test_x.py -m tiny_qwen2 ")

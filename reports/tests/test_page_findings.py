@@ -72,6 +72,9 @@ def test_commands_carry_the_settings_of_the_run() -> None:
     assert run_command(run) == (
         "pytest parity -m 'tiny_qwen2 or tiny_gemma2' --preset fixture --repeats 5 --dtype float32 --no-gate"
     )
+    preflight = [cell for cell in run.plan.planned if CLAUSES[cell.clause].stage is Stage.PREFLIGHT]
+    only = run.model_copy(update={"plan": run.plan.model_copy(update={"planned": tuple(preflight)})})
+    assert run_command(only).startswith("pytest parity -k preflight -m ")
     first = run.records[0]
     provenance = {"device": "cuda", "dtype": "torch.bfloat16"}
     on_gpu = first.model_copy(update={"provenance": provenance, "nodeid": "a.py::t[x y]"})

@@ -41,8 +41,17 @@ def repeat_clauses_command(plan: Plan, records: Sequence[Record]) -> str:
 
 
 def run_command(run: Run) -> str:
-    """The command that repeats the whole run."""
-    return _join(*CHECKS, "-m", " or ".join(run.plan.models), *_options(run.plan, run.records))
+    """The command that repeats the whole run: of sweeps and findings, their files; of a preflight, the preflight."""
+    return _join(*_part(run), "-m", " or ".join(run.plan.models), *_options(run.plan, run.records))
+
+
+def _part(run: Run) -> list[str]:
+    """What of the suite was run."""
+    stages = {CLAUSES[cell.clause].stage for cell in run.plan.planned} - {Stage.EVIDENCE}
+    files = dict.fromkeys(record.nodeid.partition("::")[0] for record in run.records if record.nodeid)
+    if stages and stages <= {Stage.SWEEP, Stage.FINDINGS} and files:
+        return [*RUNNER, *files]
+    return [*CHECKS, "-k", "preflight"] if stages == {Stage.PREFLIGHT} else [*CHECKS]
 
 
 def second_model_command(plan: Plan, records: Sequence[Record]) -> str:
