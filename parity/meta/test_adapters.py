@@ -114,6 +114,7 @@ def test_an_adapter_breaks_what_its_library_is_known_to_break(
         for record in records
         if "declared_deviation" in record.get("measured", {})
     }
-    rows = {row for row in read_deviations(FOLDER / f"{library}.py") if row.dtype in ("", dtype)}
+    rows = [row for row in read_deviations(FOLDER / f"{library}.py") if row.dtype in ("", dtype)]
+    rows = [row for row in rows if not row.families or "qwen2" in row.families]
     expected = {(row.clause, row.variant) for row in rows if dtype == "float32" or row.clause[0] == "S"}
     assert declared == expected

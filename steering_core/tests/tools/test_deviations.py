@@ -1,5 +1,6 @@
 """Known deviations: which cells, versions and classes a row is about."""
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,12 +9,15 @@ from typing import Any, cast
 import pytest
 
 from steering_core.errors import UsageProblem
+from steering_core.models.architectures import ARCHITECTURES
+from steering_core.places import IMPORTS
 from steering_core.records.record import Cell
 from steering_core.tools.deviations import Deviation, known_deviation, read_deviations
 from steering_core.tools.tool import ToolVersion
 
 ROW = Deviation(clause="B1", versions=">=1,<2", reason="r", arm="native", tool_class="Mine")
 CELL = Cell(clause="B1", model="m", tool="t", arm="native", repeat=1)
+SHIPPED = sorted((IMPORTS / "steering_core" / "tools").rglob("*.toml"))
 
 
 @pytest.mark.parametrize(
@@ -119,3 +123,11 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> No
 
     with pytest.raises(UsageProblem, match="mine.toml cannot be read"):
         read_deviations(tmp_path / "mine.py")
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_rows_are_about_known_families(file: Path) -> None:
+    """A row about a family that no model has would never apply, and nothing else would say so."""
+    rows = tomllib.loads(file.read_text("utf-8"))["deviation"]
+
+    assert {family for row in rows for family in row.get("families", ())} <= set(ARCHITECTURES)
