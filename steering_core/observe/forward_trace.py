@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import product
 from types import MethodType
 from typing import Any
 
@@ -35,7 +36,10 @@ MODULES_INSIDE = ("resid_mid", *INSIDE)
 
 @dataclass(frozen=True, eq=False)
 class InnerTensors:
-    """given, returned: [batch, width, hidden] of a module inside a block, before any tool changed what it returned."""
+    """given, returned: [batch, width, hidden] of a module inside a block, before any tool changed what it returned.
+
+    Of a module that a tool wrapped, its own, which come before those of the wrapper.
+    """
 
     given: Tensor
     returned: Tensor
@@ -66,7 +70,10 @@ def make_traceable(model: LoadedModel) -> None:
 
     (Activation checkpointing, used in training alone, looks for its own `forward` on the class and stays off.)
     """
-    modules = observed_modules(model)
+    _make_classes_traceable(observed_modules(model))
+
+
+def _make_classes_traceable(modules: list[nn.Module]) -> None:
     for kind in {type(module) for module in modules}:
         if not hasattr(kind.forward, "untraced"):
             kind.forward = _observable(kind.forward)  # type: ignore[method-assign, assignment]
@@ -172,7 +179,7 @@ def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | No
         if before is not None:
             block, streams = inner[identity]
             tensors = InnerTensors(before, own_copy(first_tensor(output)))
-            trace.inside[-1].setdefault(block, {}).update(dict.fromkeys(streams, tensors))
+            trace.inside[-1][block] = dict.fromkeys(streams, tensors) | trace.inside[-1].get(block, {})
         return output
 
     recorder: Observer = torch.compiler.disable(record)  # a compiled model does not include the observer
@@ -180,13 +187,22 @@ def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | No
 
 
 def _look_again(model: LoadedModel, numbers: dict[Any, int], inner: dict[Any, tuple[int, list[str]]]) -> None:
-    """A tool may replace modules when it first sees the model, as TransformerLens does with GPT-2's norms."""
-    make_traceable(model)
-    numbers.clear()
-    numbers.update(_boundaries_by_module(model))
-    if inner:
-        inner.clear()
-        inner.update(_streams_by_module(model))
+    """A tool may replace modules when it first sees the model, as TransformerLens does with GPT-2's norms: observe those too.
+
+    What a tool only wraps, as repeng does with blocks, still runs inside the wrapper.
+    """
+    norm = model.module_at(model.architecture.final_norm)
+    numbers.setdefault(identity_of(norm), len(model.blocks))
+    found = [norm]
+    for block, stream in product(range(len(model.blocks)), MODULES_INSIDE) if inner else ():
+        try:
+            module = writer(model, stream, block)
+        except AttributeError:  # in a wrapped block the path leads nowhere
+            continue
+        streams = inner.setdefault(identity_of(module), (block, []))[1]
+        streams += [stream] if stream not in streams else []
+        found.append(module)
+    _make_classes_traceable(found)
 
 
 def _boundaries_by_module(model: LoadedModel) -> dict[tuple[Any, ...], int]:

@@ -72,6 +72,42 @@ def test_what_a_replaced_norm_receives_is_recorded_though_a_tool_replaces_it_und
     assert torch.equal(trace.received[0][LAYERS], expected[LAYERS])
 
 
+class Wrapper(nn.Module):
+    """What repeng puts in a block's place: it calls the block, whose submodules keep no path, and edits what it returns."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The block's output, plus one."""
+        return self.block(*args, **kwargs) + 1
+
+
+def test_a_block_that_a_tool_wraps_under_observation_is_observed_before_the_tool_edits() -> None:
+    model, batch = random_model("qwen2"), prompts(3)
+
+    with trace_forward(model, inside=True) as trace:
+        model.blocks[1] = Wrapper(model.blocks[1])
+        model.module(**batch.inputs())
+
+    assert (len(trace.calls), sorted(trace.received[0]), sorted(trace.returned[0])) == (1, NUMBERS, NUMBERS[:-1])
+    assert sorted(trace.inside[0]) == NUMBERS[:-1]
+    assert trace.received[0][2].equal(trace.returned[0][1] + 1)
+
+
+def test_an_mlp_that_a_tool_wraps_under_observation_is_observed_before_the_tool_edits() -> None:
+    model, batch = random_model("qwen2"), prompts(3)
+
+    with trace_forward(model, inside=True) as trace:
+        mlp = model.blocks[1].mlp
+        model.blocks[1].mlp = Wrapper(mlp)
+        model.module(**batch.inputs())
+
+    inner = trace.inside[0][1]["mlp_out"]
+    assert inner.returned.equal(mlp(inner.given))
+
+
 def test_traces_a_model_spread_over_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """accelerate replaces each module's `forward` and keeps the earlier one, from before the class was wrapped."""
     model, batch = random_model("qwen2"), prompts(3)
