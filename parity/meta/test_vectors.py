@@ -25,7 +25,7 @@ from steering_core.places import ROOT
 DOCS = ROOT / "docs" / "vectors.md"
 TELLING = ("every_stream", "chat_right_padding", "features", "affine", "interpolate", "decode_only", "early_ends")
 TELLING += ("positions", "ablate_blocks", "set_by_phase", "scale", "float16_vector", "in_chunks", "sampling_defaults")
-TELLING += (*DIRECTIONS,)
+TELLING += (*DIRECTIONS, "add_inside", "modes_inside", "modes_of_contributions", "inside_and_after")
 """Vectors that together use every field of the format."""
 SAMPLE = 8
 """Faults that are tried, of those that fail a vector; which, by a seed."""

@@ -16,18 +16,18 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fixtures.faults import FAULTS, Fault
 from fixtures.faults.registry import HERE
 from parity.meta.detection import Job, side_by_side
-from parity.vectors.answers import Answering, Engine, Reference, Values, blocks_of, difference_of_means
+from parity.vectors.answers import Answering, Engine, Reference, Values, difference_of_means
 from parity.vectors.check import FAILED, MISSING, NOT_OFFERED, Array, Result, check_vector
 from parity.vectors.directions import DIRECTIONS
 from parity.vectors.files import frozen
 from parity.vectors.format import Vector, VectorFile
 from parity.vectors.make import FROZEN, load, programs_of
-from parity.vectors.recording import Recording, outer
+from parity.vectors.recording import Recording, edited_sites, outer, outgoing, writer_of
 from steering_core.models.compatibility import chunked_prefill_problem
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
@@ -46,7 +46,7 @@ NO_TOOL = "about a run, its records, or what is concluded from many answers: no 
 
 @dataclass(eq=False)
 class ToolEngine:
-    """A tool that edits with hooks on blocks, as an engine; hooks around its own record what it does."""
+    """A tool that edits with hooks on blocks and on the modules inside them, as an engine; hooks around its own record what it does."""
 
     tool: Tool
 
@@ -58,25 +58,18 @@ class ToolEngine:
         self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int, recording: Recording
     ) -> Tensor:
         """As `Engine`."""
-        blocks = blocks_of(edits)
+        sites = edited_sites(edits)
         with ExitStack() as hooks:
-            for block in blocks:
-                hook = _returned(recording.before.setdefault(block, []))
-                hooks.callback(model.blocks[block].register_forward_hook(hook).remove)
-            hooks.enter_context(outer(model, blocks, recording, edited=True))
+            for site in sites:
+                hook = outgoing(recording.before.setdefault(site, []))
+                hooks.callback(writer_of(model, site).register_forward_hook(hook).remove)
+            hooks.enter_context(outer(model, sites, recording, edited=True))
             return self.tool.generate(model, batch, edits, new_tokens)
 
     def direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
         """As `Engine`: by the tool's own method if it has one, or else from what it reads."""
         own = getattr(self.tool, "direction", None)
         return own(model, harmful, harmless, site) if own else difference_of_means(self, model, harmful, harmless, site)
-
-
-def _returned(kept: list[Tensor]) -> Any:
-    def hook(module: nn.Module, args: Any, output: Any) -> None:
-        kept.append((output[0] if isinstance(output, tuple) else output).detach().clone())
-
-    return hook
 
 
 @dataclass(eq=False)

@@ -11,7 +11,6 @@ from torch import Tensor
 from parity.vectors.directions import unit_and_norm
 from parity.vectors.format import (
     LOGITS,
-    SHIFT,
     TOKENS,
     DirectionCall,
     EditData,
@@ -19,8 +18,9 @@ from parity.vectors.format import (
     ReadCall,
     Vector,
     VectorFile,
+    shift_name,
 )
-from parity.vectors.recording import Recording, outer
+from parity.vectors.recording import Recording, edited_sites, outer
 from steering_core.localize.capture import read_sites
 from steering_core.measure import reference
 from steering_core.models.generation_defaults import generation_defaults
@@ -62,11 +62,11 @@ class Reference:
         self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], new_tokens: int, recording: Recording
     ) -> Tensor:
         """As `Engine`; a prompt in chunks is fed whole."""
-        model, blocks = replace(model, prefill_chunk=None), blocks_of(edits)
+        model, sites = replace(model, prefill_chunk=None), edited_sites(edits)
         with (
-            outer(model, blocks, recording, edited=False),
+            outer(model, sites, recording, edited=False),
             reference.steered(model, edits, batch.mask),
-            outer(model, blocks, recording, edited=True),
+            outer(model, sites, recording, edited=True),
         ):
             return reference.decode(model, batch, new_tokens)
 
@@ -125,11 +125,11 @@ class Answering:
         self, name: str, call: GenerateCall, tokens: Tensor, recording: Recording
     ) -> Iterator[tuple[str, Tensor]]:
         """Logits and shifts, as far as the forwards were seen as those of the whole batch."""
-        with suppress(RuntimeError, IndexError, ValueError):
+        with suppress(RuntimeError, LookupError, ValueError):
             yield f"{name}/{LOGITS}", recording.steps(tokens.shape[1])[..., self.file.logit_ids]
-        for block in blocks_of(call.edits):
-            with suppress(RuntimeError, IndexError, ValueError):
-                yield f"{name}/{SHIFT}{block}", recording.shift(block, cached=call.use_cache)
+        for site in edited_sites(call.edits):
+            with suppress(RuntimeError, LookupError, ValueError):
+                yield f"{name}/{shift_name(site)}", recording.shift(site, cached=call.use_cache)
 
     def _batch(self, name: str, call: ReadCall | GenerateCall | DirectionCall) -> TokenBatch:
         ids, mask = self.values[f"{name}/input_ids"].clone(), self.values[f"{name}/attention_mask"].clone()
@@ -139,7 +139,7 @@ class Answering:
 
     def edit(self, name: str, data: EditData) -> Edit:
         """One edit of a call, with its vectors."""
-        common: dict[str, Any] = {"site": Site("resid_post", data.block), "phase": data.phase}
+        common: dict[str, Any] = {"site": data.site, "phase": data.phase}
         for part in ("positions", "features"):
             given = getattr(data, part)
             common[part] = given and Span(given.start, given.stop)
@@ -150,11 +150,6 @@ class Answering:
             common["coefficient"] = data.coefficient
         edit: Edit = CLASSES[data.action](**common)
         return edit
-
-
-def blocks_of(edits: Sequence[Any]) -> list[int]:
-    """The edited blocks, in order; of edits in either form."""
-    return sorted({edit.site.layer if hasattr(edit, "site") else edit.block for edit in edits})
 
 
 def site_of(text: str) -> Site:

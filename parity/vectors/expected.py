@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.vectors.format import LOGITS, SHIFT, TOKENS
-from parity.vectors.recording import Recording, outer
+from parity.vectors.format import LOGITS, TOKENS, shift_name
+from parity.vectors.recording import Recording, edited_sites, outer
 from steering_core.errors import EmptyMeasurement
 from steering_core.localize.capture import read_sites
 from steering_core.measure import reference
@@ -70,14 +70,14 @@ def read_values(model: LoadedModel, batch: TokenBatch, call: Read) -> Values:
 def expect_generation(
     model: LoadedModel, batch: TokenBatch, call: Generate, defaults: Mapping[str, Any], logit_ids: Tensor
 ) -> Expected:
-    """tokens: int64 [batch, new], `lengths`: int64 [batch], logits: float32 [batch, new, ids], shift@<block>: float32
-    [batch, columns, hidden]. EmptyMeasurement where rounding could choose another token."""
+    """tokens: int64 [batch, new], `lengths`: int64 [batch], logits: float32 [batch, new, ids], and of each edited
+    site its shift: float32 [batch, columns, hidden]. EmptyMeasurement where rounding could choose another token."""
     edits = build_edits(model, call.steps)
-    blocks = sorted({edit.site.layer for edit in edits})
+    sites = edited_sites(edits)
     fed = replace(model, use_cache=call.cache, prefill_chunk=None)
     recording = Recording()
-    with generation_defaults(model.module, defaults), outer(fed, blocks, recording, edited=False):
-        with reference.steered(fed, edits, batch.mask), outer(fed, blocks, recording, edited=True):
+    with generation_defaults(model.module, defaults), outer(fed, sites, recording, edited=False):
+        with reference.steered(fed, edits, batch.mask), outer(fed, sites, recording, edited=True):
             tokens = reference.decode(fed, batch, call.new_tokens)
         ends = reference.end_tokens(fed.decoding(call.new_tokens), tokens.device)
     lengths, logits = answer_lengths(tokens, ends), recording.steps(tokens.shape[1])
@@ -85,10 +85,10 @@ def expect_generation(
     check_clear(logits, lengths, tolerance)
     values = {TOKENS: tokens, "lengths": lengths, LOGITS: logits[..., logit_ids].contiguous()}
     tolerances = {LOGITS: tolerance}
-    for block in blocks:
-        name = f"{SHIFT}{block}"
-        values[name] = recording.shift(block, cached=call.cache)
-        streams = (stream for kept in (recording.before, recording.after) for stream in kept[block])
+    for site in sites:
+        name = shift_name(site)
+        values[name] = recording.shift(site, cached=call.cache)
+        streams = (stream for kept in (recording.before, recording.after) for stream in kept[site])
         tolerances[name] = REFERENCE_ULPS * max(map(spacing, streams))
     return Expected(values, tolerances)
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from steering_core.errors import UsageProblem
 from steering_core.files import read_bytes
+from steering_core.models.sites import Site
 
 VECTORS, VALUES = "vectors.json", "values.safetensors"
 ANSWERS, ANSWERED = "answers.json", "answers.safetensors"
@@ -36,15 +37,27 @@ class Range(Part):
 
 
 class EditData(Part):
-    """One edit of the residual stream after block `block`; its vectors are the tensors `edit<k>/vector` and
-    `edit<k>/reference`, [hidden]."""
+    """One edit of a stream of block `block`; its vectors are the tensors `edit<k>/vector` and `edit<k>/reference`, [hidden].
+    stream: the block's output where it is missing, as in files from before there were others."""
 
     action: Literal["add", "ablate", "set", "scale", "interpolate", "affine"]
+    stream: Literal["resid_post", "attn_out", "mlp_out", "attn_contrib", "mlp_contrib"] = "resid_post"
     block: Number
     coefficient: float
     phase: Literal["both", "prefill", "decode"]
     positions: Range | None
     features: Range | None
+
+    @property
+    def site(self) -> Site:
+        """The edited one."""
+        return Site(self.stream, self.block)
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the block's output, so that readers of older files know every field of their vectors."""
+        fields: dict[str, Any] = write(self)
+        return {name: value for name, value in fields.items() if (name, value) != ("stream", "resid_post")}
 
 
 class ReadCall(Part):
@@ -59,7 +72,8 @@ class ReadCall(Part):
 
 
 class GenerateCall(Part):
-    """Decode greedily with edits. tolerances: `logits` and `shift@<block>` -> allowed |difference|."""
+    """Decode greedily with edits. tolerances: `logits`, `shift@<block>` and `shift@<stream>@<block>` -> allowed
+    |difference|."""
 
     call: Literal["generate"]
     instance: Literal[0, 1]
@@ -146,6 +160,11 @@ def read_file(path: Path, kind: type[File]) -> File:
 def as_json(file: BaseModel) -> str:
     """The text of a file, a line per part."""
     return json.dumps(file.model_dump(mode="json"), indent=1) + "\n"
+
+
+def shift_name(site: Site) -> str:
+    """`shift@3` of a block's output, `shift@mlp_out@3` inside the block."""
+    return f"{SHIFT}{site.layer}" if site.stream == "resid_post" else f"{SHIFT}{site}"
 
 
 def value_names(vector: Vector) -> Iterator[str]:

@@ -30,6 +30,7 @@ FEW = (
     *("every_stream", "blocks_in_reverse", "long_prompt", "chat_left_padding", "chat_right_padding"),
     *("read_after_steering", "add_from_one_block_on", "ablate_blocks", "ablate_long_vector", "affine", "positions"),
     *("features", "prefill_only", "decode_only", "early_ends", "without_cache", "in_chunks"),
+    *("add_inside", "modes_inside", "modes_of_contributions", "inside_and_after", "inside_without_cache"),
 )
 """The programs of every model but the first: what another family could change."""
 LOGIT_IDS = 16
@@ -106,6 +107,7 @@ def edit_data(step: Step) -> EditData:
     """An edit as the file states it."""
     return EditData(
         action=step.action,
+        stream=step.stream,
         block=step.block,
         coefficient=step.coefficient,
         phase=step.phase,
@@ -119,14 +121,13 @@ def _range(given: ProgramRange | None) -> Range | None:
 
 
 def programs_of(key: str) -> Iterator[tuple[str, Program]]:
-    """(name, program) of a model's vectors; generations are padded on the left, where every engine can continue them.
-    Programs that edit inside blocks are left out: an edit of a vector is of the residual stream after a block."""
+    """(name, program) of a model's vectors; generations are padded on the left, where every engine can continue them."""
     if key not in SOURCES:
         raise UsageProblem("vectors", f"there are no vectors of {key}", f"known: {', '.join(SOURCES)}")
     for folder in SOURCES[key]:
         for file, program in read_programs(folder).items():
             name = file.removesuffix(".json")
-            if program.edits_inside or (key != next(iter(SOURCES)) and name not in FEW):
+            if key != next(iter(SOURCES)) and name not in FEW:
                 continue
             calls = tuple(_left(call) if isinstance(call, Generate) else call for call in program.calls)
             yield name, program.model_copy(update={"calls": calls})

@@ -108,12 +108,6 @@ class Program(Part):
         """One of `KINDS`, by its last call, which is the one that all others lead up to."""
         return "reading" if isinstance(self.calls[-1], Read) else "steering"
 
-    @property
-    def edits_inside(self) -> bool:
-        """Whether it edits a stream inside a block."""
-        steps = (step for call in self.calls if isinstance(call, Generate) for step in call.steps)
-        return any(step.stream != "resid_post" for step in steps)
-
 
 def from_json(text: str | bytes, name: str = "the program") -> Program:
     """A program; UsageProblem for anything else."""
