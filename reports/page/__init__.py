@@ -23,7 +23,7 @@ def write_views(directory: Path, run: Run, verdict: Verdict, history: Path | Non
     """
     from reports.page.badge import render_badge
     from reports.page.history import read_trend
-    from reports.page.html import render_beside, render_page
+    from reports.page.html import page_pieces, render_beside
     from reports.page.markdown import render_markdown
     from reports.page.view import FOLDER, view_run
 
@@ -32,8 +32,8 @@ def write_views(directory: Path, run: Run, verdict: Verdict, history: Path | Non
     for name, text in render_beside(view, PAGE):
         replace_files(directory / FOLDER, {name: text})
         beside.add(name)
-    texts = {PAGE: render_page(run, verdict, view), MARKDOWN: render_markdown(run, verdict, view)}
-    replace_files(directory, {**texts, BADGE: render_badge(verdict)})
+    page, markdown = page_pieces(run, verdict, view), render_markdown(run, verdict, view)
+    replace_files(directory, {PAGE: page, MARKDOWN: markdown, BADGE: render_badge(verdict)})
     for file in (directory / FOLDER).glob("*.*"):
         if file.name not in beside and file.suffix in (".html", ".csv"):
             file.unlink(missing_ok=True)  # of an earlier rendering, to which nothing links any more

@@ -29,14 +29,19 @@ _SEAM = re.compile(r"(?<=[_\-./:])(?=\w)|(?<=[a-z0-9])(?=[A-Z])")
 """Where one word of a name ends and the next begins."""
 
 
-def render_page(run: Run, verdict: Verdict, view: dict[str, Any] | None = None) -> str:
-    """The whole page as text; `view`: that of the run, if it was made before."""
+def render_page(run: Run, verdict: Verdict) -> str:
+    """The whole page as text."""
+    return "".join(page_pieces(run, verdict, view_run(run, verdict)))
+
+
+def page_pieces(run: Run, verdict: Verdict, view: dict[str, Any]) -> Iterator[str]:
+    """The page piece by piece, because that of a large run takes several times the memory of its text as one."""
     canvas = Canvas()
     drawings = draw_all(canvas, run)
     style, script = _assets(canvas.css)
     template = page_templates().get_template("template.html.j2")
     assets = {"policy": policy(style, script), "style": Markup(style), "script": Markup(script), "folder": FOLDER}
-    return template.render(report=view or view_run(run, verdict), drawings=drawings, **assets)
+    yield from template.generate(report=view, drawings=drawings, **assets)
 
 
 def render_beside(view: dict[str, Any], page: str) -> Iterator[tuple[str, str]]:

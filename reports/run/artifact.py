@@ -1,6 +1,6 @@
 """A run on disk: written all at once or not at all, and read only if it is complete."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ def write_run(directory: Path, run: Run, verdict: Verdict | None) -> None:
     texts: dict[str, str | Iterator[str]] = {RECORDS: serialize_run(run, list_tensors(directory))}
     texts[SCHEMAS] = dump(json_schemas(), SCHEMAS) + "\n"
     if verdict is not None:
-        texts[VERDICT] = _text(verdict, VERDICT)
-        texts[CHECKLIST] = _text(build_checklist(run), CHECKLIST)
+        texts[VERDICT] = _text(lambda: verdict, VERDICT)
+        texts[CHECKLIST] = _text(lambda: build_checklist(run), CHECKLIST)
     replace_files(directory, texts)
     for name in {VERDICT, CHECKLIST} - set(texts):
         (directory / name).unlink(missing_ok=True)
@@ -49,9 +49,10 @@ def read_run(path: Path) -> Run:
     return Run(plan=header.plan, records=tuple(records), environment=header.environment)
 
 
-def _text(model: Frozen, name: str) -> Iterator[str]:
-    """Written after the records, which name what is wrong with one of them."""
-    yield dump(model.model_dump(), name) + "\n"
+def _text(make: Callable[[], Frozen], name: str) -> Iterator[str]:
+    """Made and written after the records, which name what is wrong with one of them."""
+    yield dump(make(), name)
+    yield "\n"
 
 
 def check_ended(path: Path) -> None:

@@ -37,14 +37,14 @@ def serialize_run(run: Run, tensors: dict[str, str]) -> Iterator[str]:
         digest.update(line.encode())
         yield line
     footer = Footer(records=len(run.records), sha256=digest.hexdigest(), tensors=tensors)
-    yield dump(footer.model_dump(), f"{RECORDS} footer") + "\n"
+    yield dump(footer, f"{RECORDS} footer") + "\n"
 
 
 def _sealed_lines(run: Run) -> Iterator[str]:
-    header = Header(plan=run.plan, environment=run.environment)
-    yield dump(header.model_dump(by_alias=True), f"{RECORDS} header") + "\n"
+    header = {"kind": "header", "schema": SCHEMA, "plan": run.plan, "environment": run.environment}
+    yield dump(header, f"{RECORDS} header") + "\n"
     for record in run.records:
-        yield dump(record.model_dump(), f"the record of {record.cell.id}") + "\n"
+        yield dump(record, f"the record of {record.cell.id}") + "\n"
 
 
 def parse_run(stored: BinaryIO, name: str) -> tuple[Header, list[Record], Footer]:

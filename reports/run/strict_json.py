@@ -7,6 +7,8 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
+from pydantic import BaseModel
+
 from reports.run.problems import refusing
 from reports.untrusted import plain
 
@@ -28,17 +30,20 @@ def decode(content: bytes, name: str) -> str:
 def dump(value: Any, where: str) -> str:
     """One line of ASCII JSON, times as ISO 8601; ArtifactProblem on NaN or Infinity.
 
+    Models are turned into tables one at a time: those of a whole run at once take ten times the memory of its text.
     Half of a surrogate pair, which no JSON reader has to accept, becomes a question mark.
     """
     hint = "a measurement that is not finite belongs in the sentence"
     with refusing("artifact-value", f"{where} holds NaN or Infinity", hint, ValueError):
-        text = json.dumps(value, allow_nan=False, default=_iso)
+        text = json.dumps(value, allow_nan=False, default=_plain_value)
     if "\\ud" not in text:
         return text
     return json.dumps(json.loads(json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")))
 
 
-def _iso(value: Any) -> str:
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return dict(value)
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

@@ -86,7 +86,7 @@ def test_unplanned_clauses_are_named() -> None:
     fewer = run.model_copy(update={"records": records, "plan": plan})
     text = Parsed(render_page(fewer, judge(fewer))).text
     assert "Not part of this run: P0 contract, P1 location, " in text
-    assert "sweep (W1-W4), findings (F1-F7)" in text, "a whole stage is named once"
+    assert "sweep (W1-W4), findings (F1-F8)" in text, "a whole stage is named once"
 
 
 def test_cell_opens_to_diagnosis_numbers_and_command() -> None:

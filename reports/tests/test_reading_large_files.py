@@ -1,5 +1,6 @@
 """Records files of any size are read and written line by line, and journals; what is no file of records is refused before it is read."""
 
+import gc
 import os
 import tracemalloc
 from collections.abc import Callable
@@ -11,9 +12,13 @@ from reports.__main__ import main
 from reports.run import storage
 from reports.run.artifact import read_run, write_run
 from reports.run.layout import RECORDS
+from reports.run.strict_json import dump
 from reports.tests.synthetic_run import agreeing, build, replace
-from steering_core.records.journal import JOURNAL, Journal, read_journal
-from steering_core.records.record import Record, Run
+from reports.verdicts import judge
+from steering_core.records.journal import JOURNAL, PLAN, Journal, read_journal
+from steering_core.records.plan_file import read_plan
+from steering_core.records.record import Cell, Record, Run
+from steering_core.records.shared import SharedParts
 
 LIMIT = 2**16
 
@@ -84,6 +89,41 @@ def test_a_record_that_was_read_equals_one_that_was_made(tmp_path: Path) -> None
     record = read_run(tmp_path).records[0]
     assert record == build().records[0]
     assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_cells_that_were_replaced_by_those_of_the_plan_are_let_go(tmp_path: Path) -> None:
+    run = build()
+    (tmp_path / PLAN).write_text(run.plan.model_dump_json())
+    journal = Journal(tmp_path)
+    for record in run.records:
+        journal.append(record.model_dump_json())
+    journal.close()
+    before, shared = count_cells(), SharedParts()
+    plan = shared.plan(read_plan(tmp_path))
+    records = read_journal(tmp_path, shared=shared)
+    assert count_cells() - before == len(plan.planned) == len(records)
+
+
+def count_cells() -> int:
+    """Cells that are alive."""
+    gc.collect()
+    return sum(type(each) is Cell for each in gc.get_objects())
+
+
+def test_objects_with_the_same_fields_share_the_list_of_them(tmp_path: Path) -> None:
+    write_run(tmp_path, build(), None)
+    run = read_run(tmp_path)
+    models = [*run.plan.planned, *run.records, *judge(run).numbers]
+    given = {(type(each), frozenset(each.model_fields_set)) for each in models}
+    assert len({id(each.model_fields_set) for each in models}) <= len(given)
+
+
+def test_a_long_plan_is_written_without_a_table_for_each_of_its_cells() -> None:
+    cells = tuple(Cell(clause="P1", model=f"model{number}", tool="hooks") for number in range(5000))
+    plan = build().plan.model_copy(update={"planned": cells})
+    size = len(dump(plan, "plan"))
+    assert dump(plan, "plan") == dump(plan.model_dump(), "plan")
+    assert (peak := peak_of(lambda: dump(plan, "plan"))) < 6 * size, f"{peak} bytes for {size} characters"
 
 
 def test_a_pipe_and_a_device_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,11 @@
 """Equal parts of a run's records kept once: in a run of 100,000 records, cells, provenance and answers mostly repeat."""
 
 from hashlib import blake2b
-from typing import TypeVar
 
-from steering_core.records.record import Cell, Frozen, Plan, Record, Value
+from steering_core.records.record import Cell, Plan, Record, Value
 
 SMALL = 200
 """Characters of a list or table, as Python writes it, up to which a copy costs less than looking for its equal."""
-Model = TypeVar("Model", bound=Frozen)
 
 
 class SharedParts:
@@ -26,24 +24,13 @@ class SharedParts:
         """The record with the cell of the plan, and with tables that earlier records hold too."""
         measured = {name: self._value(value) for name, value in record.measured.items()}
         changes = {"cell": self._cell(record.cell), "measured": measured, "provenance": self._value(record.provenance)}
-        return _compact(record, changes)
+        return Record.model_construct(record.model_fields_set, **{**vars(record), **changes})
 
     def _cell(self, cell: Cell) -> Cell:
-        known = self._cells.get(cell)
-        if known is None:
-            known = self._cells[cell] = _compact(cell, {})
-        return known
+        return self._cells.setdefault(cell, cell)
 
     def _value(self, value: Value) -> Value:
         """An equal value that was seen before; by digest, so that long texts are not kept a second time as keys."""
         if not isinstance(value, list | dict) or len(text := repr(value)) <= SMALL:
             return value
         return self._values.setdefault(blake2b(text.encode(errors="replace"), digest_size=16).digest(), value)
-
-
-_FIELDS: dict[type[Frozen], set[str]] = {model: set(model.model_fields) for model in (Cell, Record)}
-
-
-def _compact(model: Model, changes: dict[str, object]) -> Model:
-    """A validated model whose set of given fields, 700 bytes, is shared with every other one."""
-    return type(model).model_construct(_fields_set=_FIELDS[type(model)], **{**vars(model), **changes})
