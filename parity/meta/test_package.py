@@ -56,6 +56,17 @@ def test_a_failure_that_is_none(check):
 """
 
 
+def test_a_closed_standard_output_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["steering-parity", "--no-such-option"])
+    monkeypatch.setattr(sys, "stdout", None)
+    assert command.main() == pytest.ExitCode.USAGE_ERROR
+    assert capsys.readouterr().err == (
+        "error: standard output is closed (output-closed); open it, or send it to a file\n"
+    )
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the unpacked wheel alone."""

@@ -26,6 +26,9 @@ USAGE = "steering-parity certify TOOL [OPTIONS]: TOOL is path/to/file.py:Class o
 
 def main() -> int:
     """The command line; pytest's exit status."""
+    if sys.stdout is None:  # pytest and its plugins would end in a traceback
+        print("error: standard output is closed (output-closed); open it, or send it to a file", file=sys.stderr)
+        return int(pytest.ExitCode.USAGE_ERROR)
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)  # a tool of the current folder is found by its module, as `python -m` would

@@ -65,6 +65,17 @@ def test_a_journal_that_disappears_ends_the_session_with_one_line(tmp_path: Path
     ledger.journal.close()
 
 
+def test_a_journal_that_something_else_writes_to_ends_the_session_with_one_line(tmp_path: Path) -> None:
+    ledger, records = begin(tmp_path), agreeing().records
+    arrive(ledger, records[0])
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write(records[1].model_dump_json() + "\n")
+    with pytest.raises(pytest.exit.Exception, match=r"something else has written to .*journal.jsonl") as caught:
+        arrive(ledger, records[1])
+    assert caught.value.returncode == pytest.ExitCode.INTERNAL_ERROR
+    ledger.journal.close()
+
+
 @pytest.mark.parametrize("options", [{}, {"collectonly": True}])
 def test_an_expectation_that_was_never_compared_is_an_error(tmp_path: Path, options: dict[str, Any]) -> None:
     status, text = ends(tmp_path, expect_outcome="4", **options)

@@ -38,6 +38,17 @@ def test_two_halves_make_the_whole_verdict() -> None:
     assert sorted(r.cell.id for r in merged.records) == sorted(r.cell.id for r in agreeing().records)
 
 
+@pytest.mark.parametrize(("other", "named"), [("aaa", 0), ("bbb", 1)])
+def test_a_verdict_names_the_versions_of_the_suite_that_measured_its_records(other: str, named: int) -> None:
+    runs = [
+        (name, replace(run, *(record.cell for record in run.records), provenance={"commit": commit}))
+        for (name, run), commit in zip(halves(), ("aaa", other), strict=True)
+    ]
+    said = "the records were made by 2 versions of the suite (aaa, bbb), whose checks may differ"
+    assert judge(merge_runs(runs)).notes.count(said) == named
+    assert [note for note in judge(merge_runs(runs)).notes if "versions of the suite" in note] == [said] * named
+
+
 def test_equal_records_of_a_cell_are_kept_once() -> None:
     again = replace(only(MODELS[0]), only(MODELS[0]).records[0].cell, wall_seconds=9.0, provenance={"gpu": "other"})
     assert len(merge_runs([("a", only(MODELS[0])), ("b", again)]).records) == len(only(MODELS[0]).records)

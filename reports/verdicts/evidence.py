@@ -25,6 +25,8 @@ WEIGHED = ("D1", "D2", "B1", "B2", "B3")
 
 DEVIATION = "known deviation"
 """How a note of one begins."""
+NAMED = 3
+"""Commits of the suite that a note names."""
 PROMPT_WARNINGS = 5
 """Warnings about the prompts that are listed; the rest are counted."""
 
@@ -144,12 +146,20 @@ def _list_notes(index: RunIndex, models: tuple[ModelEvidence, ...]) -> Iterable[
             yield f"{place_of(cell)}: {record.sentence}"
     if len(presets := presets_of(index.plan)) > 1:
         yield f"the models ran under different presets ({', '.join(presets)}); compare each model only with itself"
+    if len(commits := _commits(index)) > 1:
+        yield f"the records were made by {len(commits)} versions of the suite ({', '.join(commits[:NAMED])}), whose checks may differ"
     for model in models:
         if unscored := sum(rate.unscored for rate in model.rates):
             total = sum(rate.total for rate in model.rates)
             yield f"{unscored} of {total} answers of {model.model} could not be classified; they count as not coherent"
     yield from _list_prompt_warnings(index)
     yield from _list_deviations(index)
+
+
+def _commits(index: RunIndex) -> list[str]:
+    """The commits of the suite that the records name."""
+    named = (record.provenance.get("commit") for record in index.records.values())
+    return list(dict.fromkeys(str(commit) for commit in named if commit))
 
 
 def _list_prompt_warnings(index: RunIndex) -> Iterable[str]:

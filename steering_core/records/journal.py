@@ -57,6 +57,8 @@ class Journal:
         self.lock = FileLock(folder / LOCK, timeout=0)
         self.file: int | None = None
         self.previous = ""
+        self.size = 0
+        """Bytes that this process knows the file to have."""
 
     def open(self) -> None:
         """Reserve the run directory for this process, and cut off a line that a killed one left half written.
@@ -73,7 +75,7 @@ class Journal:
             for line in _complete_lines(self.path):
                 size, last = size + len(line) + 1, line
             os.ftruncate(self.file, size)
-            self.previous = link_of(last) if size else ""
+            self.size, self.previous = size, link_of(last) if size else ""
         except Timeout:
             sentence, hint = f"{self.folder} is in use by another process", "wait for it, or choose another --run-dir"
             raise UsageProblem("run-held", sentence, hint) from None
@@ -89,11 +91,14 @@ class Journal:
         if not self._is_there():
             hint = "run again in a directory that nothing else removes"
             raise ArtifactProblem("run-gone", f"{self.path} disappeared during the run", hint)
+        if size != self.size:
+            hint = "run again in a directory that only the run writes to"
+            raise ArtifactProblem("journal-changed", f"something else has written to {self.path} during the run", hint)
         sealed = seal(line, self.previous).encode()
         try:
             _write(self.file, sealed + b"\n")
             os.fsync(self.file)
-            self.previous = link_of(sealed)
+            self.size, self.previous = size + len(sealed) + 1, link_of(sealed)
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self.file, size)
