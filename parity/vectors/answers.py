@@ -78,9 +78,13 @@ class Reference:
 def difference_of_means(
     engine: Engine, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site
 ) -> Tensor:
-    """float32 [hidden], from what an engine reads."""
-    means = [batch.at_last(engine.read(model, batch, [site])[site]).float().mean(0) for batch in (harmful, harmless)]
-    return means[0] - means[1]
+    """float32 [hidden], from what an engine reads: arrays of any kind, under a site or its name, as in a vector's read."""
+
+    def mean(batch: TokenBatch) -> Tensor:
+        answer = {str(key): value for key, value in engine.read(model, batch, [site]).items()}
+        return batch.at_last(plain(answer[str(site)])).float().mean(0)
+
+    return mean(harmful) - mean(harmless)
 
 
 @dataclass(eq=False)
