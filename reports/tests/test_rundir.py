@@ -106,7 +106,7 @@ def test_a_file_as_run_directory_is_refused(tmp_path: Path) -> None:
 
 def test_workers_take_the_options_of_the_controller() -> None:
     controller, worker = Config(run_dir="/a", journal_lines=3), Config(resume="relative")
-    node = Namespace(workerinput={}, config=controller)
+    node = Namespace(workerinput={"workerid": "gw0"}, config=controller)
     pytest_configure_node(node)
     worker.workerinput = node.workerinput  # type: ignore[attr-defined]
     pytest_configure(worker)
