@@ -74,7 +74,7 @@ class BudgetGuard:
 
 def reason(limit: float) -> str:
     """Why a cell was not run; no failed check explains it, so the run is incomplete."""
-    return f"not run: the budget of {usd(limit)} is spent"
+    return f"not run: the budget of {limit_usd(limit)} is spent"
 
 
 def kind_of_item(item: pytest.Item) -> CellKind | None:
@@ -158,6 +158,11 @@ def fee_of(record: Record) -> float:
 def usd(amount: float) -> str:
     """`$15.00`, `$0.05`; `under a cent` for what is not worth a number."""
     return "under a cent" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
+def limit_usd(amount: float) -> str:
+    """The same for a limit that a person gave, however small: `$15.00`, `$1e-06`."""
+    return f"${amount:,.2f}" if amount >= 0.01 else f"${amount:g}"
 
 
 def about_usd(amount: float) -> str:

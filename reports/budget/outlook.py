@@ -7,7 +7,7 @@ import pytest
 
 from reports.budget.earlier import earlier_times
 from reports.budget.estimate import Estimate, duration
-from reports.budget.meter import about_usd, meter_of, usd
+from reports.budget.meter import about_usd, limit_usd, meter_of, usd
 from reports.budget.phases import PRESET, read_phases
 from steering_core.records.journal import finished
 from steering_core.records.record import Cell, Plan, Record, Run
@@ -78,7 +78,7 @@ class Outlook:
         """`, about $3.00 at $1.10 an hour`, and whether the budget allows it."""
         meter = self.meter
         text = f", {about_usd(cost)} at {usd(meter.usd_per_hour)} an hour"
-        text += "" if self.limit is None else f", of a budget of {usd(self.limit)}"
+        text += "" if self.limit is None else f", of a budget of {limit_usd(self.limit)}"
         text += f", after {usd(meter.before)} of earlier sessions" if meter.before else ""
         stops = self.limit is not None and meter.before + cost > self.limit
         return text + ("; the budget will stop it before the end" if stops else "")
@@ -112,6 +112,6 @@ def cost_line(run: Run) -> str:
     costs: dict[str, Any] = run.environment
     if "cost_usd" not in costs:
         return ""
-    limit = "" if costs.get("budget_usd") is None else f" of a budget of {usd(costs['budget_usd'])}"
+    limit = "" if costs.get("budget_usd") is None else f" of a budget of {limit_usd(costs['budget_usd'])}"
     rest = f"; the rest, {counted(costs['cells_left'])}, is estimated at {usd(costs['estimated_rest_usd'])}"
     return f"{usd(costs['cost_usd'])}{limit} so far{rest if costs['cells_left'] else ''}"
