@@ -58,9 +58,9 @@ class Outlook:
         in each tool's process on a CPU."""
         sizes = [self.sizes.get(model) or self.estimate.gigabytes(model) for model in self.plan.models]
         at_once = sorted(sizes, reverse=True)[: self.config.getoption("numprocesses", None) or 1]
-        copies = len(at_once) if self.estimate.gpu else len(at_once) * (1 + len(self.plan.tools))
-        size = sum(at_once) * (1 if self.estimate.gpu else 1 + len(self.plan.tools))
-        where = "GPU memory" if self.estimate.gpu else f"memory ({copies} copies of the weights)"
+        copies = 1 if self.estimate.gpu else 1 + len(self.plan.tools)
+        size = sum(at_once) * copies
+        where = "GPU memory" if self.estimate.gpu else f"memory ({len(at_once) * copies} copies of the weights)"
         return f"{'under 0.1' if size < 0.1 else f'{size:.1f}'} GB of {where}"
 
     def real_model(self) -> list[str]:

@@ -38,7 +38,7 @@ def view_run(run: Run, verdict: Verdict, trend: Trend | None = None) -> dict[str
     trend: of earlier runs, if it is to be shown.
     """
     grids, counts = build_grids(run), count_checks(run)
-    beside = len(run.records) > LARGE
+    beside, tools = len(run.records) > LARGE, columns(run)
     return {
         "run": run,
         "verdict": verdict,
@@ -50,7 +50,7 @@ def view_run(run: Run, verdict: Verdict, trend: Trend | None = None) -> dict[str
         "checks": sum(number for _, number, _ in counts),
         "counts": counts,
         "overview": overview(run),
-        "columns": columns(run),
+        "columns": tools,
         "trend": trend,
         "legend": {str(outcome): meaning for outcome, meaning in OUTCOMES.items()} | {"declared": DECLARED},
         "grids": grids,
@@ -65,7 +65,7 @@ def view_run(run: Run, verdict: Verdict, trend: Trend | None = None) -> dict[str
         "examples": list_examples(run),
         "compared": compared_table(run),
         "about": _about(run, verdict),
-        "versions": {} if columns(run) == (NO_TOOL,) else facts.tool_versions(run),
+        "versions": {} if tools == (NO_TOOL,) else facts.tool_versions(run),
         "deviations": facts.list_deviations(run),
         "provenance": facts.provenance_table(run),
         "command": run_command(run),
