@@ -3,9 +3,8 @@ order. Types, decorators, texts and the arguments of raised errors are left alon
 
 import ast
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
 LEFT_ALONE = ("annotation", "returns", "decorator_list", "type_params")
 """Fields of a syntax tree that say what something is, not what it does."""
 EQUIVALENTS = Path(__file__).with_name("equivalent_mutants.toml")
-Change = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,8 @@ class Mutant:
 
 def mutants_of(file: str, text: str) -> list[Mutant]:
     """Every mutant of a file, in the order of its syntax tree; `f(a, a)` with its arguments exchanged is none."""
-    described = (_described(file, text, number) for number in range(len(list(_changes(ast.parse(text))))))
+    lines, found = text.splitlines(), list(_changes(ast.parse(text)))
+    described = (_described(file, lines, number, *change) for number, change in enumerate(found))
     return [mutant for mutant in described if not _is_idle(mutant)]
 
 
@@ -47,7 +46,8 @@ def read_equivalents(file: Path = EQUIVALENTS) -> dict[tuple[str, str, str], str
 def mutated(text: str, number: int) -> str:
     """The file with its `number`-th change made."""
     tree = ast.parse(text)
-    list(_changes(tree))[number][1]()
+    node, field, value = list(_changes(tree))[number]
+    setattr(node, field, value)
     return ast.unparse(tree)
 
 
@@ -56,19 +56,20 @@ def _is_idle(mutant: Mutant) -> bool:
     return half % 2 == 0 and mutant.change[: half // 2] == mutant.change[-(half // 2) :]
 
 
-def _described(file: str, text: str, number: int) -> Mutant:
-    node, change = list(_changes(ast.parse(text)))[number]
-    before = ast.unparse(node)
-    change()
-    line = text.splitlines()[node.lineno - 1].strip()
-    return Mutant(file, number, f"{file}:{node.lineno}", f"{before} -> {ast.unparse(node)}", line)
+def _described(file: str, lines: list[str], number: int, node: Any, field: str, value: Any) -> Mutant:
+    """The change is made in the tree, and taken back."""
+    before, kept = ast.unparse(node), getattr(node, field)
+    setattr(node, field, value)
+    change = f"{before} -> {ast.unparse(node)}"
+    setattr(node, field, kept)
+    return Mutant(file, number, f"{file}:{node.lineno}", change, lines[node.lineno - 1].strip())
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[Any, Change]]:
-    """Each node that can be changed, and what changes it in place."""
+def _changes(node: ast.AST) -> Iterator[tuple[Any, str, Any]]:
+    """Each node that can be changed, with the field to change and its new value."""
     if isinstance(node, ast.Raise | ast.Assert | ast.JoinedStr):
         return
-    yield from ((node, change) for change in _of_node(node))
+    yield from ((node, *change) for change in _of_node(node))
     for name, value in ast.iter_fields(node):
         children = value if isinstance(value, list) else [value]
         for child in children if name not in LEFT_ALONE else []:
@@ -76,19 +77,19 @@ def _changes(node: ast.AST) -> Iterator[tuple[Any, Change]]:
                 yield from _changes(child)
 
 
-def _of_node(node: Any) -> Iterator[Change]:
+def _of_node(node: Any) -> Iterator[tuple[str, Any]]:
     match node:
         case ast.Compare(ops=[first, *rest]) if type(first) in OPERATORS:
-            yield partial(setattr, node, "ops", [OPERATORS[type(first)](), *rest])
+            yield "ops", [OPERATORS[type(first)](), *rest]
         case ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.UnaryOp(op=op) if type(op) in OPERATORS:
-            yield partial(setattr, node, "op", OPERATORS[type(op)]())
+            yield "op", OPERATORS[type(op)]()
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            yield partial(setattr, node, "operand", ast.UnaryOp(ast.Not(), operand))
+            yield "operand", ast.UnaryOp(ast.Not(), operand)
         case ast.Constant(value=bool() as value):
-            yield partial(setattr, node, "value", not value)
+            yield "value", not value
         case ast.Constant(value=int() | float() as value):
-            yield partial(setattr, node, "value", value + 1)
+            yield "value", value + 1
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
-            yield partial(setattr, node, "value", ast.Constant(None))
+            yield "value", ast.Constant(None)
         case ast.Call(args=[first, second, *rest]) if not {type(first), type(second)} & {ast.Starred}:
-            yield partial(setattr, node, "args", [second, first, *rest])
+            yield "args", [second, first, *rest]

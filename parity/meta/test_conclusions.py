@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.faults import FAULTS
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 from reports.verdicts.judgment import RULES
 from steering_core.places import FIXTURES
 
@@ -66,6 +67,11 @@ CASES = (
     ConclusionCase("FINDINGS_MEASURED", ("hooks",), FINDINGS, ("tiny_qwen2: refusal: best ",)),
     ConclusionCase("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), P9_FAILS),
 )
+SHORT = [case for case in CASES if "-k" in case.options]
+SHARED = [
+    pytest.param(case, marks=in_part(number)) for number, case in enumerate(case for case in CASES if case not in SHORT)
+]
+"""Those that need every check of the protocol, which takes the time."""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +117,7 @@ def start(runs: ForkedRuns, prompts: Path, tmp_path: Path) -> Start:
     return run
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.conclusion)
+@pytest.mark.parametrize("case", [*SHORT, *SHARED], ids=lambda case: case.conclusion)
 def test_a_real_run_reaches_its_conclusion(case: ConclusionCase, start: Start) -> None:
     verdict = start(case.tools, *case.options).verdict
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from parity.meta.child_process import in_child
-from parity.meta.test_false_alarms import KEYS
 from parity.plugin.harness import LoadedCheckpoint, run_checks
 from steering_core.observe.aspects import ASPECTS
 from steering_core.records.record import Outcome, Record
@@ -83,15 +82,14 @@ def test_hidden_states_are_attributed_to_transformers(checkpoint: LoadedCheckpoi
     assert records["hooks"].sentence == sentence
 
 
-def side_effects(key: str, folder: Path) -> Iterator[Record]:
-    checkpoint = LoadedCheckpoint(key, folder)
+def side_effects(checkpoint: LoadedCheckpoint) -> Iterator[Record]:
     for tool in BUILT_IN:
         yield from run_checks(checkpoint.experiment(), tool, lambda check: check.clause in {"P9", "P11"})
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_the_built_in_tools_have_only_their_known_side_effects(key: str, tmp_path: Path) -> None:
-    records = list(side_effects(key, tmp_path))
+def test_the_built_in_tools_have_only_their_known_side_effects(checkpoint: LoadedCheckpoint) -> None:
+    """In the suite's own process; test_families runs them in the tools' processes, on every tiny model."""
+    records = list(side_effects(checkpoint))
     failures = [f"{record.cell.id}: {record.sentence}" for record in records if record.outcome is not Outcome.AGREES]
     known = [f"{record.cell.id}: {record.sentence}" for record in records if record.declared]
     assert failures == known
