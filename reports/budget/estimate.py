@@ -2,7 +2,8 @@
 
 seconds(cell) = mean of the measured cells of the same model, clause and arm; before there is one,
 prior(cell)   = table * size * tokens, at least LEAST of its clause; times the median of measured / prior of the cells of
-                the same clause so far, else of all
+                the same clause so far, else of all, once there are FEW. A prior of LEAST does not depend on the model,
+                so the ratios of other clauses do not change it
 table   = SECONDS of its clause, else OTHERS of its stage, else OTHER
 size    = gigabytes of weights / 14, on a CPU times 30, at least 1 / 50
 tokens  = new tokens per answer / 256, for the clauses in SECONDS
@@ -27,6 +28,8 @@ OTHER = 1.0
 """Of any other cell, by stage."""
 LEAST = {"P13": 10.0, "S9": 20.0}
 """Of a cell that runs 200 random programs, however small the model: what it takes to ask the tool's process for each."""
+FEW = 3
+"""Measured cells before their ratio is applied to other clauses: the first one of a tool also starts the tool's process."""
 REFERENCE_GB, REFERENCE_TOKENS, SMALLEST, CPU = 14.0, 256, 1 / 50, 30.0
 LOAD_SECONDS, LOAD_SECONDS_PER_GB = 10.0, 4.0
 
@@ -80,8 +83,12 @@ class Estimate:
         """Expected time of the next cell of a kind."""
         if times := self.measured.get(kind):
             return fmean(times)
-        ratios = self.ratios.get(kind.clause) or [ratio for each in self.ratios.values() for ratio in each]
-        return self.prior(kind) * (median(ratios) if ratios else 1.0)
+        prior = self.prior(kind)
+        if ratios := self.ratios.get(kind.clause):
+            return prior * median(ratios)
+        ratios = [ratio for each in self.ratios.values() for ratio in each]
+        applied = len(ratios) >= FEW and prior > LEAST.get(kind.clause, 0.0)
+        return prior * (median(ratios) if applied else 1.0)
 
     def next(self, kind: CellKind) -> float:
         """The same, with the loading of a model that no cell of this process has loaded."""

@@ -4,6 +4,7 @@ import pytest
 
 from reports.budget.estimate import (
     CPU,
+    LEAST,
     LOAD_SECONDS,
     LOAD_SECONDS_PER_GB,
     SECONDS,
@@ -76,6 +77,19 @@ def test_kinds_of_one_clause_are_scaled_by_their_own_ratio() -> None:
 
     assert times.seconds(CellKind("tiny_qwen2", "P13", None)) == pytest.approx(30.0)
     assert times.seconds(CellKind("tiny_qwen2", "P2", None)) == pytest.approx(2.5 * SMALLEST)
+
+
+def test_one_slow_cell_does_not_multiply_all_others() -> None:
+    """The first cell of a tool takes seconds where the table says 1/50 s, because it also starts the tool's process."""
+    times = estimate()
+    programs, location = CellKind("tiny_qwen2", "P13", None), CellKind("tiny_qwen2", "P1", None)
+    for count, seconds in enumerate((2.0, 2.0, 2.0, 2.0)):
+        assert times.seconds(programs) == LEAST["P13"]
+        assert times.seconds(location) == pytest.approx(SMALLEST), f"after {count} cells"
+        times.observe(took(seconds, "P0", "tiny_qwen2"))
+
+    assert times.seconds(programs) == LEAST["P13"], "a time that no model's size enters"
+    assert times.seconds(location) == pytest.approx(2.0)
 
 
 def test_a_small_model_is_no_slower_on_a_cpu() -> None:
