@@ -19,6 +19,7 @@ from reports.untrusted import plain
 from reports.worker_activity import WorkerActivity
 from steering_core.activity import under_way
 from steering_core.records.record import Plan
+from steering_core.records.wire import has_record
 
 Write = Callable[[str], object]
 EVERY = 60.0
@@ -35,6 +36,8 @@ class Progress:
     def __init__(self, ledger: Ledger, workers: WorkerActivity, clock: Callable[[], float] = time.monotonic) -> None:
         self.ledger, self.workers, self.clock = ledger, workers, clock
         self.running: dict[str, None] = {}
+        self.session: pytest.Session | None = None
+        self.tests = self.others = 0
         self.last = clock()
         self.announced = self.finished = False
         self.shown = False
@@ -54,6 +57,10 @@ class Progress:
             self.reporter is not None and bool(self.reporter.isatty) and self.ledger.config.getoption("capture") != "no"
         )
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Called before the collection."""
+        self.session = session
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logstart(self, nodeid: str) -> Iterator[Any]:
         """Called before each test; with workers, on the controller."""
@@ -70,11 +77,17 @@ class Progress:
         """Called after each phase of a test; with workers, on the controller."""
         with self.lock:
             self._clear()
-            if report.when == "teardown":
-                self.running.pop(report.nodeid, None)
+            self._count(report)
             result = yield
             self._draw()
             return result
+
+    def _count(self, report: pytest.TestReport) -> None:
+        """Count a test that ended; one that left no record is a test of the suite itself, and no check."""
+        if report.when == "teardown":
+            self.running.pop(report.nodeid, None)
+            self.tests += 1
+            self.others += not has_record(report)
 
     def begin(self) -> None:
         """From now on a long silence is broken."""
@@ -100,12 +113,17 @@ class Progress:
             self.thread.join()
 
     def text(self) -> str:
-        """`12/340 checks done, about 14 min left; now test_rates[...]`."""
+        """`12/340 checks done, about 14 min left; now test_rates[...]`; with other tests in the session,
+        `95/2500 tests done (12/340 checks, about 14 min left for these); now test_rates[...]`."""
         plan, records = self.ledger.plan, self.ledger.records
         assert plan is not None
         done, planned = sum(cell in records for cell in plan.planned), len(plan.planned)
         now = f"; now {self._now(plan)}" if self.running else ""
-        return f"{done}/{planned} checks done, about {duration(self.ledger.outlook.seconds_left())} left{now}"
+        left = f"about {duration(self.ledger.outlook.seconds_left())} left"
+        if not self.others or self.session is None:
+            return f"{done}/{planned} checks done, {left}{now}"
+        checks = f"{done}/{planned} checks{f', {left} for these' if done < planned else ''}"
+        return f"{self.tests}/{self.session.testscollected} tests done ({checks}){now}"
 
     def _now(self, plan: Plan) -> str:
         """What this process or its workers are busy with; else a model that no check has finished on may be loading."""

@@ -12,6 +12,7 @@ from reports.progress import EVERY, SILENT, Progress
 from reports.worker_activity import WorkerActivity
 from steering_core.activity import activity
 from steering_core.records.record import Cell, Plan, Record
+from steering_core.records.wire import as_property
 
 CELLS = tuple(Cell(clause="P1", model="tiny_qwen2", tool=tool) for tool in ("hooks", "nnsight", "pyvene"))
 PLAN = Plan(models=("tiny_qwen2",), tools=("hooks",), repeats=5, preset="fixture", planned=CELLS)
@@ -100,6 +101,22 @@ def test_only_planned_cells_are_counted() -> None:
     assert shown.text().startswith("1/3 checks")
 
 
+def ended(nodeid: str, *properties: tuple[str, str]) -> pytest.TestReport:
+    return cast("pytest.TestReport", Namespace(when="teardown", nodeid=nodeid, user_properties=list(properties)))
+
+
+def test_tests_of_the_suite_itself_are_no_checks() -> None:
+    """In a session of both, the line counts tests, and says how many of them are checks."""
+    shown = progress(Reporter(isatty=False), Clock())
+    shown.pytest_sessionstart(cast("pytest.Session", Namespace(testscollected=20)))
+    through(shown.pytest_runtest_logreport(ended(NODE, as_property(Record(cell=CELLS[0])))))
+    assert shown.text() == "1/3 checks done, about 14 min left"
+    through(shown.pytest_runtest_logreport(ended("steering_core/tests/test_y.py::test_other")))
+    assert shown.text() == "2/20 tests done (1/3 checks, about 14 min left for these)"
+    shown.ledger.records.update({cell: Record(cell=cell) for cell in CELLS})
+    assert shown.text() == "2/20 tests done (3/3 checks)"
+
+
 def test_a_long_silence_is_broken_and_a_short_one_is_not() -> None:
     clock = Clock()
     shown = progress(Reporter(isatty=False), clock)
@@ -108,7 +125,7 @@ def test_a_long_silence_is_broken_and_a_short_one_is_not() -> None:
     assert shown.still() is None
     clock.now = SILENT
     assert shown.still() == "1/3 checks done, about 14 min left; now test_location[tiny_qwen2-hooks], 9 s so far"
-    through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
+    through(shown.pytest_runtest_logreport(ended(NODE)))
     clock.now = 9 * SILENT
     assert shown.still() is None, "nothing runs"
 
@@ -159,9 +176,9 @@ def test_finished_test_leaves_the_line() -> None:
     shown = progress(Reporter(isatty=False), Clock())
     through(shown.pytest_runtest_logstart(NODE))
     for when in ("setup", "call"):
-        through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, nodeid=NODE))))
+        through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, nodeid=NODE, user_properties=[]))))
         assert "now test_location" in shown.text()
-    through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when="teardown", nodeid=NODE))))
+    through(shown.pytest_runtest_logreport(ended(NODE)))
     assert shown.text() == "1/3 checks done, about 14 min left"
 
 

@@ -17,3 +17,8 @@ def records_in(report: Any) -> list[Record]:
     """The records of a pytest `TestReport`; none at teardown, whose report repeats what the call's carried."""
     properties = report.user_properties if report.when != "teardown" else ()
     return [Record.model_validate_json(text) for name, text in properties if name == PROPERTY]
+
+
+def has_record(report: Any) -> bool:
+    """Whether a test left a record, from the report of its teardown too."""
+    return any(name == PROPERTY for name, _ in report.user_properties)
