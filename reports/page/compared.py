@@ -73,8 +73,8 @@ def _prompts(records: Iterable[Record]) -> str:
 
 
 def short_count(count: int) -> str:
-    """A number of weights: 7.62 B, 494 M, 602 k."""
+    """A number of weights: 7.62 B, 494 M, 602 k, with a space that no line is broken at."""
     for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if count >= unit:
-            return f"{count / unit:.3g} {letter}"
+            return f"{count / unit:.3g}\N{NO-BREAK SPACE}{letter}"
     return str(count)

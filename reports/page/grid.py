@@ -117,12 +117,14 @@ class GridRow:
 
 @dataclass(frozen=True)
 class Grid:
-    """All rows of one model; `tools` names the columns, `anchor` is its id within the page."""
+    """All rows of one model; `tools` names the columns, `anchor` is its id within the page. by_tool: whether any check of
+    the run is about a tool."""
 
     anchor: str
     model: str
     tools: tuple[str, ...]
     rows: tuple[GridRow, ...]
+    by_tool: bool = True
 
     @property
     def parts(self) -> list[tuple[bool, dict[str, list[GridRow]]]]:
@@ -132,6 +134,12 @@ class Grid:
     def count(self, passing: bool) -> int:
         """Clauses that hold for every tool, or the others."""
         return sum(row.passing is passing for row in self.rows)
+
+    @property
+    def holding(self) -> str:
+        """`34 clauses hold for every tool`; `1 clause holds` where no check is about a tool."""
+        number = self.count(True)
+        return f"{number} {'clause holds' if number == 1 else 'clauses hold'}{' for every tool' * self.by_tool}"
 
     def _stages(self, passing: bool) -> dict[str, list[GridRow]]:
         rows = [row for row in self.rows if row.passing is passing]
@@ -166,8 +174,9 @@ def build_grids(run: Run) -> list[Grid]:
     """One grid per planned model, with the clauses that were planned or recorded for it."""
     records = group_by(run.records, lambda record: (record.cell.model, record.cell.clause))
     cells = group_by((*(r.cell for r in run.records), *run.plan.planned), lambda cell: (cell.model, cell.clause))
+    by_tool = any(cell.tool for of_clause in cells.values() for cell in of_clause)
     return [
-        Grid(f"model-{number}", model, run.plan.tools, tuple(_rows(run.plan, model, records, cells)))
+        Grid(f"model-{number}", model, run.plan.tools, tuple(_rows(run.plan, model, records, cells)), by_tool)
         for number, model in enumerate(run.plan.models, 1)
     ]
 

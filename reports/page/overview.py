@@ -87,7 +87,7 @@ def overview(run: Run) -> list[OverviewRow]:
         return [OverviewRow(model, (ToolCount(count_looks(records)),)) for model, records in own.items()]
     grid = build_cell_grid(run)
     counts = {
-        key: ToolCount(count_looks(record for records in stages.values() for record in records))
+        key: ToolCount(count_looks(filter(_is_counted, chain.from_iterable(stages.values()))))
         for key, stages in grid.items()
     }
     return [OverviewRow(model, tuple(counts[model, tool] for tool in run.plan.tools)) for model in run.plan.models]

@@ -101,7 +101,16 @@ def test_weights_size_and_strength_are_in_one_row_per_model() -> None:
     sample = run.records[0].provenance | facts | {"coefficient": 14.5, "batch_shape": [10, 20]}
     known = compared_table(replace(run, *cells, provenance=sample)).rows[0]
     weights, prompts = "known (sha256 0123456789ab)", "30 evaluated, 10 for the direction"
-    assert known == (MODELS[0], "org/m", "602 k", weights, "resid_post@4", "14.5", "float32, cpu", prompts)
+    assert known == (
+        MODELS[0],
+        "org/m",
+        "602\N{NO-BREAK SPACE}k",
+        weights,
+        "resid_post@4",
+        "14.5",
+        "float32, cpu",
+        prompts,
+    )
     unverified = replace(run, *cells, provenance=sample | {"weights_verified": False})
     assert compared_table(unverified).rows[0][3] == "unverified (sha256 0123456789ab)"
     assert compared_table(replace(run, *cells, provenance=sample | {"origin": RANDOM_ORIGIN})).rows[0][3] == "random"

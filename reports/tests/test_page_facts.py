@@ -3,7 +3,7 @@
 from reports.page.facts import tool_versions
 from reports.page.html import render_page
 from reports.page.markdown import render_markdown
-from reports.page.overview import count_checks
+from reports.page.overview import count_checks, overview
 from reports.page.view import view_run
 from reports.tests.finding_runs import finding_run
 from reports.tests.synthetic_run import agreeing
@@ -38,6 +38,8 @@ def test_audits_of_the_records_are_counted_only_where_they_fail() -> None:
     counts = count_checks(run)
 
     assert count_checks(run.model_copy(update={"records": (*run.records, *audits)})) == counts
+    audited = overview(run.model_copy(update={"records": (*run.records, *audits)}))
+    assert audited == overview(run), "the table of models and tools counts as the headline does"
     assert ("differs", 1, "1 fails") in count_checks(run.model_copy(update={"records": (*run.records, failed)}))
 
 
@@ -50,6 +52,7 @@ def test_a_run_without_a_tool_names_none() -> None:
     assert [[count.total for count in row.tools] for row in report["overview"]] == [[1]]
     for text in (render_page(run, judge(run)), render_markdown(run, judge(run))):
         assert "1 of 1 pass" in text
+        assert "for every tool" not in text
         assert "version not recorded" not in text
     named = view_run(agreeing(), judge(agreeing()))
     assert named["columns"] == agreeing().plan.tools

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reports.page.finding_part import merge_tools
 from reports.page.finding_parts import view_findings
 from reports.page.html import render_page
 from reports.page.markdown import render_markdown
@@ -22,6 +23,18 @@ HOSTILE = [
     "{{ 7*7 }}",
     "\\input{x}",
 ]
+
+
+def test_a_sentence_that_several_tools_share_is_listed_once() -> None:
+    cells = [Cell(clause="F2", model=MODEL, tool=tool, variant="refusal") for tool in ("hooks", "nnsight", "pyvene")]
+    values = zip(cells, ("refusal: highest AUC 1", "refusal: highest AUC 1", "highest AUC 0.9"), strict=True)
+    shared: dict[str, Value] = {"statements": ["v below resid_post"]}
+    records = [Record(cell=c, outcome=Outcome.AGREES, sentence=text, measured=shared) for c, text in values]
+    assert merge_tools(records) == [
+        f"F2 {MODEL} hooks, nnsight refusal: highest AUC 1",
+        f"F2 {MODEL} hooks, nnsight, pyvene refusal: v below resid_post",
+        f"F2 {MODEL} pyvene refusal: highest AUC 0.9",
+    ]
 
 
 def text(steered: bool, tokens: list[str], **changes: Any) -> dict[str, Any]:

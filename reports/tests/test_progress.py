@@ -176,7 +176,11 @@ def test_finished_test_leaves_the_line() -> None:
     shown = progress(Reporter(isatty=False), Clock())
     through(shown.pytest_runtest_logstart(NODE))
     for when in ("setup", "call"):
-        through(shown.pytest_runtest_logreport(cast("pytest.TestReport", Namespace(when=when, nodeid=NODE, user_properties=[]))))
+        through(
+            shown.pytest_runtest_logreport(
+                cast("pytest.TestReport", Namespace(when=when, nodeid=NODE, user_properties=[]))
+            )
+        )
         assert "now test_location" in shown.text()
     through(shown.pytest_runtest_logreport(ended(NODE)))
     assert shown.text() == "1/3 checks done, about 14 min left"

@@ -53,6 +53,18 @@ def test_the_page_requests_logs_and_overflows_nothing_and_is_accessible(
         assert tab.evaluate(SEVERE) == []
 
 
+def test_a_phone_shows_results_beside_the_first_column(tab: Tab, page: Path) -> None:
+    """Its heading is also aligned with the table, at every width."""
+    tab.show(page, 390, False)
+    edges = "['th.clause', 'tbody.row td'].map(part => document.querySelector(part).getBoundingClientRect().right)"
+    heading, first = tab.evaluate(edges)
+    assert heading < 200
+    assert first < 390
+    tab.show(page, 1500, False)
+    lefts = "['header', 'main', 'footer'].map(part => document.querySelector(part).getBoundingClientRect().left)"
+    assert len(set(tab.evaluate(lefts))) == 1
+
+
 def test_search_failures_only_and_a_cell_that_opens(tab: Tab, page: Path) -> None:
     tab.show(page, *VIEWS[0])
     assert len(tab.evaluate(ROWS)) == 4
