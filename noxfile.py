@@ -3,7 +3,7 @@
     nox --list
     nox -s "transformers-4.49-3.11"                 every family
     nox -s "transformers-4.49-3.11" -- -m tiny_qwen2    one of them; more words are options of pytest
-    nox -s table                                    the table of what all sessions measured
+    nox -s table                                    the table, with what all sessions measured
 
 A stack that the suite does not run in holds its tools alone, beside the suite in .venv (`make parity` makes it).
 """
@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 STACKS: dict[str, dict[str, Any]] = tomllib.loads((HERE / "stacks.toml").read_text(encoding="utf-8"))
 SUITE = HERE / ".venv" / "bin" / "python"
 RUNS = Path("reports/runs/stacks")
+RESULTS = "reports/results"
 FAMILIES = [
     "tiny_qwen2",
     "tiny_gemma2",
@@ -86,5 +87,6 @@ for stack_name, row in STACKS.items():
 
 @nox.session(python=False)
 def table(session: nox.Session) -> None:
-    """The table of every stored run of the sessions."""
-    session.run(str(SUITE), "-m", "reports", "compatibility", str(RUNS), "--into", str(RUNS / "table"), external=True)
+    """Keeps what every stored run of the sessions measured, and makes the table of that and of earlier versions."""
+    words = ["compatibility", str(RUNS), "--keep", RESULTS, "--into", "reports"]
+    session.run(str(SUITE), "-m", "reports", *words, external=True)

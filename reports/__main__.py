@@ -107,6 +107,12 @@ def _add_judging(command: AddCommand) -> None:
     add = command(run_compatibility, "what each tool can do, by version and family, like a browser-support table")
     add("paths", nargs="+", type=Path, metavar="DIR", help="run directories, or folders that hold some")
     add("--into", type=Path, metavar="DIR", help="write compatibility.html, compatibility.md and badges there")
+    add(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="keep what a table needs of the runs, in small files beside earlier ones",
+    )
 
 
 def _add_writing(command: AddCommand) -> None:
@@ -182,7 +188,7 @@ def run_compatibility(options: argparse.Namespace) -> int:
     """Print the table, or write it and print the paths."""
     from reports.compatibility.texts import write_table
 
-    for sentence in write_table(options.paths, options.into):
+    for sentence in write_table(options.paths, options.into, options.keep):
         print(f"passed over: {sentence}", file=sys.stderr)
     return DONE
 

@@ -9,7 +9,7 @@ from parity.plugin.cells import make_cell
 from parity.plugin.harness import Check, LoadedCheckpoint, list_checks, run_checks
 from reports.compatibility.columns import matches, read_columns, read_left_out
 from reports.compatibility.rows import build_rows
-from reports.compatibility.sources import Source
+from reports.compatibility.source import Source
 from reports.compatibility.support import State
 from steering_core.places import FIXTURES
 from steering_core.records.clauses import CLAUSES, Stage

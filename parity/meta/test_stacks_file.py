@@ -143,7 +143,17 @@ def test_the_weekly_workflow_runs_every_session_and_pushes_the_table(noxfile: Mo
     assert all(("uses" in step) != ("run" in step) for step in steps)
     commands = [shlex.split(line) for step in steps for line in step.get("run", "").splitlines()]
     assert ["nox", "-s", "${{", "matrix.session", "}}"] in commands
-    assert [".venv/bin/python", "-m", "reports", "compatibility", "history", "--into", "reports"] in commands
+    assert [
+        ".venv/bin/python",
+        "-m",
+        "reports",
+        "compatibility",
+        "history",
+        "--keep",
+        "reports/results",
+        "--into",
+        "reports",
+    ] in commands
 
 
 def test_what_runs_before_a_commit_is_what_make_lint_runs() -> None:

@@ -12,7 +12,9 @@ from steering_core.records.record import Outcome
 NAME = "steering-parity"
 CLAUSES = 4
 """Failing clauses that a badge names."""
-_OTHER = re.compile(r"[^A-Za-z0-9_-]+")
+LONGEST = 100
+"""Characters of a file's name, without its suffix."""
+_OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def newest_rows(rows: Sequence[Row], tool: str) -> list[Row]:
@@ -48,14 +50,14 @@ def render_badge(rows: Sequence[Row]) -> str:
     return draw_badge(NAME, label, tone, f"{NAME}: {title}")
 
 
-def file_names(tools: Sequence[str]) -> dict[str, str]:
-    """{tool: name of its badge's file}, safe for any system, and no two alike."""
+def file_names(texts: Sequence[str], suffix: str = ".svg") -> dict[str, str]:
+    """{text: name of its file}, safe for any system, and no two alike; for a tool, of its badge."""
     names: dict[str, str] = {}
-    for tool in tools:
-        stem = _OTHER.sub("-", tool).strip("-")[:60] or "tool"
+    for text in texts:
+        stem = _OTHER.sub("-", text).strip("-.")[:LONGEST] or "tool"
         taken = {name.lower() for name in names.values()}
-        number = next(n for n in range(1, len(tools) + 2) if f"{_numbered(stem, n)}.svg".lower() not in taken)
-        names[tool] = f"{_numbered(stem, number)}.svg"
+        number = next(n for n in range(1, len(texts) + 2) if f"{_numbered(stem, n)}{suffix}".lower() not in taken)
+        names[text] = f"{_numbered(stem, number)}{suffix}"
     return names
 
 

@@ -7,10 +7,11 @@ from functools import cached_property
 from packaging.version import InvalidVersion, Version
 
 from reports.compatibility.columns import Column, read_columns
-from reports.compatibility.sources import Source
+from reports.compatibility.source import Source
 from reports.compatibility.support import Evidence, State, Support
 from reports.page.exports import show
 from reports.sweeps.families import family_of
+from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Record, Value
 
 UNKNOWN = "not recorded"
@@ -96,7 +97,7 @@ def _row(
     required: Mapping[tuple[Subject, str], Sequence[Cell]],
 ) -> Row:
     """Per column the newest record of each check that the newest run asks for, and the checks without one."""
-    wanted = [cell for model in models for cell in required[subject, model]]
+    wanted = sorted((cell for model in models for cell in required[subject, model]), key=_order)
     known = {cell: each for model in models for cell, each in records[subject, model].items()}
     supports = []
     for column in columns:
@@ -130,7 +131,12 @@ def _subjects(source: Source) -> Iterator[tuple[Subject, Evidence]]:
         if (tool := record.cell.tool) and not record.cell.other:
             unknown = Subject(tool, tool, UNKNOWN, (UNKNOWN,) * len(STACK))
             subject = _told(record) or told.get((tool, record.cell.model), unknown)
-            yield subject, Evidence(record, source, number + 2)
+            yield subject, Evidence(record, source, source.line(number))
+
+
+def _order(cell: Cell) -> tuple[int, str, str]:
+    """Clauses in the order of the protocol, so that no order of runs or plans decides what a cell quotes first."""
+    return list(CLAUSES).index(cell.clause), cell.variant or "", cell.model
 
 
 def _told(record: Record) -> Subject | None:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from reports.compatibility.columns import Column
-from reports.compatibility.sources import Source
+from reports.compatibility.source import Source
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Outcome, Record
 

@@ -1,12 +1,14 @@
 """The table as Markdown, as a page, and as a badge per tool."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
 
 from reports.compatibility.badge import newest_rows, render_badge
+from reports.compatibility.kept import SUFFIX, list_kept
+from reports.compatibility.rows import build_rows
 from reports.compatibility.sources import read_sources
 from reports.compatibility.view import BADGES, MARKDOWN, PAGE, View, make_view
 from reports.page.html import HERE as PAGE_FOLDER
@@ -42,17 +44,29 @@ def list_badges(view: View) -> dict[str, str]:
     return {each.badge: render_badge(newest_rows(rows, each.tool)) for each in view.tables}
 
 
-def write_table(paths: Sequence[Path], folder: Path | None) -> list[str]:
+def write_table(paths: Sequence[Path], folder: Path | None, keep: Path | None = None) -> list[str]:
     """Print the table of these runs as Markdown, or write it to `folder` with its page and badges and print their paths.
 
-    Returns a sentence per run below a named folder that cannot be read.
+    keep: gets the small part of the runs that a table needs, beside what it holds of earlier ones; the table is then made
+    of all that. Returns a sentence per run below a named folder that cannot be read.
     """
     passed_over: list[str] = []
-    view = make_view(read_sources(paths, passed_over), folder)
-    if folder is None:
-        print(render_markdown(view), end="")
-        return passed_over
-    for place, texts in {folder: list_files(view), folder / BADGES: list_badges(view)}.items():
+    sources = read_sources(paths, passed_over)
+    if keep is not None:
+        named = {source.sha256 for source in sources}
+        earlier = read_sources([keep], passed_over) if any(keep.glob(f"*{SUFFIX}")) else []
+        both = [*(each for each in earlier if each.sha256 not in named), *sources]
+        _write({keep: list_kept(build_rows(sorted(both, key=lambda each: each.age)))})
+        sources = read_sources([keep], passed_over)
+    if folder is not None:
+        view = make_view(sources, folder)
+        _write({folder: list_files(view), folder / BADGES: list_badges(view)})
+    elif keep is None:
+        print(render_markdown(make_view(sources)), end="")
+    return passed_over
+
+
+def _write(folders: Mapping[Path, Mapping[str, str]]) -> None:
+    for place, texts in folders.items():
         replace_files(place, texts)
         print(*(place / name for name in texts), sep="\n")
-    return passed_over

@@ -12,11 +12,11 @@ from reports.compatibility.changes import list_changes
 from reports.compatibility.columns import Column, read_columns, read_left_out
 from reports.compatibility.remarks import list_remarks
 from reports.compatibility.rows import Row, build_rows
-from reports.compatibility.sources import Source
+from reports.compatibility.source import Source
 from reports.compatibility.support import LOOKS, MEANINGS, Evidence, State, Support
 from reports.page.exports import Table
 from reports.page.groups import group_by
-from reports.verdicts.commands import repeat_clauses_command, repeat_command
+from reports.verdicts.commands import repeat_checks_command, repeat_clauses_command
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Value
 
@@ -31,7 +31,6 @@ class Entry:
 
     support: Support
     anchor: str
-    title: str
 
     @property
     def label(self) -> str:
@@ -52,12 +51,13 @@ class Entry:
 
     @property
     def commands(self) -> list[str]:
-        """What repeats each check that fails or deviates, alone; of more than a few of them, `clauses` does."""
-        return [] if self.clauses else [repeat_command(each.source.run.plan, each.record) for each in self._repeatable]
+        """What repeats the checks that fail or deviate, per run; of more than a few of them, `clauses` does."""
+        groups = group_by([] if self.clauses else self._repeatable, lambda each: each.source)
+        return [repeat_checks_command(each.run.plan, [one.record for one in group]) for each, group in groups.items()]
 
     @property
     def clauses(self) -> str:
-        """`P0,P1`: with these, the command of the row repeats the column; "" where each check has a command of its own."""
+        """`P0,P1`: with these, the command of the row repeats the column; "" where `commands` names each check."""
         if self.support.state in (State.FAILS, State.DEVIATES) and len(self._repeatable) <= LISTED:
             return ""
         named = {each.record.cell.clause for each in self._repeatable}
@@ -70,11 +70,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table as it is shown. anchor: with `-command` and a number, the ids of its commands."""
+    """A row of the table as it is shown. anchor: with `-command` and a number, the ids of its commands.
+
+    sources: (run, where its records lie, from the page); "" for one elsewhere.
+    """
 
     row: Row
     entries: tuple[Entry, ...]
     anchor: str
+    sources: tuple[tuple[Source, str], ...]
 
     @property
     def commands(self) -> list[str]:
@@ -103,14 +107,13 @@ class ToolTable:
 
 @dataclass(frozen=True)
 class View:
-    """The whole table. links: {name of a run: where its records lie, from the page}; runs elsewhere have none."""
+    """The whole table."""
 
     tables: tuple[ToolTable, ...]
     columns: tuple[Column, ...]
     remarks: Table
     changes: Table
     runs: Table
-    links: dict[str, str]
 
     @property
     def legend(self) -> list[tuple[str, str, str]]:
@@ -127,23 +130,22 @@ def make_view(sources: Sequence[Source], folder: Path | None = None) -> View:
     """The view of some runs. folder: where the page goes."""
     rows = build_rows(sources)
     badges = file_names(list(dict.fromkeys(row.subject.tool for row in rows)))
-    tables = tuple(_table(tool, rows, badge) for tool, badge in badges.items())
-    links = {each.sha256: link for each in sources if (link := _link(each, folder))}
-    return View(tables, read_columns(), list_remarks(rows), list_changes(rows), _runs(sources), links)
+    tables = tuple(_table(tool, rows, badge, folder) for tool, badge in badges.items())
+    return View(tables, read_columns(), list_remarks(rows), list_changes(rows), _runs(sources))
 
 
-def _table(tool: str, rows: Sequence[Row], badge: str) -> ToolTable:
+def _table(tool: str, rows: Sequence[Row], badge: str, folder: Path | None) -> ToolTable:
     anchor = f"tool-{Path(badge).stem}"
     own = [row for row in rows if row.subject.tool == tool]
     newest_first = [row for group in reversed(list(group_by(own, lambda row: row.subject).values())) for row in group]
-    lines = tuple(_line(f"{anchor}-{number}", row) for number, row in enumerate(newest_first, 1))
+    lines = tuple(_line(f"{anchor}-{number}", row, folder) for number, row in enumerate(newest_first, 1))
     return ToolTable(tool, anchor, lines, badge, *summarize(newest_rows(rows, tool)))
 
 
-def _line(anchor: str, row: Row) -> Line:
-    place = f"{row.subject.release}, {row.family}"
-    entries = (Entry(each, f"{anchor}-{each.column.name}", f"{each.column.title}: {place}") for each in row.supports)
-    return Line(row, tuple(entries), anchor)
+def _line(anchor: str, row: Row, folder: Path | None) -> Line:
+    entries = (Entry(each, f"{anchor}-{each.column.name}") for each in row.supports)
+    sources = dict.fromkeys(each.source for each in row.evidence)
+    return Line(row, tuple(entries), anchor, tuple((source, _link(source, folder)) for source in sources))
 
 
 def _link(source: Source, folder: Path | None) -> str:
@@ -158,7 +160,7 @@ def _runs(sources: Sequence[Source]) -> Table:
     return Table(
         "Runs",
         ("run", "started, UTC", "commit of the suite", "records", "sha256 of records.jsonl"),
-        tuple(map(_run, sources)),
+        tuple(_run(source) for source in {each.sha256: each for each in sources}.values()),
     )
 
 
@@ -166,4 +168,4 @@ def _run(source: Source) -> tuple[Value, ...]:
     commit = source.run.environment.get("commit")
     changed = " (with uncommitted changes)" if source.run.environment.get("dirty") else ""
     note = "replayed from published files: left out" if source.replayed else f"{commit}{changed}" if commit else None
-    return (source.name, f"{source.started:%Y-%m-%d %H:%M}", note, len(source.run.records), source.sha256)
+    return (source.name, f"{source.started:%Y-%m-%d %H:%M}", note, source.records, source.sha256)

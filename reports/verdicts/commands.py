@@ -32,6 +32,11 @@ def repeat_command(plan: Plan, record: Record) -> str:
     return _join(*RUNNER, record.nodeid, "-m", record.cell.model, *_options(plan, [record]), *program)
 
 
+def repeat_checks_command(plan: Plan, records: Sequence[Record]) -> str:
+    """The command that repeats these cells of one model, and no others."""
+    return _join(*RUNNER, *(record.nodeid for record in records), "-m", records[0].cell.model, *_options(plan, records))
+
+
 def repeat_clauses_command(plan: Plan, records: Sequence[Record]) -> str:
     """The command that repeats every check of the clauses of these records, on their models."""
     named = {record.cell.clause for record in records}

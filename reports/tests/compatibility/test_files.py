@@ -33,7 +33,7 @@ def test_every_cell_leads_to_its_record_and_to_the_command_that_repeats_it(tmp_p
     assert {f"#{drop['id']}" for drop in page.all("details") if "drop" in drop.get("class", "")} == set(opened)
     assert re.findall(r"\]\(compatibility\.html(#[^)]+)\)", markdown) == opened
     line = 2 + list(checks()).index("P1")
-    assert f"P1 tiny_qwen2 probe , differs: max|d| = 3.1 > 1e-05 run-0/records.jsonl , line {line}" in page.text
+    assert f"P1 tiny_qwen2 probe , differs: max|d| = 3.1 > 1e-05 run-0/records.jsonl, line {line}" in page.text
     assert page.all("a", href="../runs/run-0/records.jsonl")
     lines = (tmp_path / "runs" / "run-0" / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert "3.1 > 1e-05" in lines[line - 1]

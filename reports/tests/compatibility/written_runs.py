@@ -6,7 +6,7 @@ from typing import Any
 
 from reports.compatibility.columns import read_columns
 from reports.compatibility.rows import Row, build_rows
-from reports.compatibility.sources import Source
+from reports.compatibility.source import Source
 from reports.run.artifact import write_run
 from steering_core.records.record import Cell, Outcome, Plan, Record, Run
 
