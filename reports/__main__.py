@@ -107,12 +107,7 @@ def _add_judging(command: AddCommand) -> None:
     add = command(run_compatibility, "what each tool can do, by version and family, like a browser-support table")
     add("paths", nargs="+", type=Path, metavar="DIR", help="run directories, or folders that hold some")
     add("--into", type=Path, metavar="DIR", help="write compatibility.html, compatibility.md and badges there")
-    add(
-        "--keep",
-        type=Path,
-        metavar="DIR",
-        help="keep what a table needs of the runs, in small files beside earlier ones",
-    )
+    add("--keep", type=Path, metavar="DIR", help="add what a table needs of the runs to the small files there")
 
 
 def _add_writing(command: AddCommand) -> None:
