@@ -30,6 +30,9 @@ def test_side_effects(side_effects: SideEffects, tool: Tool, record: Draft, aspe
     state_half(record, halves)
 
 
+DOING = {"read": "reading", "read again": "reading again", "generate": "steering"}
+
+
 def by_action(changes: Mapping[str, str]) -> str:
     """What was changed, and whether reading, steering or each of them changed it."""
     verbs = {"read": "by reading", "generate": "by steering"}
@@ -42,8 +45,8 @@ def test_liveness(side_effects: SideEffects, tool: Tool, record: Draft, halves: 
     """P7: the tool's own library code ran inside the model's forward pass, in reading and in steering."""
     calls = side_effects.library_calls(tool, halves)
     record.note(**calls)
-    silent = " and ".join(action for action, count in calls.items() if count == 0)
-    otherwise = f"no code of {side_effects.machinery(tool)} ran inside the model while {tool.name} did {silent}"
+    silent = " and ".join(DOING[action] for action, count in calls.items() if count == 0)
+    otherwise = f"no code of {side_effects.machinery(tool)} ran inside the model while {tool.name} was {silent}"
     assert_holds(record, not silent, f"library calls inside the forward pass: {calls}", otherwise)
     state_half(record, halves)
 

@@ -23,6 +23,17 @@ BESIDE = "hooks"
 VALUED = ("-k", "-m", "-p", "-o", "-c")
 USAGE = "steering-parity certify TOOL [OPTIONS]: TOOL is path/to/file.py:Class or package.module:Class"
 
+HELP = """
+Runs the checks on your tool, beside plain PyTorch hooks, on tiny models that come with the suite, and prints a verdict.
+
+options: pytest's and the suite's, after TOOL (steering-parity --help lists them), such as
+  -k preflight       the first stage only: does the tool read and edit the right tensors?
+  -m tiny_qwen2      one model; -m qwen7b --gpu for a real one
+  --clauses P1,S2    the checks of these clauses
+  -q, -n 2           less output; two workers
+
+exit status: 0, every check holds or is a known deviation; 1, one does not, or was not measured; 4, TOOL or an option is refused"""
+
 
 def main() -> int:
     """The command line; pytest's exit status."""
@@ -35,6 +46,9 @@ def main() -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
     arguments = sys.argv[1:]
     if arguments[:1] == [CERTIFY]:
+        if arguments[1:] in (["--help"], ["-h"]):
+            print(f"usage: {USAGE}\n{HELP}")
+            return int(pytest.ExitCode.OK)
         if len(arguments) < 2 or arguments[1].startswith("-"):
             print(f"error: {USAGE}", file=sys.stderr)
             return int(pytest.ExitCode.USAGE_ERROR)

@@ -1,12 +1,13 @@
 """Where a tool's own code comes from: not only the library behind it, but the file that defines its class."""
 
 import inspect
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from hashlib import sha256
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+from steering_core.errors import UsageProblem
 from steering_core.tools.spec import ADAPTERS, ToolSpec
 from steering_core.tools.tool import Tool
 
@@ -19,7 +20,11 @@ def describe_tool(spec: ToolSpec, tool: Tool) -> dict[str, Any]:
     For a tool that is not built in, also `file` (as given on the command line, or where the class is defined), its
     `sha256`, and `package`: the installed distribution that the file belongs to, with its version.
     """
-    library = asdict(tool.version())
+    told = tool.version()
+    if not is_dataclass(told):
+        sentence = f"version() of tool {spec.label} returned a {type(told).__name__}"
+        raise UsageProblem("tool-protocol", sentence, "a ToolVersion(distribution, version, location) is expected")
+    library = asdict(told)
     source = spec.file or Path(inspect.getsourcefile(type(tool)) or "")
     if source.resolve().parent == ADAPTERS.resolve() or not source.is_file():
         return library

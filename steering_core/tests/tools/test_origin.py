@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from steering_core.errors import UsageProblem
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import BUILT_IN, ToolSpec
 
@@ -30,6 +31,12 @@ def test_a_tool_of_a_file_has_path_and_digest(tmp_path: Path, monkeypatch: pytes
     assert (entry["file"], entry["sha256"]) == ("mine.py", sha256(SOURCE.encode()).hexdigest())
     assert entry["package"] == "not of an installed package"
     assert entry["distribution"] == "torch", "the library whose code runs inside the model"
+
+
+def test_a_version_that_is_a_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(SOURCE + '    def version(self): return "1.0"')
+    with pytest.raises(UsageProblem, match=r"version\(\) of tool Mine returned a str"):
+        described(f"{tmp_path / 'mine.py'}:Mine")
 
 
 def test_a_change_of_the_file_changes_the_digest(tmp_path: Path) -> None:
