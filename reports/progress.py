@@ -204,8 +204,9 @@ class Progress:
         return wrap(line, self._width, break_long_words=False, break_on_hyphens=False)
 
     def _one_line(self, line: str) -> str:
-        """As much of the line as fits the terminal, cut between words."""
-        return shorten(line, self._width, placeholder=" ...", break_long_words=False, break_on_hyphens=False)
+        """As much of the line as fits the terminal, cut between words; without "now" if no name fits after it."""
+        kept = shorten(line, self._width, placeholder=" ...", break_long_words=False, break_on_hyphens=False)
+        return kept.removesuffix("; now ...")
 
     @property
     def _width(self) -> int:
