@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.page import PAGE
+from reports.page import PAGE, write_views
 from reports.page.html import render_page
 from reports.review.render import render_html
 from reports.review.sheet import make_sheet
@@ -113,6 +113,24 @@ def test_search_and_failures_only_leave_the_rows_asked_for(tab: Tab, pages: dict
     tab.evaluate(f"{{ const search = document.getElementById('search'); {typed} }}")
     (found,) = tab.evaluate(rows)
     assert "P2 shape" in found
+
+
+def test_search_and_failures_only_work_on_the_page_of_a_large_run(
+    tab: Tab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checks open on pages of their own; their rows are found on the main page."""
+    monkeypatch.setattr("reports.page.view.LARGE", 10)
+    show(tab, write_views(tmp_path, RUNS["fault"], judge(RUNS["fault"]))[0], VIEWS[2])
+    rows = "[...document.querySelectorAll('tbody.row')].filter(row => row.checkVisibility()).map(row => row.innerText)"
+    tab.evaluate("document.getElementById('only').click()")
+    (failing,) = tab.evaluate(rows)
+    assert "P1 location" in failing
+    tab.evaluate("document.getElementById('only').click()")
+    typed = "search.value = 'P2 gemma2'; search.dispatchEvent(new Event('input'))"
+    tab.evaluate(f"{{ const search = document.getElementById('search'); {typed} }}")
+    (found,) = tab.evaluate(rows)
+    assert "P2 shape" in found
+    assert tab.complaints() == []
 
 
 def test_copy_button_copies_or_selects_the_table(tab: Tab, pages: dict[str, Path]) -> None:
