@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ IGNORED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 class ForkedRuns:
     """Starts runs of the suite, or of a copy of it, one at a time; a context manager.
 
-    settings: further environment variables of all runs, and of the tools' processes.
+    settings: further environment variables of all runs, and of the tools' processes. shared: the variables by which a run
+    that is started otherwise forks its tools' processes from the same server.
     """
 
     def __init__(self, **settings: str) -> None:
@@ -47,8 +48,8 @@ class ForkedRuns:
         from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer
 
         self.server = ForkServer(["qwen2", "gemma2"], ["nnsight", "pyvene"], **self.settings)
-        shared = dict.fromkeys((SERVER, FRESH_SERVER), self.server.address)
-        environment = {**self.environment, **shared}
+        self.shared = dict.fromkeys((SERVER, FRESH_SERVER), self.server.address)
+        environment = {**self.environment, **self.shared}
         self.process = subprocess.Popen([sys.executable, __file__], cwd=ROOT, env=environment, **pipes)
         return self
 
@@ -69,14 +70,16 @@ class ForkedRuns:
         plugins: Path | None = None,
         tree: Path = ROOT,
         module: str = "pytest",
+        variables: Mapping[str, str] | None = None,
     ) -> int:
         """Start a run that prints to `log`; the id of its process and process group.
 
         limit: bytes that a file may have (0: no limit). plugins: where the run and its workers find further plugins.
-        tree: the suite, or a copy of it. module: what is run instead of pytest, without arguments.
+        tree: the suite, or a copy of it. module: what is run instead of pytest, without arguments. variables: further
+        environment variables of this run, which the servers of tools' processes do not have.
         """
         request: dict[str, Any] = {"arguments": arguments, "log": log, "limit": limit, "plugins": plugins or ""}
-        request |= {"tree": tree, "module": module}
+        request |= {"tree": tree, "module": module, "variables": {**(variables or {})}}
         assert self.process.stdin
         self.process.stdin.write(json.dumps(request, default=str) + "\n")
         self.process.stdin.flush()
@@ -140,8 +143,9 @@ def run(request: dict[str, Any]) -> None:
     if limit := request["limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if request["tree"] != str(ROOT):
-        for name in [name for name in os.environ if name.startswith("PARITY_")]:
+        for name in [name for name in os.environ if name.endswith("FORK_SERVER")]:
             del os.environ[name]  # the servers that tools' processes are forked from hold this suite, not the copy
+    os.environ.update(request["variables"])
     os.chdir(request["tree"])
     sys.path[0] = request["tree"]  # instead of the folder of this file
     if request["plugins"]:

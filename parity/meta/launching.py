@@ -25,14 +25,14 @@ TIMEOUT = 300.0
 
 
 class Launched:
-    """A launch in the background. folder: its run directory."""
+    """A launch in the background. folder: its run directory. settings: further environment variables."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, **settings: str) -> None:
         self.folder, self.log = folder, folder.with_suffix(".log")
         command = [sys.executable, "-m", "reports.launch", *words]
         with self.log.open("ab") as log:
             streams: Any = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **SETTINGS}, **streams)
+            self.process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **SETTINGS, **settings}, **streams)
 
     @property
     def printed(self) -> str:

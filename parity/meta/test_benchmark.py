@@ -136,12 +136,11 @@ def test_work_is_a_straight_line_on_every_axis(axis: str, tmp_path: Path, one_th
     assert forwards[2] - forwards[1] == forwards[1] - forwards[0]
 
 
-def test_a_run_ends_after_its_first_check_and_says_when_that_was(tmp_path: Path) -> None:
+def test_a_run_ends_after_its_first_check_and_says_when_that_was(runs: ForkedRuns, tmp_path: Path) -> None:
     times = tmp_path / "times.json"
     arguments = ["parity", "-m", "tiny_qwen2", "-k", "test_location", "--tools", "hooks", "-p", first_check.__name__]
     arguments += ["--run-dir", str(tmp_path / "run")]
-    with ForkedRuns(**{first_check.VARIABLE: str(times)}) as runs:
-        runs.run(*arguments, log=tmp_path / "log")
+    runs.run(*arguments, log=tmp_path / "log", variables={first_check.VARIABLE: str(times)})
 
     moments = json.loads(times.read_text())
     assert list(moments) == ["collected", "load began", "load ended", "checked"]

@@ -13,6 +13,7 @@ from steering_core.tests.judges.server import completion, serving
 
 SECRET = "sk-secret-of-the-run"
 RUN = ("parity", "-m", "tiny_qwen2", "-q", "-k", "test_rates", "--tools", "hooks", "--repeats", "1", "--no-gate")
+VARIABLES = {KEY: SECRET, "no_proxy": "127.0.0.1"}
 USAGE = {"prompt_tokens": 100, "completion_tokens": 1}
 
 
@@ -21,12 +22,11 @@ def rates(run: Path) -> list[dict[str, Any]]:
     return [record["measured"] for record in records if record["cell"]["clause"] == "B1"]
 
 
-def test_an_endpoint_judges_the_answers_of_a_run(tmp_path: Path) -> None:
+def test_an_endpoint_judges_the_answers_of_a_run(runs: ForkedRuns, tmp_path: Path) -> None:
     log, run = tmp_path / "log", tmp_path / "run"
     with serving(completion("9", {"9": 0.9, "1": 0.1}, USAGE)) as endpoint:
         asked = ("--judge", endpoint.url, "--judge-model", "m", "--judge-prices", "1000,0", "--budget-usd", "1000")
-        with ForkedRuns(**{KEY: SECRET, "no_proxy": "127.0.0.1"}) as runs:
-            runs.run(*RUN, *asked, "--run-dir", str(run), log=log)
+        runs.run(*RUN, *asked, "--run-dir", str(run), log=log, variables=VARIABLES)
 
     first, second = rates(run)
     assert (first["judge"]["coherent"], first["judge"]["unscored"]) == (30, 0), log.read_text()
@@ -41,12 +41,13 @@ def test_an_endpoint_judges_the_answers_of_a_run(tmp_path: Path) -> None:
     assert not written
 
 
-def test_a_judge_that_refuses_leaves_the_rates(tmp_path: Path) -> None:
+def test_a_judge_that_refuses_leaves_the_rates(runs: ForkedRuns, tmp_path: Path) -> None:
     from steering_core.tests.judges.server import Answer
 
     log, run = tmp_path / "log", tmp_path / "run"
-    with serving(Answer(401)) as endpoint, ForkedRuns(**{KEY: SECRET, "no_proxy": "127.0.0.1"}) as runs:
-        runs.run(*RUN, "--judge", endpoint.url, "--judge-model", "m", "--run-dir", str(run), log=log)
+    with serving(Answer(401)) as endpoint:
+        asked = ("--judge", endpoint.url, "--judge-model", "m", "--run-dir", str(run))
+        runs.run(*RUN, *asked, log=log, variables=VARIABLES)
 
     assert len(endpoint.seen) == 3
     for measured in rates(run):

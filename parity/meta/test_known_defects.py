@@ -10,6 +10,7 @@ from fixtures.faults import FAULTS
 from fixtures.faults.registry import HERE as ZOO
 from parity.meta.defects.plain_hooks import checkpointing
 from parity.meta.fault_matrix import signs
+from parity.meta.shares import in_part
 from parity.plugin.harness import LoadedCheckpoint, run_checks
 from steering_core.records.record import Record
 
@@ -74,8 +75,7 @@ CASES = (
     Case("DT2", "plain_steering:WideSum", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
     Case("DT2", "plain_steering:TenSmallSums", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
 )
-
-
+SHARED = [pytest.param(case, marks=in_part(number)) for number, case in enumerate(CASES)]
 ELSEWHERE = {"NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CenteredInPlace", "RP1": "HiddenStates"}
 ELSEWHERE |= {"RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers"}
 ELSEWHERE |= {"IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore"}
@@ -141,7 +141,7 @@ def tried(bench: DefectSettings, setting: str, spec: str, clauses: str) -> list[
     return run_checks(bench.open(setting), spec, lambda check: check.clause in clauses.split(), gated=False)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.defect}-{case.tool.partition(':')[2]}")
+@pytest.mark.parametrize("case", SHARED, ids=lambda case: f"{case.defect}-{case.tool.partition(':')[2]}")
 def test_a_known_defect_is_caught(case: Case, bench: DefectSettings) -> None:
     records = tried(bench, case.setting, case.spec, f"{case.clauses} {case.passing}")
     sentences = " ".join(record.sentence for record in records)

@@ -25,13 +25,13 @@ def _leaves_nothing_behind() -> Iterator[None]:
         launches.pop().kill()
 
 
-def start(folder: Path, *words: str) -> Launched:
-    launches.append(Launched(folder, *words))
+def start(runs: ForkedRuns, folder: Path, *words: str) -> Launched:
+    launches.append(Launched(folder, *words, **runs.shared))
     return launches[-1]
 
 
 def test_shards_of_two_models_join_to_one_run_though_one_is_killed(runs: ForkedRuns, tmp_path: Path) -> None:
-    launch = start(tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *CHECKS, *BOTH)
+    launch = start(runs, tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *CHECKS, *BOTH)
     os.kill(launch.wait_for_records("tiny_gemma2", 5), signal.SIGKILL)
     status = launch.wait()
     assert runs.run(*CHECKS, *BOTH, "--run-dir", str(tmp_path / "whole"), log=tmp_path / "log") == 0
@@ -43,7 +43,7 @@ def test_shards_of_two_models_join_to_one_run_though_one_is_killed(runs: ForkedR
 
 
 def test_shards_of_two_tools_join_to_one_run(runs: ForkedRuns, tmp_path: Path) -> None:
-    launch = start(tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *SITES, *ONE)
+    launch = start(runs, tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *SITES, *ONE)
     status = launch.wait()
     assert runs.run(*SITES, *ONE, "--run-dir", str(tmp_path / "whole"), log=tmp_path / "log") == 0
 
@@ -56,8 +56,12 @@ def test_shards_of_two_tools_join_to_one_run(runs: ForkedRuns, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_launch_stops_its_shards_and_says_how_to_continue(number: int, tmp_path: Path) -> None:
-    launch = start(tmp_path / "run", "--run-dir", str(tmp_path / "run"), "--", *SITES, *ONE, "--expect-outcome", "4")
+def test_an_interrupted_launch_stops_its_shards_and_says_how_to_continue(
+    number: int, runs: ForkedRuns, tmp_path: Path
+) -> None:
+    launch = start(
+        runs, tmp_path / "run", "--run-dir", str(tmp_path / "run"), "--", *SITES, *ONE, "--expect-outcome", "4"
+    )
     launch.wait_for_records("tiny_qwen2", 2)
     launch.process.send_signal(number)
     status, last = launch.wait(), launch.printed.splitlines()[-1]
@@ -67,7 +71,7 @@ def test_an_interrupted_launch_stops_its_shards_and_says_how_to_continue(number:
     assert status == 130
     assert pytest_in(shard) == 0
     assert last == f"interrupted; continue with: python -m reports.launch --resume {tmp_path / 'run'}"
-    again = start(tmp_path / "run", *shlex.split(last.partition("reports.launch ")[2]))
+    again = start(runs, tmp_path / "run", *shlex.split(last.partition("reports.launch ")[2]))
     assert again.wait() == 1, again.printed
     assert again.printed.endswith("expected outcome 4, got SELECTED_CHECKS_PASSED\n")
     assert journal_of(shard).startswith(kept), "finished cells are kept"

@@ -2,14 +2,20 @@
 
 import subprocess
 from datetime import date, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fixtures.faults import FAULTS
-from parity.meta import test_conclusions, test_correct_tools, test_false_alarms, test_families, test_faults
+from parity.meta import (
+    test_conclusions,
+    test_correct_tools,
+    test_false_alarms,
+    test_families,
+    test_faults,
+    test_known_defects,
+)
 from parity.meta.shares import ALL, ALWAYS, PARTS, VARIABLE, choose_part, is_tried, leave_out, part_of_fault
 from steering_core.models.registry import DTYPES
 from steering_core.places import ROOT
@@ -20,6 +26,7 @@ SHARED = {
     "correct tools on every clause": test_faults.CORRECT_ON_EACH,
     "correct tools": test_correct_tools.SHARED,
     "families and dtypes": test_false_alarms.SHARED,
+    "known defects": test_known_defects.SHARED,
     "preflight of families": test_families.SHARED,
     "conclusions of whole runs": test_conclusions.SHARED,
 }
@@ -110,6 +117,5 @@ def test_make_campaign_tries_every_part() -> None:
     printed = subprocess.run(["make", "-n", "campaign"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     lines = [line for line in printed.splitlines() if f"{VARIABLE}={ALL}" in line]
 
-    files = {Path(module.__file__ or "").name for module in (test_conclusions, test_correct_tools, test_false_alarms)}
-    files |= {Path(module.__file__ or "").name for module in (test_families, test_faults)}
-    assert [name for name in files if not any(name in line for line in lines)] == []
+    names = ("faults", "correct_tools", "false_alarms", "families", "conclusions", "known_defects")
+    assert [name for name in names if not any(f"test_{name}.py" in line for line in lines)] == []
