@@ -73,12 +73,13 @@ def test_the_record_says_which_model_is_steered_more_easily() -> None:
     comparison.add(("ratio", "single"), ROW, OTHER, Estimate(0.5, 0.1, 0.8))
     comparison.add(("divergence", "single"), ROW, OTHER, Estimate(-0.5, -0.8, -0.1))
     comparison.add(("divergence", "uniform"), ROW, OTHER, Estimate(0.5, -0.1, 0.8))
+    comparison.add(("divergence", "weighted"), ROW, OTHER, Estimate(-0.5, -0.8, -0.1))
 
     assert comparison.sentence == (
-        "later beside earlier, steered: at ratio 0.6, single: later more; at 1 nat, single: earlier more; "
-        "at 1 nat, uniform: no difference beyond uncertainty"
+        "later beside earlier, steered: at ratio 0.6: later more (single); at 1 nat: earlier more (single, weighted), "
+        "no difference beyond uncertainty (uniform)"
     )
-    assert [each["model"] for each in comparison.table] == ["later", "earlier"] * 3
+    assert [each["model"] for each in comparison.table] == ["later", "earlier"] * 4
 
 
 def test_a_model_without_a_row_is_named_and_not_compared() -> None:
@@ -87,6 +88,21 @@ def test_a_model_without_a_row_is_named_and_not_compared() -> None:
 
     assert comparison.facts()["statements"] == ["base has no refusals that could be compared"]
     assert comparison.sentence == "sft beside base, steered: not comparable"
+
+
+def test_a_combination_that_one_model_lacks_is_listed_with_its_reason() -> None:
+    """Weighted and orthogonal steering need a layer that raises refusals alone."""
+    comparison = Comparison("later", "earlier")
+    comparison.add(("ratio", "weighted"), None, OTHER, None, "no layer raises refusals alone")
+    comparison.add(("divergence", "weighted"), ROW, None, None)
+
+    told = comparison.facts()
+    assert [(each["scale"], each["model"], each["reason"]) for each in told["missing"]] == [
+        ("ratio", "later", "no layer raises refusals alone"),
+        ("divergence", "earlier", "no such setting of it could be measured"),
+    ]
+    assert [each["model"] for each in told["table"]] == ["earlier", "later"]
+    assert told["statements"] == ["no setting could be measured of both later and earlier"]
 
 
 def test_two_tuned_models_are_compared_once_and_a_base_model_beside_each() -> None:

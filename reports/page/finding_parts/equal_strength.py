@@ -48,12 +48,22 @@ class Gap(Measurement):
     gap: Interval
 
 
+class Missing(Measurement):
+    """A row that could not be measured."""
+
+    scale: str
+    combination: str
+    model: str
+    reason: str
+
+
 class Strengths(Measurement):
     """An F8 record."""
 
     model: str
     beside: str
     table: list[Row]
+    missing: list[Missing] = []
     gaps: list[Gap]
 
 
@@ -75,17 +85,21 @@ def tables(records: Sequence[Record]) -> list[Table]:
         for each in read
         for gap in each.gaps
     )
+    missing = dict.fromkeys(
+        (row.scale, row.combination, row.model, row.reason) for each in read for row in each.missing
+    )
     return [
         Table("Models at equal strength (F8)", COLUMNS, tuple(rows)),
         Table("Differences of models at equal strength (F8)", DIFFERENCES, gaps),
+        Table("Not measured (F8)", ("equal in", "combination", "model", "reason"), tuple(missing)),
     ]
 
 
 PART = Part(
     "F8",
     "Which model is steered more easily, at equal strength?",
-    "Each model is steered along its own difference of means, at its tested block and at all blocks that its preset steers, on "
-    "the same prompts. Equal in ratio: the norm of all that is added is the same share of the activations' mean norm. Equal in "
+    "Each model is steered along its own difference of means, at its tested block (single) and at all blocks that its preset "
+    "steers (uniform, weighted by what each does alone, and orthogonal), on the same prompts. Equal in ratio: the norm of all that is added is the same share of the activations' mean norm. Equal in "
     "divergence: the strongest at which the worst 5 % of the tokens of the model's own unsteered answers diverge by at most 1 "
     "nat. Differences have Tango's 95 % interval for paired rates. The random directions have the same norms.",
     tables,

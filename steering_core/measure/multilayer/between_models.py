@@ -14,7 +14,7 @@ from torch import Tensor
 
 from steering_core.directions import DEFAULT_METHOD
 from steering_core.directions.evaluation.uncertainty import CONFIDENCE, Estimate
-from steering_core.errors import EmptyMeasurement, UsageProblem
+from steering_core.errors import EmptyMeasurement, first_line
 from steering_core.measure.multilayer.measured import LayerSteering
 from steering_core.measure.multilayer.setting import Combination, Scale, Setting
 from steering_core.quality import Quality, classify
@@ -22,7 +22,7 @@ from steering_core.statistics import discordant, paired_interval, wilson_interva
 from steering_core.tools.edits import Add
 
 SCALES: tuple[Scale, ...] = ("ratio", "divergence")
-COMBINATIONS: tuple[Combination, ...] = ("single", "uniform")
+COMBINATIONS: tuple[Combination, ...] = ("single", "uniform", "weighted", "orthogonal")
 """Of the difference of means, at the preset's layers."""
 PLACES = tuple(product(SCALES, COMBINATIONS))
 NUMBERS = 7
@@ -102,6 +102,13 @@ class EqualStrength:
             self._settings[place] = self.steering.setting(DEFAULT_METHOD, combination, scale)
         return self._settings[place]
 
+    def own(self, scale: Scale, combination: Combination) -> tuple[Strength | None, str]:
+        """One row, or None and the reason why there is none."""
+        try:
+            return self.strength(scale, combination), ""
+        except EmptyMeasurement as problem:
+            return None, first_line(problem)
+
     def strength(self, scale: Scale, combination: Combination) -> Strength:
         """One row, as it is compared with that of another model."""
         setting, here = self.setting(scale, combination), self.steering
@@ -123,10 +130,8 @@ class EqualStrength:
         width = NUMBERS + 2 * len(self.steering.experiment.prompts.evaluation)
         rows = torch.full((len(PLACES), width), torch.nan, dtype=torch.float64)
         for number, place in enumerate(PLACES):
-            try:
-                rows[number] = self.strength(*place).packed()
-            except (EmptyMeasurement, UsageProblem):
-                continue
+            if strength := self.own(*place)[0]:
+                rows[number] = strength.packed()
         return rows
 
     def read(self, rows: Tensor) -> dict[tuple[Scale, Combination], Strength | None]:
