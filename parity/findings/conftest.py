@@ -1,16 +1,17 @@
 """What the findings share: the traits, and one object per loaded model that measures them."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from parity.findings.other_models import AFTER, BESIDE, FROM, OtherModels, keys_after
 from parity.plugin.arguments import Experiment
 from parity.plugin.model_cache import ModelCache
+from parity.plugin.planning import refuse
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import MATRIX, TO_RUN
-from steering_core.errors import SuiteError
+from steering_core.errors import SuiteError, UsageProblem
 from steering_core.measure.findings.traits import Trait, read_traits
 from steering_core.measure.findings.transfer_sets import case_names, read_matrices
 from steering_core.models.relations import relation, stages_before
@@ -48,16 +49,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             raise pytest.UsageError(str(problem)) from None
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Called after collection: a trait is measured on the models that it is of."""
+    """Called after collection and selection: a trait is measured on the models that it is of, and a pair needs two models."""
     foreign = [item for item in items if not is_of_model(item)]
+    if foreign and len(foreign) == len(items) and all("compared_with" in _params(item) for item in foreign):
+        sentence = (
+            f"F8 compares two models, one of them tuned, and this run has {', '.join(config.stash[MATRIX].selected)}"
+        )
+        refuse(config, UsageProblem("one-model", sentence, "select two, as in -m 'qwen7b or gemma9b'"))
     config.hook.pytest_deselected(items=foreign)
     items[:] = [item for item in items if item not in foreign]
 
 
 def is_of_model(item: pytest.Item) -> bool:
     """Whether the trait or transfer of a check is one of its model's; true of checks without either."""
-    params = item.callspec.params if hasattr(item, "callspec") else {}
+    params = _params(item)
     models = read_traits()[params["trait_name"]].models if "trait_name" in params else ()
     if "transfer" in params:
         return read_matrices()[params["transfer"].partition(":")[0]].is_of(params.get("model_key", ""))
@@ -67,6 +74,10 @@ def is_of_model(item: pytest.Item) -> bool:
     if "compared_with" in params:
         return _is_pair(item.config.stash[MATRIX], params["model_key"], params["compared_with"].removeprefix(BESIDE))
     return not models or params.get("model_key") in models
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
 
 
 def _is_pair(matrix: RunMatrix, key: str, other: str) -> bool:

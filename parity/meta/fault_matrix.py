@@ -14,7 +14,7 @@ SignRow = Mapping[str, str]
 HOLDS, DIFFERS, CRASHED, MAY_FAIL, NOT_RUN = ".", "x", "!", "~", ""
 LEGEND = (
     "`x` caught as declared, `!` the same with a crash instead of a measured difference, `~` may fail as a consequence, "
-    "`.` holds, blank: not run, because a failed preflight closed the gate"
+    "`.` holds, blank: not run, because a failed preflight closed the gate, or because it is about something else"
 )
 
 
@@ -81,6 +81,17 @@ def shown(fault: Fault, clause: str, row: SignRow) -> str:
     """The sign of one cell; where a clause may fail as a consequence, whether it does is left to the numbers."""
     sign = row.get(clause, NOT_RUN)
     return MAY_FAIL if sign != NOT_RUN and clause in fault.either else sign
+
+
+def unlike_declared(fault: Fault, row: SignRow) -> list[str]:
+    """What a row of the page says against the declaration: a clause that was not tried or misses the fault, one that fires."""
+    caught = ((clause, row.get(clause, NOT_RUN)) for clause in fault.caught_by)
+    told = {NOT_RUN: "was not tried", HOLDS: "does not catch it"}
+    fired = [clause for clause in fault.passes if row.get(clause, NOT_RUN) not in (NOT_RUN, HOLDS)]
+    return [
+        *(f"{clause} {told[sign]}" for clause, sign in caught if sign in told),
+        *(f"{each} fires" for each in fired),
+    ]
 
 
 def as_text(faults: Sequence[Fault], rows: Mapping[str, SignRow]) -> str:

@@ -14,11 +14,12 @@ from fixtures.faults import FAULTS, Fault, definitions
 from fixtures.faults.registry import HERE, PROGRAMS
 from parity.meta.child_process import in_child
 from parity.meta.conftest import EVERY_CLAUSE
-from parity.meta.fault_matrix import as_markdown, blocks, from_markdown, holds, mismatches, senseless, shown, signs
+from parity.meta.fault_matrix import blocks, holds, mismatches, senseless, signs
 from parity.meta.finding_runs import run_finding_checks
 from parity.meta.shares import in_part, part_of_fault
 from parity.meta.sweep_runs import run_sweep_checks
 from parity.plugin.harness import Check, LoadedCheckpoint, list_checks, run_checks
+from parity.plugin.planning import CANONICAL
 from steering_core.measure.findings.findings import Findings
 from steering_core.measure.sweep import Sweep
 from steering_core.records.audit import audit
@@ -66,11 +67,12 @@ def records_with(fault: Fault, checkpoint: LoadedCheckpoint) -> list[Record]:
 
 def wanted_for(fault: Fault) -> Callable[[Check], bool]:
     """The clauses that the fault names, and for one fault in eight, or for all of them, every other clause too, except for
-    random programs, which would find most faults. Inside blocks only those that are about that, or tried on everything."""
+    random programs, which would find most faults, and, in another dtype, for the canonical direction, which there is none of.
+    Inside blocks only those that are about that, or tried on everything."""
     if named := named_clauses(fault):
         inside = fault.file in INSIDE
         return lambda check: check.judges_tools and check.clause in named and (inside or "inner" not in check.params)
-    unneeded = {*PROGRAMS.values()} - {*fault.caught_by}
+    unneeded = {*PROGRAMS.values(), *((CANONICAL,) if fault.dtype else ())} - {*fault.caught_by}
     return lambda check: check.judges_tools and check.clause not in unneeded
 
 
@@ -194,24 +196,3 @@ def test_the_harness_runs_every_check_but_those_of_sweeps_findings_and_evidence(
         row.id for row in CLAUSES.values() if row.stage not in (Stage.SWEEP, Stage.FINDINGS, Stage.EVIDENCE)
     }
     assert [check.function.__name__ for check in list_checks() if check not in selected] == ["test_reference_direction"]
-
-
-def test_the_rows_of_a_page_are_kept_when_others_are_measured_again() -> None:
-    """A fault that may cost P10 is shown as undecided there, before and after."""
-    first, second = replace(FAULT, either=("P10",)), replace(FAULT, name="Other")
-    earlier = as_markdown([first, second], {first.name: {"P1": "x", "P10": "x"}, "Other": {"P1": "!"}})
-
-    rows = from_markdown(earlier)
-    again = as_markdown([first, second], {**rows, "Other": {"P1": "x", "F1": "."}})
-
-    assert (rows[first.name]["P1"], rows[first.name]["P10"], rows["Other"]["P1"]) == ("x", "~", "!")
-    expected = as_markdown([first, second], {first.name: {"P1": "x", "P10": "x"}, "Other": {"P1": "x", "F1": "."}})
-    assert again == expected
-    assert from_markdown("# Faults\n\nno table\n") == {}
-
-
-def test_a_possible_consequence_is_shown_as_undecided() -> None:
-    fault = replace(FAULT, either=("P10",))
-
-    assert [shown(fault, "P10", row) for row in ({"P10": "x"}, {"P10": "."}, {})] == ["~", "~", ""]
-    assert [shown(fault, "P1", {"P1": sign}) for sign in "x!."] == ["x", "!", "."]

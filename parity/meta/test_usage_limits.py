@@ -1,4 +1,5 @@
-"""A request that would never end, and paths that lead nowhere, give one clear line and pytest's usage exit code."""
+"""A request that would never end, paths that lead nowhere, and checks that the selected models do not have, give one clear
+line and pytest's usage exit code."""
 
 from pathlib import Path
 
@@ -19,6 +20,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
     "model with a long name": (("--model", "n" * 300, *STEERING), "File name too long"),
     "model path with a long name": ((*TINY, "--model-path", "tiny_qwen2=" + "n" * 300), "File name too long"),
     "programs without end": ((*TINY, "--programs", "1000000000"), "--programs 1000000000 is too large (programs)"),
+    "base model alone": (("-m", "tiny_qwen2_base", "-k", "premise"), "tiny_qwen2_base refuses nothing: a base model"),
+    "pair of one model": (("parity/findings/test_equal_strength.py", *TINY, "-k", "equal"), "F8 compares two models"),
 }
 
 

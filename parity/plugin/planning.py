@@ -14,6 +14,7 @@ from parity.plugin.request.options import typed_options
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import MATRIX, NEEDS_DIRECTIONS, REQUIRED, TO_RUN
 from steering_core.directions import DEFAULT_METHOD
+from steering_core.errors import SuiteError, UsageProblem
 from steering_core.places import snapshot_path
 from steering_core.programs.program import KINDS
 from steering_core.records.clauses import CLAUSES, Stage
@@ -34,6 +35,8 @@ def arrange(config: pytest.Config, items: list[pytest.Item], everything: Sequenc
     """Drop what was not requested, order by model and stage, and write the plan to the run directory."""
     matrix = config.stash[MATRIX]
     requested = {item: _is_requested(item, matrix, config) for item in everything}
+    if items and not any(requested[item] for item in items):
+        refuse_base_models(config, [cell for item in items if (cell := cell_of(item))])
     config.hook.pytest_deselected(items=[item for item in items if not requested[item]])
     items[:] = sorted((item for item in items if requested[item]), key=lambda item: _order(item, matrix))
     planned = _cells(items)
@@ -44,6 +47,22 @@ def arrange(config: pytest.Config, items: list[pytest.Item], everything: Sequenc
     to_run = _cells(items)
     config.stash[TO_RUN] = to_run
     config.stash[NEEDS_DIRECTIONS] = not all(map(is_preflight, to_run))
+
+
+def refuse_base_models(config: pytest.Config, cells: Sequence[Cell]) -> None:
+    """Refuse a selection of which nothing is left, because its checks count answers and each is of a base model."""
+    matrix = config.stash[MATRIX]
+    mine = [cell for cell in cells if cell.model in matrix.selected]
+    if mine and all(_counts_answers(cell) and not matrix.registry[cell.model].tuned for cell in mine):
+        names = ", ".join(dict.fromkeys(cell.model for cell in mine))
+        sentence = f"the selected checks count answers that refuse, and {names} refuses nothing: a base model"
+        refuse(config, UsageProblem("base-model", sentence, "select a tuned model too"))
+
+
+def refuse(config: pytest.Config, problem: SuiteError) -> None:
+    """End a run of which no check is left with one line. A worker of xdist would be taken for crashed, and just runs nothing."""
+    if not hasattr(config, "workerinput"):
+        raise pytest.UsageError(str(problem))
 
 
 def write_plan(config: pytest.Config, plan: Plan) -> None:
@@ -107,10 +126,14 @@ def _is_requested(item: pytest.Item, matrix: RunMatrix, config: pytest.Config) -
     stage = CLAUSES[cell.clause].stage
     if _only_locks(config) and stage is not Stage.PREFLIGHT and cell.clause != CANONICAL:
         return False
-    refusals = stage in (Stage.BEHAVIOR, Stage.SWEEP) or cell.clause in COUNTING
+    refusals = _counts_answers(cell)
     if (refusals and not spec.tuned) or (refusals and stage is not Stage.SWEEP and random_weights):
         return False
     return cell.clause != CANONICAL or _has_canonical(config, matrix, spec.key)
+
+
+def _counts_answers(cell: Cell) -> bool:
+    return CLAUSES[cell.clause].stage in (Stage.BEHAVIOR, Stage.SWEEP) or cell.clause in COUNTING
 
 
 def _only_locks(config: pytest.Config) -> bool:

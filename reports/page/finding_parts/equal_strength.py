@@ -99,9 +99,10 @@ PART = Part(
     "F8",
     "Which model is steered more easily, at equal strength?",
     "Each model is steered along its own difference of means, at its tested block (single) and at all blocks that its preset "
-    "steers (uniform, weighted by what each does alone, and orthogonal), on the same prompts. Equal in ratio: the norm of all that is added is the same share of the activations' mean norm. Equal in "
-    "divergence: the strongest at which the worst 5 % of the tokens of the model's own unsteered answers diverge by at most 1 "
-    "nat. Differences have Tango's 95 % interval for paired rates. The random directions have the same norms.",
+    "steers (uniform, weighted by what each does alone, and orthogonal), on the same prompts. Equal in ratio: the norm of all "
+    "that is added is the same share of the activations' mean norm. Equal in divergence: the strongest at which the worst 5 % "
+    "of the tokens of the model's own unsteered answers diverge by at most 1 nat. Differences have Tango's 95 % interval for "
+    "paired rates. The random directions have the same norms.",
     tables,
     Strengths,
 )
