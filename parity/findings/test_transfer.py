@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parity.findings.transfer_demands import demand_controls, demand_own, demand_source
+from parity.findings.transfer_demands import demand_controls, demand_own, demand_source, demand_strength
 from parity.plugin.arguments import Draft
 from steering_core.measure.findings.traits import count_prompts
 from steering_core.measure.findings.transfer_sets import read_matrices
@@ -25,6 +25,7 @@ def test_transfer(findings: "Findings", record: Draft, transfer: str) -> None:
     measured = findings.transfers.measure(matrix, source, target)
     demand_source(record, findings, measured, (matrix.sets[source], matrix.sets[target]))
     demand_controls(record, measured)
+    demand_strength(record, findings, measured, matrix.sets[target])
     if source == target:
         demand_own(record, measured)
     used = {each.trait.name: each.prompts for each in (matrix.sets[source], matrix.sets[target])}

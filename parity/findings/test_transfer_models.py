@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parity.findings.transfer_demands import demand_between, demand_controls, demand_limit, demand_own
+from parity.findings.transfer_demands import (
+    demand_between,
+    demand_controls,
+    demand_limit,
+    demand_own,
+    demand_strength,
+)
 from parity.plugin.arguments import Draft
 from steering_core.measure.findings.traits import count_prompts
 
@@ -27,6 +33,7 @@ def test_transfer_models(source: "Source", findings: "Findings", record: Draft) 
     if measured.cell.limit is None:
         demand_between(record, findings, measured, source)
         demand_controls(record, measured)
+        demand_strength(record, findings, measured, own)
     else:
         demand_limit(record, findings, measured, source)
     if measured.cell.source == measured.cell.target:

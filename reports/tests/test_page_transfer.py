@@ -16,6 +16,8 @@ MEASURED = {
     "transferred_interval": [0.1, 0.6],
     "own": [12, 12],
     "random": [0, 12],
+    "ratio": 0.4,
+    "cumulative_ratio": 1.6,
 }
 
 
@@ -29,7 +31,7 @@ def test_a_cell_is_a_row_with_both_kinds_of_transfer() -> None:
     (row,) = table.rows
     assert row[:5] == ("tiny_traits_sft", "topics", "home", "money", 0.5)
     assert row[5:11] == (0.9, 0.8, 0.95, 0.25, 0.1, 0.5)
-    assert row[11:] == (3, 12, 0, 12, 25.0, pytest.approx(10.0), pytest.approx(60.0), None)
+    assert row[11:] == (3, 12, 0, 12, 25.0, pytest.approx(10.0), pytest.approx(60.0), 0.4, 1.6, None)
     assert len(row) == len(COLUMNS)
 
 

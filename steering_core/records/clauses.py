@@ -163,8 +163,8 @@ _ROWS = {
             "transfer",
             "a direction of one topic, language, elicitation or model on another: AUC on the target's held-out prompts beside "
             "steered answers against its own direction's; cosine and AUC are recomputed from the rows, the own direction "
-            "detects and controls, neutral prompts and a random direction of equal norm do not show the trait, and a model "
-            "of another hidden size gives no number",
+            "detects and controls, neutral prompts and a random direction of equal norm do not show the trait, "
+            "perturbation ratios are those of the steered prompts, and a model of another hidden size gives no number",
         ),
         (
             "F6",

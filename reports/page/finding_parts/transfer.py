@@ -31,6 +31,8 @@ class Transfer(Measurement):
     transferred: Counts | None = None
     own: Counts | None = None
     random: Counts | None = None
+    ratio: Finite | None = None
+    cumulative_ratio: Finite | None = None
     transferred_interval: Annotated[list[Finite], Field(min_length=2, max_length=2)] | None = None
 
     @property
@@ -41,12 +43,14 @@ class Transfer(Measurement):
         ends = (100 * end for end in self.transferred_interval) if self.transferred_interval else (None, None)
         numbers = (*(self.detection or (None,) * 3), *(self.efficiency or (None,) * 3))
         others = (each[0] if each else None for each in (self.own, self.random))
-        return (self.matrix, self.source, self.target, self.cosine, *numbers, hits, *others, prompts, share, *ends)
+        rates = (hits, *others, prompts, share, *ends, self.ratio, self.cumulative_ratio)
+        return (self.matrix, self.source, self.target, self.cosine, *numbers, *rates)
 
 
 COLUMNS = (
     *("model", "matrix", "source", "target", "cosine", "AUC", "low", "high", "transfer efficiency", "low", "high"),
-    *("steered by source", "by own", "by random", "prompts", "source rate %", "low", "high", "limit"),
+    *("steered by source", "by own", "by random", "prompts", "source rate %", "low", "high"),
+    *("perturbation ratio at the first steered block", "cumulative ratio", "limit"),
 )
 RELATIONS = frozenset(Relation)
 """The matrices whose sources and targets are models."""
@@ -78,7 +82,8 @@ PART = Part(
     "Does a direction transfer, in what it detects and in what it controls?",
     "A direction that was taken from the source: other prompts, or another model at its own tested block. AUC on the "
     "target's held-out prompts: what it detects. Transfer efficiency: how many answers it steers, as a share of those of the "
-    "target's own direction, with a bootstrap interval; the rate has Wilson's. A random direction of equal norm is what it "
+    "target's own direction, with a bootstrap interval; the rate has Wilson's. Perturbation ratios: what is added, as a share of "
+    "the mean norm of the activations at the last tokens of the prompts that are steered. A random direction of equal norm is what it "
     "must beat. Between models, strength and blocks are the target's, and different hidden sizes give no number.",
     tables,
     Transfer,

@@ -17,6 +17,7 @@ def transfer_facts(measured: Measured) -> dict[str, Any]:
     rates = {"transferred": steered.transferred, "own": steered.own, "random": steered.baseline} if steered else {}
     facts |= {name: [rate.successes, rate.n] for name, rate in rates.items()}
     facts |= {f"{name}_interval": list(rate.interval) for name, rate in rates.items()}
+    facts |= {name: measured.ratios.get(name) for name in ("ratio", "cumulative_ratio")}
     return facts | {
         "unsteered": [measured.unsteered.successes, measured.unsteered.n],
         "detects": cell.detects,

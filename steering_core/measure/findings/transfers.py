@@ -1,7 +1,7 @@
 """Finding F5 on one model: a direction of another prompt set or another model, what it detects here and what it controls."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 from torch import Tensor
@@ -15,6 +15,7 @@ from steering_core.measure.findings.rows import ClassRows
 from steering_core.measure.findings.sources import TRAIT, Source, direction_of
 from steering_core.measure.findings.traits import read_traits
 from steering_core.measure.findings.transfer_sets import Matrix, TransferSet
+from steering_core.measure.multilayer.preset_ratios import preset_ratios
 from steering_core.measure.steering import random_direction
 from steering_core.measure.store import digest
 from steering_core.quality.markers import shows_trait
@@ -27,10 +28,12 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Measured:
-    """One cell, and how many answers show the trait without any steering."""
+    """One cell, and how many answers show the trait without any steering. ratios: how strong the steering is beside the
+    activations of the prompts that are steered; none where nothing is."""
 
     cell: Cell
     unsteered: Rate
+    ratios: dict[str, float] = field(default_factory=dict)
 
 
 class Transfers:
@@ -44,6 +47,7 @@ class Transfers:
         self.taken: Callable[[Source], Tensor] = direction_of
         self.random: Callable[[], Tensor] = lambda: random_direction(experiment.model.spec.hidden, 1.0, SEED)
         self.shown: Callable[[TransferSet, Tensor | None], list[bool]] = self._shown
+        self.ratios: Callable[[TransferSet, Tensor], dict[str, float]] = self._ratios
         self.between: Callable[[Names, tuple[Tensor, Tensor], TransferSet], Measured] = self._between
 
     def measure(self, matrix: Matrix, source: str, target: str) -> Measured:
@@ -72,7 +76,10 @@ class Transfers:
         tried = (*directions, self.random())
         steered = None if check_directions(*directions) else control(*(self.shown(used, each) for each in tried))
         cell = transfer(names, directions, (rows.held_positive, rows.held_negative), steered)
-        return Measured(cell, Rate(sum(plain), len(plain)))
+        return Measured(cell, Rate(sum(plain), len(plain)), self.ratios(used, directions[1]) if steered else {})
+
+    def _ratios(self, chosen: TransferSet, direction: Tensor) -> dict[str, float]:
+        return preset_ratios(self.experiment, direction, chosen.neutral)
 
     def _rows(self, chosen: TransferSet) -> ClassRows:
         return self.extractions.rows(chosen.trait).layers[self.experiment.settings.layer]

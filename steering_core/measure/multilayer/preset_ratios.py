@@ -11,17 +11,18 @@ from steering_core.measure.multilayer.ratios import mean_norms, perturbation_rat
 from steering_core.tools.edits import Add
 
 
-def preset_ratios(here: Experiment, direction: Tensor) -> dict[str, float]:
-    """ratio: at the first steered block; cumulative_ratio: of all steered blocks, at the last one."""
+def preset_ratios(here: Experiment, direction: Tensor, prompts: Sequence[str] = ()) -> dict[str, float]:
+    """ratio: at the first steered block; cumulative_ratio: of all steered blocks, at the last one. prompts: those that are
+    steered, by default the evaluation prompts."""
     edits = [edit for edit in here.edits(direction) if isinstance(edit, Add)]
-    ratios = perturbation_ratios(edits, prompt_norms(here, here.settings.blocks))
+    norms = prompt_norms(here, here.settings.blocks, prompts or here.prompts.evaluation)
+    ratios = perturbation_ratios(edits, norms)
     return {"ratio": ratios.per_layer[min(ratios.per_layer)], "cumulative_ratio": ratios.total}
 
 
-def prompt_norms(here: Experiment, layers: Sequence[int]) -> dict[int, float]:
-    """Layer -> mean norm at the last tokens of the evaluation prompts, unsteered; of all layers in one pass, kept in the
-    store."""
-    prompts, size = here.prompts.evaluation, here.batch_size
+def prompt_norms(here: Experiment, layers: Sequence[int], prompts: Sequence[str]) -> dict[int, float]:
+    """Layer -> mean norm at the last tokens of some prompts, unsteered; of all layers in one pass, kept in the store."""
+    size = here.batch_size
     batches = [here.batch(prompts[start : start + size]) for start in range(0, len(prompts), size)]
     every = range(here.model.spec.layers)
     key = {**model_key(here.model, here.weights), "what": "norms", "prompts": [batch.digest for batch in batches]}
