@@ -21,8 +21,13 @@ SAMPLES = 3
 @pytest.mark.clause("B1")
 @pytest.mark.needs("arm")
 def test_rates(experiment: Experiment, tool: Tool, record: Draft, arm: Arm, repeat: int) -> None:
-    """B1: coherent / garbled / normal rates of one repeat, with the Wilson interval of the coherent rate."""
-    ids = experiment.answers(tool, experiment.direction_to_steer(tool, repeat), repeat, arm)
+    """B1: coherent / garbled / normal rates of one repeat, with the Wilson interval of the coherent rate, and how strong
+    the steering is beside the activations."""
+    from steering_core.measure.multilayer.preset_ratios import preset_ratios
+
+    direction = experiment.direction_to_steer(tool, repeat)
+    ids = experiment.answers(tool, direction, repeat, arm)
+    record.note(**preset_ratios(experiment, direction))
     texts = experiment.model.text(ids)
     classes = [classify(text) for text in texts]
     rows = first_occurrences(experiment.prompts.evaluation)

@@ -16,8 +16,8 @@ CLASSES = tuple(map(str, Quality))
 class RateSummary:
     """Shares of answers, in percent, over all repeats of one tool and arm (with its variant) at one strength.
 
-    strength: None when the run held it fixed. low, high: the widest Wilson 95 % interval of the coherent rate over the
-    repeats, in percent.
+    ratio: perturbation ratio of all steered blocks, at the last one; None in records without it. strength: None when the
+    run held it fixed. low, high: the widest Wilson 95 % interval of the coherent rate over the repeats, in percent.
     """
 
     model: str
@@ -29,6 +29,7 @@ class RateSummary:
     high: float | None
     prompts: int
     repeats: int
+    ratio: float | None = None
 
 
 def list_rates(run: Run) -> list[RateSummary]:
@@ -55,9 +56,9 @@ def sweeps(rates: Iterable[RateSummary]) -> dict[tuple[str, str, str], list[Rate
 def behavior_table(run: Run) -> Table:
     """One row per model, tool, arm and strength."""
     percents = [f"{name} %" for name in (*CLASSES, "low", "high")]
-    columns = ("model", "tool", "arm", "strength", *percents, "prompts", "repeats")
+    columns = ("model", "tool", "arm", "strength", "cumulative ratio", *percents, "prompts", "repeats")
     rows = tuple(
-        (r.model, r.tool, r.arm, r.strength, *r.shares.values(), r.low, r.high, r.prompts, r.repeats)
+        (r.model, r.tool, r.arm, r.strength, r.ratio, *r.shares.values(), r.low, r.high, r.prompts, r.repeats)
         for r in list_rates(run)
     )
     return Table("Behavior under steering", columns, rows)
@@ -80,4 +81,7 @@ def _summarize(model: str, tool: str, arm: str, strength: float | None, records:
     lows = [100 * low for record in records if (low := number_in(record, "low")) is not None]
     highs = [100 * high for record in records if (high := number_in(record, "high")) is not None]
     interval = min(lows, default=None), max(highs, default=None)
-    return RateSummary(model, tool, arm, strength, shares, *interval, count_in(records[0], "total"), len(records))
+    ratio = number_in(records[0], "cumulative_ratio")
+    return RateSummary(
+        model, tool, arm, strength, shares, *interval, count_in(records[0], "total"), len(records), ratio
+    )

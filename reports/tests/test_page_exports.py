@@ -59,6 +59,20 @@ def test_tables_contain_every_pair_arm_and_clause() -> None:
     assert ("tiny_qwen2", "P1", "location", "nnsight", "differs", 1) in outcome_table(build_grids(run)).rows
 
 
+def test_a_rate_stands_beside_how_strong_the_steering_was() -> None:
+    run = diverging()
+    given = [
+        record.model_copy(update={"measured": {**record.measured, "cumulative_ratio": 1.25}})
+        if record.cell.clause == "B1"
+        else record
+        for record in run.records
+    ]
+
+    without, with_ratio = behavior_table(run), behavior_table(run.model_copy(update={"records": tuple(given)}))
+    assert without.columns[4] == "cumulative ratio"
+    assert ({row[4] for row in without.rows}, {row[4] for row in with_ratio.rows}) == ({None}, {1.25})
+
+
 def test_page_offers_each_table_as_csv_and_latex_without_script() -> None:
     page = parsed(agreeing)
     for name in ("outcomes", "agreement", "behavior", "components"):
