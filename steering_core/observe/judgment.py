@@ -15,6 +15,10 @@ from steering_core.observe.tokens_seen import SeenToken, SeenTokens
 from steering_core.tools.edits import Edit, Set
 
 
+AT_ONCE = 2**25
+"""Values of boundaries that are compared at a time: 256 MiB in float64."""
+
+
 class Verdict(IntEnum):
     """Of one token at one block, from best to worst; those from AMOUNT on are wrong."""
 
@@ -55,16 +59,18 @@ class Judgment:
         gaps, verdicts = (torch.zeros(blocks, tokens, dtype=dtype) for dtype in (torch.float64, torch.int8))
         return cls(seen, requested, moved, gaps, verdicts, set())
 
-    def add(self, block: int, tokens: list[int], requested: Tensor, moved: Tensor, gaps: Tensor) -> None:
-        """What was seen of these tokens at one boundary of a block: [tokens]."""
+    def add(self, blocks: list[int], tokens: list[int], requested: Tensor, moved: Tensor, gaps: Tensor) -> None:
+        """What was seen of these tokens at boundaries of these blocks: [boundaries, tokens]. A block may occur again."""
         verdicts = torch.where(requested & moved & (gaps > 0), int(Verdict.AMOUNT), int(Verdict.EXACT))
         verdicts[~requested & moved] = Verdict.EXTRA
         verdicts[requested & ~moved] = Verdict.MISSING
-        self.seen[block, tokens] = True
-        self.requested[block, tokens] |= requested
-        self.moved[block, tokens] |= moved
-        self.gaps[block, tokens] = self.gaps[block, tokens].maximum(gaps)
-        self.verdicts[block, tokens] = self.verdicts[block, tokens].maximum(verdicts.to(torch.int8))
+        rows = torch.tensor(blocks)[:, None].expand(-1, len(tokens))
+        self.seen[rows, tokens] = True
+        whole = (self.requested, requested), (self.moved, moved), (self.gaps, gaps), (self.verdicts, verdicts)
+        for kept, values in whole:
+            kind = torch.uint8 if kept.dtype == torch.bool else kept.dtype  # no booleans are reduced
+            worst = kept[:, tokens].to(kind).scatter_reduce(0, rows, values.to(kind), "amax")
+            kept[:, tokens] = worst.to(kept.dtype)
 
 
 def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:
@@ -93,32 +99,53 @@ def _judge_call(
     boundaries = [*boundaries_of(trace, call, edits)]
     if not boundaries:
         return
-    # All of them come from the GPU at once: for every transfer one waits until it has nothing else to do.
-    shown = zip(*(_compared(boundary, readings) for boundary in boundaries), strict=True)
-    for boundary, moved, gaps, asked in zip(boundaries, *(torch.stack(each).cpu() for each in shown), strict=True):
-        gaps_here, asked_here = gaps[:, *places], asked[:, *places]
-        nearest = gaps_here.argmin(0, keepdim=True)  # the first of equally near ones
-        requested, gap = asked_here.gather(0, nearest)[0], gaps_here.gather(0, nearest)[0]
-        judgment.add(boundary.block, own, requested, moved[places], gap)
-        moved_padding = (moved & padding).nonzero().tolist()
-        judgment.padding |= {(seen.owners[call][index], column) for index, column in moved_padding}
+    moved, gaps, asked = _compared(boundaries, readings)
+    nearest = gaps[:, :, *places].argmin(1, keepdim=True)  # the first of equally near ones
+    requested, gap = (values[:, :, *places].gather(1, nearest)[:, 0] for values in (asked, gaps))
+    judgment.add([boundary.block for boundary in boundaries], own, requested, moved[:, *places], gap)
+    judgment.padding |= {
+        (seen.owners[call][index], column) for index, column in (moved.any(0) & padding).nonzero().tolist()
+    }
 
 
-def _compared(boundary: Boundary, readings: Sequence[Callable[[Edit], Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """At a boundary, [batch, width]: what moved; and per reading, [readings, batch, width]: how far it is from what was
-    expected, and where it had to move."""
-    before, after = boundary.handed_on(boundary.own), boundary.arrived
-    expected = [boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)) for tokens_of in readings]
-    asked = [where_asked(before, *each, boundary.edits) for each in zip(expected, readings, strict=True)]
-    return changed(before, after), torch.stack([largest(after, values) for values in expected]), torch.stack(asked)
+def _compared(boundaries: Sequence[Boundary], readings: Sequence[Callable[[Edit], Tensor]]) -> tuple[Tensor, ...]:
+    """What moved: [boundaries, batch, width]; and per reading, [boundaries, readings, batch, width]: how far each is from
+    what was expected, and where it had to move. On the CPU.
+
+    Many boundaries at a time: an operation on a small tensor takes a GPU as long as one on a large tensor, and every
+    transfer waits until it has nothing else to do.
+    """
+    size = max(1, AT_ONCE // boundaries[0].own.numel())
+    starts = range(0, len(boundaries), size)
+    parts = [_compared_at_once(boundaries[start : start + size], readings) for start in starts]
+    return tuple(torch.cat(part).cpu() for part in zip(*parts, strict=True))
 
 
-def where_asked(before: Tensor, after: Tensor, tokens_of: Callable[[Edit], Tensor], edits: Sequence[Edit]) -> Tensor:
-    """bool [batch, width], where the edits have to move the stream. A tool that sets it inside the block leaves nothing to
-    do: that before and after are equal does not mean that nothing was requested."""
+def _compared_at_once(
+    boundaries: Sequence[Boundary], readings: Sequence[Callable[[Edit], Tensor]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    before = torch.stack([boundary.handed_on(boundary.own) for boundary in boundaries])
+    after = torch.stack([boundary.arrived for boundary in boundaries])
+    gaps, asked = [], []
+    for tokens_of in readings:
+        expected = before.clone()
+        for values, boundary in zip(expected, boundaries, strict=True):
+            if boundary.edits:
+                values.copy_(boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)))
+        gaps.append(largest(after, expected))
+        asked.append(where_asked(before, expected, tokens_of, [boundary.edits for boundary in boundaries]))
+    return changed(before, after), torch.stack(gaps, 1), torch.stack(asked, 1)
+
+
+def where_asked(
+    before: Tensor, after: Tensor, tokens_of: Callable[[Edit], Tensor], edits: Sequence[Sequence[Edit]]
+) -> Tensor:
+    """bool [boundaries, batch, width], where the edits of each boundary have to move the stream. A tool that sets it inside
+    the block leaves nothing to do: that before and after are equal does not mean that nothing was requested."""
     chosen = changed(before, after)
-    for edit in edits:
-        chosen = chosen | tokens_of(edit).to(chosen.device) if isinstance(edit, Set) else chosen
+    for own, edit in ((own, edit) for own, here in zip(chosen, edits, strict=True) for edit in here):
+        if isinstance(edit, Set):
+            own |= tokens_of(edit).to(own.device)
     return chosen
 
 

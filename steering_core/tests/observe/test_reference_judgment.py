@@ -45,16 +45,16 @@ def test_an_edit_inside_a_block_counts_only_within_the_floor() -> None:
 
 
 def test_what_is_set_inside_a_block_was_requested() -> None:
-    """The block then returns what it was to be set to, and nothing is left to change. [1 row, 3 tokens, 2 features]"""
+    """The block then returns what it was to be set to, and nothing is left to change. [1 boundary, 1 row, 3 tokens, 2 features]"""
     site, vector = Site("resid_post", 0), torch.tensor([1.0, 2.0])
-    stream, first = vector.expand(1, 3, 2), torch.tensor([[True, False, False]])
+    stream, first = vector.expand(1, 1, 3, 2), torch.tensor([[True, False, False]])
 
-    def asked(edit: Edit) -> list[list[bool]]:
-        return where_asked(stream, stream, lambda _: first, [edit]).tolist()
+    def asked(edit: Edit) -> list[list[list[bool]]]:
+        return where_asked(stream, stream, lambda _: first, [[edit]]).tolist()
 
-    assert asked(Set(site, vector)) == [[True, False, False]]
-    assert asked(Add(site, vector, 0.0)) == [[False, False, False]]
-    assert where_asked(stream, stream + 1, lambda _: first, []).tolist() == [[True, True, True]]
+    assert asked(Set(site, vector)) == [[[True, False, False]]]
+    assert asked(Add(site, vector, 0.0)) == [[[False, False, False]]]
+    assert where_asked(stream, stream + 1, lambda _: first, [[]]).tolist() == [[[True, True, True]]]
 
 
 def test_a_shift_that_rounding_could_hide_cannot_be_told() -> None:
