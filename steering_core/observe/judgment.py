@@ -14,7 +14,6 @@ from steering_core.observe.forward_trace import ForwardTrace
 from steering_core.observe.tokens_seen import SeenToken, SeenTokens
 from steering_core.tools.edits import Edit, Set
 
-
 AT_ONCE = 2**25
 """Values of boundaries that are compared at a time: 256 MiB in float64."""
 
