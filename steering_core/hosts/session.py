@@ -43,6 +43,8 @@ METHODS = ("read", "generate", "direction")
 """What a tool may have; the judging process knows by it what to ask for."""
 LIBRARIES = ("torch", "transformers", "numpy")
 """Whose versions a record names for a tool that lives in another interpreter."""
+SPARE = 2**28
+"""Bytes of a GPU that a process keeps though it does not use them: to give them back and ask anew takes milliseconds."""
 LONGEST = 2000
 """Characters of an exception's message that are passed on."""
 
@@ -85,7 +87,8 @@ class Session:
         if not torch.cuda.is_initialized():
             return 0
         peak = int(torch.cuda.max_memory_allocated())
-        torch.cuda.empty_cache()  # the tools of a run share the GPU
+        if torch.cuda.memory_reserved() - torch.cuda.memory_allocated() > SPARE:
+            torch.cuda.empty_cache()  # the tools of a run share the GPU
         torch.cuda.reset_peak_memory_stats()
         return peak
 

@@ -36,7 +36,7 @@ def state_of(model: LoadedModel, inputs: Mapping[str, torch.Tensor] | None = Non
         "rng": random_states(),
         "config": _config(module),
         "tokenizer": tokenizer_state(model.tokenizer),
-        "inputs": {name: _fingerprint(tensor) for name, tensor in (inputs or {}).items()},
+        "inputs": fingerprints(inputs or {}),
         "process": process_state(),
     }
     return {aspect: state[aspect] for aspect in STATE_ASPECTS}
@@ -124,22 +124,34 @@ def _own_forward(part: nn.Module) -> tuple[int, ...]:
 
 
 def _weights(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    found = {name: _fingerprint(tensor) for name, tensor in named_tensors(module)}
-    gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
-    return found | {
-        f"the gradient of {name}": _fingerprint(each) for name, each in gradients.items() if each is not None
-    }
+    gradients = {f"the gradient of {name}": parameter.grad for name, parameter in module.named_parameters()}
+    present = {name: gradient for name, gradient in gradients.items() if gradient is not None}
+    return fingerprints(dict(named_tensors(module)) | present)
 
 
-def _fingerprint(tensor: torch.Tensor) -> tuple[int, ...]:
-    """Address, version and the sum of the bits: changes when a value, the storage or the count of writes does.
+def fingerprints(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """Address, version and the sum of the bits of each: changes when a value, the storage or the count of writes does.
 
-    Bits are summed as 64-bit words where the size allows it: summing bytes would first widen each to eight.
+    All sums of a device come from it at once: for every transfer one waits until a GPU, and whoever shares it, is done.
     """
+    sums = {name: _sum_of_bits(tensor) for name, tensor in tensors.items()}
+    numbers: dict[str, int] = {}
+    for device in {each.device for each in sums.values()}:
+        own = [name for name, each in sums.items() if each.device == device]
+        numbers |= zip(own, torch.stack([sums[name] for name in own]).tolist(), strict=True)
+    return {name: (tensor.data_ptr(), _version(tensor), numbers[name]) for name, tensor in tensors.items()}
+
+
+def _sum_of_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """In 64-bit words where the size allows it: summing bytes would first widen each to eight."""
     raw = tensor.detach().reshape(-1).view(torch.uint8)
     words = raw.view(torch.int64) if raw.numel() % 8 == 0 and raw.storage_offset() % 8 == 0 else raw
-    version = -1 if tensor.is_inference() else tensor._version  # inference mode counts no writes
-    return (tensor.data_ptr(), version, int(words.sum(dtype=torch.int64)))
+    return words.sum(dtype=torch.int64)
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often it was written to; inference mode counts no writes."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def _flags(module: nn.Module) -> dict[str, Any]:

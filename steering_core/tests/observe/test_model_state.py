@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from steering_core.models.model import LoadedModel
 from steering_core.observe.aspects import STATE_ASPECTS
-from steering_core.observe.model_state import state_changes, state_of
+from steering_core.observe.model_state import fingerprints, state_changes, state_of
 from steering_core.tests.random_models import random_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -65,3 +66,25 @@ def test_an_untouched_model_has_not_changed() -> None:
     before = state_of(model)
     assert state_changes(before, state_of(model)) == {}
     assert set(before) == set(STATE_ASPECTS)
+
+
+class Waits(TorchDispatchMode):
+    """Counts the values that leave their device one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **kwargs or {})
+
+
+def test_the_sums_of_all_tensors_leave_the_device_at_once() -> None:
+    """A GPU that many processes share would be waited for once for each tensor."""
+    tensors = {str(number): torch.full((3, 8), float(number)) for number in range(20)}
+    with Waits() as waits:
+        found = fingerprints(tensors)
+    assert waits.count == 0
+    # 1.0 is 0x3F800000: twelve words of two of them, modulo 2**64.
+    assert [found[name][2] for name in "01"] == [0, 12 * 0x3F8000003F800000 - 2**64 * 3]
