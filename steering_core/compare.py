@@ -38,10 +38,12 @@ def compare(left: "Tensor", right: "Tensor") -> Difference:
         raise EmptyMeasurement("not-comparable", sentence, "equal, non-empty shapes")
     right = right.to(left.device)
     gap = (left.double() - right.double()).abs().nan_to_num(nan=math.inf, posinf=math.inf)
-    flat = int(gap.argmax())
-    where = tuple(int(index) for index in np.unravel_index(flat, gap.shape))
-    bit_equal = left.dtype == right.dtype and left.equal(right) and left.signbit().equal(right.signbit())
-    return Difference(float(gap.flatten()[flat]), where, bit_equal)
+    same = (left == right) & (left.signbit() == right.signbit())
+    found = gap.new_empty(3)  # comes from a GPU at once: for every transfer one waits until it has nothing else to do
+    found[0], found[1], found[2] = gap.argmax(), gap.max(), same.all()
+    flat, largest, equal = found.tolist()
+    where = tuple(int(index) for index in np.unravel_index(int(flat), gap.shape))
+    return Difference(largest, where, left.dtype == right.dtype and bool(equal))
 
 
 def one_minus_cosine(left: "Tensor", right: "Tensor") -> float:

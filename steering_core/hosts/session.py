@@ -43,10 +43,18 @@ METHODS = ("read", "generate", "direction")
 """What a tool may have; the judging process knows by it what to ask for."""
 LIBRARIES = ("torch", "transformers", "numpy")
 """Whose versions a record names for a tool that lives in another interpreter."""
+PLENTY = 8
+"""Of a GPU of which more than one part in so many is free, nobody waits for memory that a process keeps unused: to give it
+back and ask anew takes tenths of a second a request."""
 SPARE = 2**28
-"""Bytes of a GPU that a process keeps though it does not use them: to give them back and ask anew takes milliseconds."""
+"""Bytes that a process keeps unused at most."""
 LONGEST = 2000
 """Characters of an exception's message that are passed on."""
+
+
+def gives_back(free: int, total: int, unused: int) -> bool:
+    """Whether a process gives back what it does not use of a GPU, all in bytes."""
+    return free * PLENTY < total or unused > SPARE
 
 
 class Session:
@@ -87,7 +95,8 @@ class Session:
         if not torch.cuda.is_initialized():
             return 0
         peak = int(torch.cuda.max_memory_allocated())
-        if torch.cuda.memory_reserved() - torch.cuda.memory_allocated() > SPARE:
+        free, total = torch.cuda.mem_get_info()
+        if gives_back(free, total, torch.cuda.memory_reserved() - torch.cuda.memory_allocated()):
             torch.cuda.empty_cache()  # the tools of a run share the GPU
         torch.cuda.reset_peak_memory_stats()
         return peak

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,13 +64,11 @@ class Judgment:
         verdicts = torch.where(requested & moved & (gaps > 0), int(Verdict.AMOUNT), int(Verdict.EXACT))
         verdicts[~requested & moved] = Verdict.EXTRA
         verdicts[requested & ~moved] = Verdict.MISSING
-        rows = torch.tensor(blocks)[:, None].expand(-1, len(tokens))
-        self.seen[rows, tokens] = True
+        places = np.array(blocks)[:, None], np.array(tokens)
+        self.seen.numpy()[places] = True
         whole = (self.requested, requested), (self.moved, moved), (self.gaps, gaps), (self.verdicts, verdicts)
         for kept, values in whole:
-            kind = torch.uint8 if kept.dtype == torch.bool else kept.dtype  # no booleans are reduced
-            worst = kept[:, tokens].to(kind).scatter_reduce(0, rows, values.to(kind), "amax")
-            kept[:, tokens] = worst.to(kept.dtype)
+            np.maximum.at(kept.numpy(), places, values.to(kept.dtype).numpy())
 
 
 def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:

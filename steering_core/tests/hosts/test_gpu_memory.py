@@ -1,0 +1,16 @@
+"""Memory of a GPU that the tools of a run share."""
+
+import pytest
+
+from steering_core.hosts.session import gives_back
+
+GB = 10**9
+
+
+@pytest.mark.parametrize(
+    ("free", "unused", "given_back"),
+    [(100 * GB, GB // 10, False), (100 * GB, GB, True), (10 * GB, GB // 10, True)],
+    ids=["plenty is free", "much is unused", "little is free"],
+)
+def test_a_process_gives_back_what_others_may_need(free: int, unused: int, given_back: bool) -> None:
+    assert gives_back(free, 140 * GB, unused) is given_back
