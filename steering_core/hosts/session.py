@@ -18,6 +18,7 @@ import torch
 
 from steering_core.errors import SuiteError
 from steering_core.exact import exact_arithmetic
+from steering_core.hosts import gpu_memory
 from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import to_device
 from steering_core.hosts.operations import OPERATIONS
@@ -43,18 +44,8 @@ METHODS = ("read", "generate", "direction")
 """What a tool may have; the judging process knows by it what to ask for."""
 LIBRARIES = ("torch", "transformers", "numpy")
 """Whose versions a record names for a tool that lives in another interpreter."""
-PLENTY = 8
-"""Of a GPU of which more than one part in so many is free, nobody waits for memory that a process keeps unused: to give it
-back and ask anew takes tenths of a second a request."""
-SPARE = 2**28
-"""Bytes that a process keeps unused at most."""
 LONGEST = 2000
 """Characters of an exception's message that are passed on."""
-
-
-def gives_back(free: int, total: int, unused: int) -> bool:
-    """Whether a process gives back what it does not use of a GPU, all in bytes."""
-    return free * PLENTY < total or unused > SPARE
 
 
 class Session:
@@ -83,23 +74,12 @@ class Session:
         """The answer to a request, whatever the tool has done to the suite."""
         try:
             value = getattr(self, f"do_{arguments.pop('do')}")(**arguments)
-            return {"value": value, "peak": self._peak()}
+            return {"value": value, "peak": gpu_memory.peak()}
         except SuiteError as problem:
             words = {"code": problem.code, "sentence": problem.sentence, "hint": problem.hint}
             return {"problem": type(problem).__name__, **words}
         except BaseException as error:
             return self.failed(error)
-
-    def _peak(self) -> int:
-        """Bytes of this process's own on the GPU at most, since the last question; 0 without a GPU."""
-        if not torch.cuda.is_initialized():
-            return 0
-        peak = int(torch.cuda.max_memory_allocated())
-        free, total = torch.cuda.mem_get_info()
-        if gives_back(free, total, torch.cuda.memory_reserved() - torch.cuda.memory_allocated()):
-            torch.cuda.empty_cache()  # the tools of a run share the GPU
-        torch.cuda.reset_peak_memory_stats()
-        return peak
 
     def failed(self, error: BaseException) -> dict[str, Any]:
         """What is told about an exception that a tool raised."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steering_core.hosts.session import gives_back
+from steering_core.hosts.gpu_memory import gives_back
 
 GB = 10**9
 
