@@ -43,6 +43,13 @@ def test_audits_of_the_records_are_counted_only_where_they_fail() -> None:
     assert ("differs", 1, "1 fails") in count_checks(run.model_copy(update={"records": (*run.records, failed)}))
 
 
+def test_a_planned_check_without_a_record_is_counted() -> None:
+    run = agreeing()
+    fewer = run.model_copy(update={"records": run.records[2:]})
+    assert ("no-record", 2, "2 without a record") in count_checks(fewer)
+    assert sum(number for _, number, _ in count_checks(fewer)) == len(run.plan.planned)
+
+
 def test_a_run_without_a_tool_names_none() -> None:
     """Findings and sweeps by the reference: what passed there, no tool has passed."""
     run = finding_run()

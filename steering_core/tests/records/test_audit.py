@@ -45,3 +45,19 @@ def test_v3_catches_another_preset() -> None:
         "V2": Outcome.AGREES,
         "V3": Outcome.DIFFERS,
     }
+
+
+def test_an_audit_counts_its_checks_and_names_the_first() -> None:
+    """Measured ones alone: a crashed check has no provenance to carry."""
+    cells = tuple(CELL.model_copy(update={"repeat": number}) for number in range(24))
+    ended = (*([Outcome.AGREES] * 2), *([Outcome.DIFFERS] * 20), Outcome.ERRORED)
+    records = tuple(Record(cell=cell, outcome=outcome) for cell, outcome in zip(cells, ended, strict=False))
+    plan = Plan(models=("m",), tools=("hooks",), repeats=5, preset="fixture", required=cells, planned=cells)
+    missing, untraceable, preset = audit(Run(plan=plan, records=records))
+
+    assert missing.sentence == "1 check without a record, first P1 m hooks r23"
+    assert missing.measured["cells"] == ["P1 m hooks r23"]
+    gaps = 22 * (len(REQUIRED) + 1)
+    assert untraceable.sentence == f"{gaps} checks of unknown origin, first P1 m hooks r0 (no model)"
+    assert len(untraceable.measured["cells"]) == 20, "the rest is only counted"
+    assert preset.sentence == "22 checks not measured under fixture, first P1 m hooks r0 (None)"
