@@ -41,7 +41,7 @@ def render_markdown(a: Side, b: Side, comparison: Comparison) -> str:
     """Every change, in tables."""
     parts = ["# Comparison of two runs", escape_inline(summarize(comparison)), table(_sides(a, b))]
     for content in list_tables(comparison):
-        parts += [f"## {content.caption}", table(content) if content.rows else "None."]
+        parts += [f"## {content.caption}", table(content) if content.rows else "None changed."]
     return "\n\n".join(map(str, parts)) + "\n"
 
 

@@ -67,7 +67,11 @@ def _find_version(records: Sequence[Record], tool: str) -> str:
 
 def _version_of(entry: dict[str, Any]) -> str:
     file, digest = entry.get("file"), entry.get("sha256")
-    return f"{Path(str(file)).name} (sha256 {str(digest)[:12]})" if file and digest else str(entry.get("version") or "")
+    if not (file and digest):
+        return str(entry.get("version") or "")
+    path = Path(str(file))
+    name = f"{path.parent.name}/{path.name}" if path.name == "__init__.py" else path.name
+    return f"{name} (sha256 {str(digest)[:12]})"
 
 
 def _list_texts(records: Sequence[Record], key: str) -> set[str]:

@@ -132,6 +132,9 @@ class TestScope:
         assert scope.tools["hooks"] == "mine.py (sha256 0123456789ab)"
         assert scope.tools["pyvene"] == "0.1.8"
         assert "hooks mine.py (sha256 0123456789ab)" in scope.sentence
+        own["file"] = "some/where/mypkg/__init__.py"
+        scope = judge(run.model_copy(update={"records": records})).scope
+        assert scope.tools["hooks"] == "mypkg/__init__.py (sha256 0123456789ab)", "whose file, of the many of that name"
 
     def test_warnings_about_prompts_are_notes(self) -> None:
         run = full_run()
