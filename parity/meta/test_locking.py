@@ -33,7 +33,14 @@ class SuiteCopy:
         self.number += 1
         log = self.tree.parent / f"{self.number}.log"
         update = ("parity", "-m", "tiny_qwen2", "-q", "--repeats", "1", "--snapshot-update", "--run-dir", f"{log}.run")
-        runs.run(*update, *(() if "--tools" in more else ("--tools", "hooks")), *more, log=log, tree=self.tree)
+        runs.run(
+            *update,
+            "--in-process",
+            *(() if "--tools" in more else ("--tools", "hooks")),
+            *more,
+            log=log,
+            tree=self.tree,
+        )
         return log.read_text()
 
 

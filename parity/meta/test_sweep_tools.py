@@ -49,7 +49,7 @@ def test_an_unknown_name_is_refused(names: str, words: str) -> None:
 def test_tools_steer_as_the_reference_does_and_a_faulty_tool_does_not(runs: ForkedRuns, tmp_path: Path) -> None:
     tools = ("--tools", "hooks,nnsight,pyvene", "--tool", FAULTY, "--tool", f"{PARTIAL}:HiddenStates")
     through = ("--sweep-through", "reference,hooks,nnsight,pyvene,PromptOnly,HiddenStates")
-    selected = ("parity/sweeps/test_layers.py", "-m", "tiny_qwen2", "-k", "15-dim-50", "-n", "2")
+    selected = ("parity/sweeps/test_layers.py", "-m", "tiny_qwen2", "-k", "15-dim-50")
     status = runs.run(*selected, *tools, *through, "--run-dir", str(tmp_path / "run"), log=tmp_path / "log")
 
     records = records_of(tmp_path / "run")
