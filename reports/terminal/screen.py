@@ -188,7 +188,7 @@ def _others(failures: Sequence[Cause]) -> tuple[str, ...]:
 
 def _not_offered(verdict: Verdict) -> list[Item]:
     """One line: what the tools do not claim to do is no finding."""
-    return [Item("Not asked", f"not offered: {'; '.join(verdict.not_offered)}")] if verdict.not_offered else []
+    return [Item("Note", f"not offered: {'; '.join(verdict.not_offered)}")] if verdict.not_offered else []
 
 
 def _first_failure(run: Run, verdict: Verdict) -> Record | None:

@@ -43,6 +43,8 @@ def test_versions_outcomes_and_numbers_that_changed_are_listed() -> None:
 def test_runs_that_agree_have_no_changes() -> None:
     comparison = compare_runs(agreeing(), agreeing())
     assert (comparison.versions, comparison.outcomes, comparison.numbers) == ((), (), ())
+    side = Side("A", agreeing(), judge(agreeing()))
+    assert list_files(side, side, comparison)["compare.md"].count("\n\nNone changed.") == 3
 
 
 def test_a_check_without_a_record_is_a_changed_outcome() -> None:

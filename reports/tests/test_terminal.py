@@ -208,3 +208,10 @@ def test_findings_are_listed_once_however_much_has_to_be_cut(monkeypatch: pytest
     monkeypatch.setattr(screen, "list_findings", lambda run: listed.append(run) or list_findings(run))
     render(run, verdict, 80, color=False)
     assert len(listed) == 1
+
+
+def test_what_is_not_offered_is_a_note() -> None:
+    cell = Cell(clause="P1", model=MODELS[0], tool="nnsight")
+    run = replace(agreeing(), cell, outcome=Outcome.NOT_OFFERED, sentence="it reads no keys", measured={})
+    (line,) = [line for line in shown(run, 200).splitlines() if "it reads no keys" in line]
+    assert line.startswith("Note      not offered: it reads no keys")
