@@ -1,18 +1,20 @@
 """What the workers of pytest-xdist are busy with: each writes it to a file of its own, which the reporting process reads;
 and the command line that they read."""
 
+import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from steering_core.activity import under_way
 
+FOLDER = ".activity"
+"""Of these files, in the run directory: what a killed run leaves there goes when the run is continued."""
 SECONDS = 1.0
 """Between two looks at what a worker is busy with."""
 PATHS = ("--run-dir", "--resume", "--history", "--prompts", "--program", "--model", "--tool-python")
@@ -45,8 +47,12 @@ class WorkerActivity:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
-        """Called by xdist before its workers start. Until pytest has found its configuration it takes the value of an
-        option that it does not know yet for a path to tests, if there is one, and searches for the configuration there."""
+        """Called by xdist before its workers start: makes the folder. Until pytest has found its configuration it takes the
+        value of an option that it does not know yet for a path to tests, if there is one, and searches for the
+        configuration there."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
         config.invocation_params = replace(config.invocation_params, args=joined(config.invocation_params.args))
 
     @pytest.hookimpl(optionalhook=True)
@@ -54,6 +60,12 @@ class WorkerActivity:
         """Called by xdist when a worker has ended, also by a crash: it is busy with nothing any more."""
         if self.folder:
             (self.folder / node.gateway.id).unlink(missing_ok=True)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        """Called when the process is about to end, before the run directory is released."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def joined(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -68,13 +80,12 @@ def joined(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def watch_workers(config: pytest.Config) -> WorkerActivity:
-    """On the controller: a folder for its workers' files, which is removed at the end."""
+    """On the controller: a folder for its workers' files, which appears with the first of them and is removed at the end."""
     if not config.getoption("numprocesses", None):
         return WorkerActivity()
-    folder = TemporaryDirectory(prefix="parity-activity-", ignore_cleanup_errors=True)
-    config.add_cleanup(folder.cleanup)
-    config.option.activity_folder = folder.name
-    return WorkerActivity(Path(folder.name))
+    folder = Path(config.option.run_dir) / FOLDER
+    config.option.activity_folder = str(folder)
+    return WorkerActivity(folder)
 
 
 def tell_controller(folder: str | None, worker: str) -> None:

@@ -57,6 +57,18 @@ def test_the_line_of_progress_says_what_the_workers_load(tmp_path: Path) -> None
     assert shown.text().endswith(f"; now {LOADING} in gw1; test_location[tiny_qwen2-hooks]")
 
 
+def test_the_files_of_a_run_that_was_killed_are_gone_when_it_is_continued(tmp_path: Path) -> None:
+    told = WorkerActivity(tmp_path / ".activity")
+    told.pytest_unconfigure()
+    config = Namespace(invocation_params=pytest.Config.InvocationParams(args=(), plugins=None, dir=Path()))
+    for _ in range(2):
+        told.pytest_xdist_setupnodes(cast("pytest.Config", config))
+        assert list((tmp_path / ".activity").iterdir()) == []
+        (tmp_path / ".activity" / "gw0").write_text(LOADING)
+    told.pytest_unconfigure()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_workers_read_the_path_of_an_option_as_its_value() -> None:
     """Without tests on the command line, an existing directory after --run-dir would be searched for a configuration."""
     given = pytest.Config.InvocationParams(

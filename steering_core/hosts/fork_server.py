@@ -2,7 +2,8 @@
 
 It listens on a Unix socket. A client sends {"tool": TEXT} with two file descriptors, the tool's connection and its output,
 and gets {"pid": N}; or {"status": PID}, and gets the exit status (negative: a signal; null: it runs). When a client goes,
-so do its tools' processes; when the process that started the server goes, so does the server.
+so do its tools' processes; when the process that started the server goes, so do the server and the folder of its socket,
+which a killed process cannot remove itself.
 """
 
 import json
@@ -13,6 +14,7 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from steering_core.hosts.starting import MESSAGE, preload, settle
@@ -87,6 +89,7 @@ def _become_host(request: dict[str, Any], connection: int, output: int) -> NoRet
     status = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         settle()
         os.chdir(request["folder"])
         os.environ.clear()
@@ -107,11 +110,27 @@ def _become_host(request: dict[str, Any], connection: int, output: int) -> NoRet
         os._exit(status)
 
 
+def _end_with_all(server: Server, *_: object) -> NoReturn:
+    """The process that started this one has ended: nobody else ends what the tools' processes have started, which is in
+    their process groups, and nobody else removes the folder of the socket."""
+    address = server.listener.getsockname()
+    for child in set[int]().union(*server.clients.values()):
+        with suppress(OSError):
+            os.killpg(child, signal.SIGKILL)
+    with suppress(OSError):
+        os.unlink(address)
+        os.rmdir(os.path.dirname(address))
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    settle()
-    if os.getppid() != int(sys.argv[2]):
-        sys.exit()  # the process that started this one ended before `settle`: nobody will connect
     place = socket.socket(fileno=int(sys.argv[1]))
+    server = Server(place)
+    end = partial(_end_with_all, server)
+    signal.signal(signal.SIGTERM, end)
+    settle(signal.SIGTERM)
+    if os.getppid() != int(sys.argv[2]):
+        end()  # it ended before `settle`: nobody will connect
     select.select([place], [], [])
     preload(["steering_core.hosts.serve", *sys.argv[3:]])  # nothing is imported before somebody connects
-    Server(place).run()
+    server.run()

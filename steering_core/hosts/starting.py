@@ -221,11 +221,11 @@ def preload(names: Sequence[str]) -> None:
         gc.enable()
 
 
-def settle() -> None:
-    """This process ends with its parent, and leaves Ctrl-C to it."""
+def settle(end: signal.Signals = signal.SIGKILL) -> None:
+    """This process gets the signal `end` when its parent ends, and leaves Ctrl-C to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, end)
 
 
 def final_status(starter: Starter, pid: int) -> int | None:

@@ -1,5 +1,5 @@
 """Fingerprints of classes and functions, which show a monkey-patch: those of torch, of the model's and the tokenizer's
-classes and their modules in transformers, and this suite's own.
+classes and their modules in transformers, its Auto classes, and this suite's own.
 
 A module that is imported in between is not a change, nor is a name that a module gains; a method that a class gains is
 one, because it overrides another.
@@ -22,7 +22,7 @@ MODULES = (
     *("torch.nn.functional", "torch.nn.init", "torch.random", "torch.utils.hooks", "transformers.modeling_utils"),
     *("transformers.generation.utils", "transformers.cache_utils", "transformers.masking_utils"),
 )
-PREFIXES = ("torch.nn.modules.", "steering_core.")
+PREFIXES = ("torch.nn.modules.", "transformers.models.auto.", "steering_core.")
 """Modules whose own classes are covered too."""
 FOLLOWING = {"torch.Storage"}
 """Made anew by torch when the default dtype changes, which is reported as a setting."""

@@ -1,6 +1,8 @@
-"""The process around the model: torch's settings and modes, random states, environment, warnings, streams, collector."""
+"""The process around the model: torch's settings and modes, random states, environment, warnings, streams, collector, and
+what runs beside it."""
 
 import gc
+import locale
 import logging
 import os
 import random
@@ -13,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from steering_core.observe.running import running
 
 DEVICES = ("cpu", "cuda")
 LOGGERS = ("", "transformers", "torch")
@@ -68,6 +72,7 @@ def process_state() -> dict[str, Any]:
     """Everything else that outlives a call. Values of environment variables are hashed: they may be secret."""
     state: dict[str, Any] = {f"environment variable {name}": (hash(value),) for name, value in os.environ.items()}
     state |= {"working directory": os.getcwd(), "warning filters": (*map(_filter, warnings.filters),)}
+    state |= {"locale": locale.setlocale(locale.LC_ALL), **running()}
     for owner, names in GLOBALS:
         state |= {f"{owner.__name__}.{name}": (id(getattr(owner, name)),) for name in names.split()}
     state |= {"tracing": (id(sys.gettrace()), id(sys.getprofile())), "recursion limit": sys.getrecursionlimit()}

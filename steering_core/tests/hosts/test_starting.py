@@ -2,9 +2,11 @@
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,24 @@ def test_a_fork_server_ends_when_its_parent_ended_before_it_could_know(tmp_path:
         finally:
             server.kill()
             server.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_is_killed_leaves_no_folder_of_its_server(tmp_path: Path, number: signal.Signals) -> None:
+    script = "from steering_core.hosts.starting import ForkServer; kept = ForkServer(); print(flush=True); input()"
+    streams: Any = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], env={**environment(), "TMPDIR": str(tmp_path)}, **streams
+    ) as run:
+        assert run.stdout
+        run.stdout.readline()
+        assert len(list(tmp_path.iterdir())) == 1
+        run.send_signal(number)
+
+    deadline = time.monotonic() + 120
+    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_is_woken_has_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
