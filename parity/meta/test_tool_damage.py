@@ -12,9 +12,10 @@ BLAMED = {
     "Certified": "resid_post@4",
     "AutocastLeft": "P1",
     "TemplateChanged": "P9",
+    "Forks": "child process",
 }
 """Tool -> the clause of one of its failed cells, or words of its sentence."""
-HARMLESS = ("Warns", "Forks")
+HARMLESS = ("Warns",)
 
 
 def test_only_the_cells_of_the_tool_that_did_it_fail(runs: ForkedRuns, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _become_host(request: dict[str, Any], connection: int, output: int) -> NoRet
         os._exit(status)
 
 
-def _end_with_all(server: Server, *_: object) -> NoReturn:
+def end_with_all(server: Server, *_: object) -> NoReturn:
     """The process that started this one has ended: nobody else ends what the tools' processes have started, which is in
     their process groups, and nobody else removes the folder of the socket."""
     address = server.listener.getsockname()
@@ -126,7 +126,7 @@ def _end_with_all(server: Server, *_: object) -> NoReturn:
 if __name__ == "__main__":
     place = socket.socket(fileno=int(sys.argv[1]))
     server = Server(place)
-    end = partial(_end_with_all, server)
+    end = partial(end_with_all, server)
     signal.signal(signal.SIGTERM, end)
     settle(signal.SIGTERM)
     if os.getppid() != int(sys.argv[2]):

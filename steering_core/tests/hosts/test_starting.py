@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from steering_core.hosts.fork_server import Server, end_with_all
 from steering_core.hosts.starting import ForkServer
 from steering_core.hosts.variables import environment
 
@@ -50,6 +51,36 @@ def test_a_run_that_is_killed_leaves_no_folder_of_its_server(tmp_path: Path, num
     while list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_tool_has_started_ends_with_the_run(tmp_path: Path) -> None:
+    command = ["sh", "-c", "sleep 600 & echo $!; wait"]
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener,
+        subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as tool,
+    ):
+        listener.bind(str(tmp_path / "socket"))
+        server = Server(listener)
+        server.clients[listener] = {tool.pid}
+        assert tool.stdout
+        child = int(tool.stdout.readline())
+        if (copy := os.fork()) == 0:
+            end_with_all(server)
+        assert os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]) == 0
+        assert tool.wait() == -signal.SIGKILL
+
+    deadline = time.monotonic() + 120
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_running(child)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_server_that_is_woken_has_what_it_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
