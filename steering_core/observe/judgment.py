@@ -12,6 +12,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.observe.boundaries import Boundary, boundaries_of
 from steering_core.observe.expectation import edited, within
 from steering_core.observe.forward_trace import ForwardTrace
+from steering_core.observe.sum_order import Range, has_sums, range_of
 from steering_core.observe.tokens_seen import SeenToken, SeenTokens
 from steering_core.tools.edits import Edit, Set
 
@@ -24,7 +25,7 @@ class Verdict(IntEnum):
 
     EXACT = 0
     WITHIN = 1
-    """Within rounding of the reference, which moved it by far more."""
+    """Within rounding of the reference, which moved it by far more; or what another order of a sum gives."""
     UNTOLD = 2
     """Within rounding of the reference, which moved it by little more than rounding."""
     DOWNSTREAM = 3
@@ -59,11 +60,15 @@ class Judgment:
         gaps, verdicts = (torch.zeros(blocks, tokens, dtype=dtype) for dtype in (torch.float64, torch.int8))
         return cls(seen, requested, moved, gaps, verdicts, set())
 
-    def add(self, blocks: list[int], tokens: list[int], requested: Tensor, moved: Tensor, gaps: Tensor) -> None:
-        """What was seen of these tokens at boundaries of these blocks: [boundaries, tokens]. A block may occur again."""
+    def add(
+        self, blocks: list[int], tokens: list[int], requested: Tensor, moved: Tensor, gaps: Tensor, in_order: Tensor
+    ) -> None:
+        """What was seen of these tokens at boundaries of these blocks: [boundaries, tokens]. A block may occur again.
+        in_order: what a sum in some order gives."""
         verdicts = torch.where(requested & moved & (gaps > 0), int(Verdict.AMOUNT), int(Verdict.EXACT))
         verdicts[~requested & moved] = Verdict.EXTRA
         verdicts[requested & ~moved] = Verdict.MISSING
+        verdicts[(verdicts > Verdict.EXACT) & in_order] = Verdict.WITHIN
         places = np.array(blocks)[:, None], np.array(tokens)
         self.seen.numpy()[places] = True
         whole = (self.requested, requested), (self.moved, moved), (self.gaps, gaps), (self.verdicts, verdicts)
@@ -97,10 +102,10 @@ def _judge_call(
     boundaries = [*boundaries_of(trace, call, edits)]
     if not boundaries:
         return
-    moved, gaps, asked = _compared(boundaries, readings)
+    moved, gaps, asked, in_order = _compared(boundaries, readings)
     nearest = gaps[:, :, *places].argmin(1, keepdim=True)  # the first of equally near ones
-    requested, gap = (values[:, :, *places].gather(1, nearest)[:, 0] for values in (asked, gaps))
-    judgment.add([boundary.block for boundary in boundaries], own, requested, moved[:, *places], gap)
+    requested, gap, ordered = (values[:, :, *places].gather(1, nearest)[:, 0] for values in (asked, gaps, in_order))
+    judgment.add([boundary.block for boundary in boundaries], own, requested, moved[:, *places], gap, ordered)
     judgment.padding |= {
         (seen.owners[call][index], column) for index, column in (moved.any(0) & padding).nonzero().tolist()
     }
@@ -108,7 +113,7 @@ def _judge_call(
 
 def _compared(boundaries: Sequence[Boundary], readings: Sequence[Callable[[Edit], Tensor]]) -> tuple[Tensor, ...]:
     """What moved: [boundaries, batch, width]; and per reading, [boundaries, readings, batch, width]: how far each is from
-    what was expected, and where it had to move. On the CPU.
+    what was expected, where it had to move, and where it is what a sum in some order gives. On the CPU.
 
     Many boundaries at a time: an operation on a small tensor takes a GPU as long as one on a large tensor, and every
     transfer waits until it has nothing else to do.
@@ -121,10 +126,10 @@ def _compared(boundaries: Sequence[Boundary], readings: Sequence[Callable[[Edit]
 
 def _compared_at_once(
     boundaries: Sequence[Boundary], readings: Sequence[Callable[[Edit], Tensor]]
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     before = torch.stack([boundary.handed_on(boundary.own) for boundary in boundaries])
     after = torch.stack([boundary.arrived for boundary in boundaries])
-    gaps, asked = [], []
+    gaps, asked, in_order = [], [], []
     for tokens_of in readings:
         expected = before.clone()
         for values, boundary in zip(expected, boundaries, strict=True):
@@ -132,7 +137,16 @@ def _compared_at_once(
                 values.copy_(boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)))
         gaps.append(largest(after, expected))
         asked.append(where_asked(before, expected, tokens_of, [boundary.edits for boundary in boundaries]))
-    return changed(before, after), torch.stack(gaps, 1), torch.stack(asked, 1)
+        in_order.append(torch.stack([_in_order(boundary, tokens_of) for boundary in boundaries]))
+    return changed(before, after), *(torch.stack(each, 1) for each in (gaps, asked, in_order))
+
+
+def _in_order(boundary: Boundary, tokens_of: Callable[[Edit], Tensor]) -> Tensor:
+    """bool [batch, width]: where it lies in the range of every order of a sum; nowhere if no edit takes one."""
+    if not has_sums(boundary.edits):
+        return torch.zeros(boundary.own.shape[:-1], dtype=torch.bool, device=boundary.own.device)
+    results = Range(*map(boundary.handed_on, range_of(boundary.own, boundary.edits, tokens_of)))
+    return results.holds(boundary.arrived)
 
 
 def where_asked(

@@ -30,6 +30,11 @@ REFERENCE_ULPS = 32
 """S1, S2, S5-S8: a stream edited inside a block may differ from the reference's by so many times the spacing of its dtype
 at its norm. In float32, other batch shapes moved three random blocks by up to 7. With --exact too: a tool inside a block
 adds to another sum than the reference does, (a + v) + b against (a + b) + v, which rounds differently in any batch."""
+SUM_ORDER = 4
+"""S2, S7-S9: a float32 projection h . r may be off by so many times u sqrt(n) |h * r|, which is what n roundings of half the
+spacing of float32 (u) each amount to if they are independent (Higham and Mary 2019, "A New Approach to Probabilistic
+Rounding Error Analysis"), and each further product and sum by so many roundings. With --exact too: the order in which a
+tool takes the sum is its own, and no kernel's."""
 TELLING_SHIFT = 10
 """The same: a shift of at least so many times the allowed difference can be told from none."""
 ARRIVED_SHARE = 0.2
