@@ -20,14 +20,23 @@ MARK = "PARITY_KILLED_RUNS"
 CHECK = ("parity", "-m", "tiny_qwen2 or tiny_llama", "-q", "-k", "preflight_site", "--tools", "hooks,nnsight")
 DELAY = 2.0
 """Seconds between a moment of the run and the kill, at most."""
+LIBRARIES = ("torchinductor", "pytest-of-")
+"""How the names of folders begin that torch and pytest keep for the runs of a user."""
 LAST = 4
 """Cells that are left for the end, so that no run ends before it is killed."""
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[ForkedRuns]:
-    """As the other meta tests have, but every process of theirs is marked."""
-    with ForkedRuns(**{MARK: str(os.getpid())}) as forked:
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """Where the runs put temporary files."""
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "temporary"
+
+
+@pytest.fixture
+def runs(temporary: Path) -> Iterator[ForkedRuns]:
+    """As the other meta tests have, but every process of theirs is marked, and their temporary files are by themselves."""
+    with ForkedRuns(**{MARK: str(os.getpid()), "TMPDIR": str(temporary)}) as forked:
         yield forked
 
 
@@ -61,7 +70,9 @@ def kill_at_random(runs: ForkedRuns, run: Path, cells: int, chance: random.Rando
         assert runs.wait() == -signal.SIGKILL
 
 
-def test_runs_with_workers_that_are_killed_lose_repeat_and_leave_nothing(runs: ForkedRuns, tmp_path: Path) -> None:
+def test_runs_with_workers_that_are_killed_lose_repeat_and_leave_nothing(
+    runs: ForkedRuns, tmp_path: Path, temporary: Path
+) -> None:
     log, run, whole, chance = tmp_path / "log", tmp_path / "run", tmp_path / "whole", random.Random(19)
     assert runs.run(*CHECK, "--run-dir", str(whole), log=log) == 0, log.read_text()
     amid = 0
@@ -76,4 +87,6 @@ def test_runs_with_workers_that_are_killed_lose_repeat_and_leave_nothing(runs: F
 
     assert timeless(run) == timeless(whole)
     assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
+    assert [path.name for path in temporary.iterdir() if not path.name.startswith(LIBRARIES)] == []
+    assert {path.name for path in run.iterdir()} == {path.name for path in whole.iterdir()}
     assert amid, "no kill hit a run amid its cells"
