@@ -37,7 +37,7 @@ def test_grid_uses_the_symbols_of_the_terminal() -> None:
 def test_numbers_are_in_the_tables() -> None:
     text = render_markdown(diverging(), judge(diverging()))
     assert "| tiny_qwen2 | hooks | nnsight | 0.27 | diverges | 5 | 2e-09 |" in text
-    assert "| tiny_qwen2 | hooks | reference | – | 10 | 30 | 60 | 0 |" in text
+    assert "| tiny_qwen2 | hooks | reference | – | – | 10 | 30 | 60 | 0 |" in text
 
 
 def test_markdown_is_reproducible_byte_for_byte() -> None:

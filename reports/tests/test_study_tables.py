@@ -118,7 +118,10 @@ def test_choices_that_differ_from_the_studys_are_explained() -> None:
     assert len(said) == 4 + 2 + 2
 
 
-def test_command_prints_labels_and_takes_an_expected_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_labels_and_takes_an_expected_outcome(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     assert main(["verdict", str(TABLES / "layers_qwen.json"), "--expect-outcome", "sweep works"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("SWEEP: WORKS (replayed): steering works on qwen3b, qwen7b, qwen14b, qwen32b\n")
