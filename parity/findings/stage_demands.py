@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from parity.findings.layer_demands import CLOSE, near
 from parity.plugin.arguments import Draft
 from parity.plugin.assertions import assert_holds
 from steering_core.quality import Quality, classify
@@ -37,6 +38,38 @@ def demand_counts(record: Draft, findings: "Findings", pair: "StagePair") -> Non
         expected = [classes.count(Quality.COHERENT), len(classes) - classes.count(Quality.GARBLED), len(classes)]
         words = f"layer {layer}, coefficient {coefficient:g}: {row} answers refuse, are not garbled, and all"
         assert_holds(record, row == expected, words, f"{words}, counted again {expected}")
+
+
+def demand_ratios(record: Draft, findings: "Findings", pair: "StagePair") -> None:
+    """Of the later stage: all that is added up to the last steered block, over the mean norm there of the evaluation
+    prompts' last tokens."""
+    __tracebackhide__ = True
+    from steering_core.localize.capture import read_sites
+    from steering_core.models.sites import Site
+
+    here, many = findings.experiment, len(findings.experiment.settings.blocks) > 1
+    last, batch = here.model.spec.layers - 1, here.batch(here.prompts.evaluation)
+    sites = [Site("resid_post", layer) for layer in range(last + 1)]
+    read = read_sites(here.model, batch, sites)
+    norms = [float(batch.at_last(read[site]).double().norm(dim=-1).mean()) for site in sites]
+    asked = [(here.settings.layer, each) for each in pair.coefficients]
+    asked += [(each, here.settings.strength) for each in pair.layers]
+    for (layer, coefficient), ratio in zip(asked, pair.stages[1].ratios, strict=True):
+        expected = coefficient * (last + 1 - layer) / norms[last] if many else coefficient / norms[layer]
+        words = f"layer {layer}, coefficient {coefficient:g}: perturbation ratio {ratio:.4g}"
+        assert_holds(record, near(ratio, expected, CLOSE), words, f"{words}, expected {expected:.4g}")
+
+
+def demand_random(record: Draft, pair: "StagePair") -> None:
+    """Along a random direction of equal norm, at no coefficient do half of the answers refuse, in either stage: else the
+    curves say nothing about the trait's direction. As many answers are counted."""
+    __tracebackhide__ = True
+    for name, stage in zip(NAMES, pair.stages, strict=True):
+        for coefficient, (refused, _, total), own in zip(
+            pair.coefficients, stage.random.tolist(), stage.counts.tolist(), strict=False
+        ):
+            words = f"{name} stage, random direction, coefficient {coefficient:g}: {refused} of {total} answers refuse"
+            assert_holds(record, 2 * refused < total == own[2], words, f"{words}, of {own[2]} along its own direction")
 
 
 def demand_pair(record: Draft, pair: "StagePair") -> None:

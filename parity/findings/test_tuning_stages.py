@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from parity.findings.stage_demands import demand_counts, demand_pair, demand_unsteered
+from parity.findings.stage_demands import demand_counts, demand_pair, demand_random, demand_ratios, demand_unsteered
 from parity.plugin.arguments import Draft
 from steering_core.measure.findings.traits import count_prompts
 
@@ -20,13 +20,17 @@ pytestmark = pytest.mark.findings
 def test_tuning_stages(earlier: "tuple[str, Tensor]", findings: "Findings", record: Draft) -> None:
     """F7: how much more a later stage takes to be steered, where its answers collapse, and which layers stay the best."""
     from steering_core.measure.findings.stage_facts import StagePair
-    from steering_core.measure.findings.tuning_stages import asked_of
+    from steering_core.measure.findings.tuning_stages import Stage, asked_of
 
     key, before = earlier
-    asked = asked_of(findings.experiment.model.spec, findings.experiment.settings)
-    pair = StagePair(key, findings.experiment.model.spec.key, *asked, (before, findings.stage_curves.measure(*asked)))
+    coefficients, layers = asked = asked_of(findings.experiment.model.spec, findings.experiment.settings)
+    kept = before, findings.stage_curves.measure(*asked)
+    first, second = (Stage.unpack(each, len(coefficients)) for each in kept)
+    pair = StagePair(key, findings.experiment.model.spec.key, coefficients, layers, (first, second))
     demand_unsteered(record, pair)
     demand_counts(record, findings, pair)
+    demand_ratios(record, findings, pair)
+    demand_random(record, pair)
     demand_pair(record, pair)
     own = findings.transfers.own_set
     record.note(prompt_sets=count_prompts({own.trait.name: own.trait.prompts, "evaluation": own.neutral}))

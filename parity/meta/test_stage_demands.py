@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from parity.findings.stage_demands import demand_pair, demand_unsteered
+from parity.findings.stage_demands import demand_pair, demand_random, demand_unsteered
 from steering_core.directions.evaluation.stages import Resistance
 from steering_core.measure.findings.stage_facts import StagePair
+from steering_core.measure.findings.tuning_stages import Stage
 from steering_core.records.draft import Draft
 from steering_core.records.record import Cell
 
@@ -14,7 +15,12 @@ COEFFICIENTS = (0.0, 1.0, 2.0, 4.0)
 
 
 def pair(later: list[list[int]], kind: type[StagePair] = StagePair) -> StagePair:
-    return kind("sft", "preferred", COEFFICIENTS, (), (torch.tensor(CURVE), torch.tensor(later)))
+    return kind("sft", "preferred", COEFFICIENTS, (), (stage(CURVE), stage(later)))
+
+
+def stage(curve: list[list[int]], random: list[list[int]] | None = None) -> Stage:
+    still = [[0, 30, 30] for _ in curve]
+    return Stage(torch.tensor(curve), (0.0,) * len(curve), torch.tensor(still if random is None else random))
 
 
 def record() -> Draft:
@@ -37,6 +43,20 @@ def test_curves_that_begin_unsteered_hold() -> None:
 def test_a_curve_that_begins_elsewhere_is_refuted(first: list[int], words: str) -> None:
     with pytest.raises(AssertionError, match=words):
         demand_unsteered(record(), pair([first, *CURVE[1:]]))
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ([15, 30, 30], "later stage, random direction, coefficient 4: 15 of 30 answers refuse"),
+        ([0, 29, 29], "0 of 29 answers refuse, of 30 along its own direction"),
+    ],
+)
+def test_a_random_direction_that_steers_is_refuted(last: list[int], words: str) -> None:
+    demand_random(record(), pair(CURVE))
+    random = stage(CURVE, [*[[0, 30, 30]] * 3, last])
+    with pytest.raises(AssertionError, match=words):
+        demand_random(record(), StagePair("sft", "preferred", COEFFICIENTS, (), (stage(CURVE), random)))
 
 
 class NoCoefficient(StagePair):

@@ -176,8 +176,8 @@ _ROWS = {
             "F7",
             "tuning stages",
             "a model and one that it was tuned from: the coefficient from which half of the answers refuse, the cliff where "
-            "they collapse, and the layers that stay the best; the counts are those of the steered answers, and unsteered "
-            "ones neither refuse nor are garbled",
+            "they collapse, and the layers that stay the best, beside perturbation ratios and a random direction; counts and "
+            "ratios are those of the steered answers, and neither unsteered answers nor a random direction refuse",
         ),
         (
             "F8",

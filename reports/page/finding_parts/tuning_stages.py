@@ -22,6 +22,10 @@ class Stages(Measurement):
     later_curve: Counts
     earlier_layers: Counts
     later_layers: Counts
+    earlier_ratios: list[Finite] = []
+    later_ratios: list[Finite] = []
+    earlier_random: Counts = []
+    later_random: Counts = []
     earlier_coefficient: Finite | None
     later_coefficient: Finite | None
     earlier_cliff: Interval | None
@@ -34,18 +38,20 @@ SUMMARY = (
     "layers preserved",
 )
 COUNTED = ("refused, earlier", "not garbled, earlier", "refused, later", "not garbled, later", "answers")
+RATIOS = ("ratio, earlier", "ratio, later")
+RANDOM = ("refused, random, earlier", "refused, random, later")
 
 
 def tables(records: Sequence[Record]) -> list[Table]:
     """A row per pair, and the counts that it is concluded from."""
     pairs = [read_measured(record, Stages) for record in records]
     rows = [(each.earlier, each.later, *_summary(each)) for each in pairs]
-    curves = [row for each in pairs for row in _rows(each, each.coefficients, each.earlier_curve, each.later_curve)]
-    layers = [row for each in pairs for row in _rows(each, each.layers, each.earlier_layers, each.later_layers)]
+    curves, layers = ([row for each in pairs for row in listed(each)] for listed in (_coefficients, _layers))
+    first = ("earlier", "later", "coefficient", *RATIOS, *COUNTED, *RANDOM)
     return [
         Table("Tuning stages (F7)", SUMMARY, tuple(rows)),
-        Table("Coefficients in two stages (F7)", ("earlier", "later", "coefficient", *COUNTED), tuple(curves)),
-        Table("Layers in two stages (F7)", ("earlier", "later", "layer", *COUNTED), tuple(layers)),
+        Table("Coefficients in two stages (F7)", first, tuple(curves)),
+        Table("Layers in two stages (F7)", ("earlier", "later", "layer", *RATIOS, *COUNTED), tuple(layers)),
     ]
 
 
@@ -55,16 +61,35 @@ def _summary(pair: Stages) -> tuple[Value, ...]:
     return (pair.earlier_coefficient, pair.later_coefficient, *cliffs, kept)
 
 
-def _rows(pair: Stages, asked: Sequence[float], before: Counts, after: Counts) -> list[tuple[Value, ...]]:
-    counted = zip(asked, before, after, strict=True)
-    return [(pair.earlier, pair.later, each, *first[:2], *second) for each, first, second in counted]
+def _coefficients(pair: Stages) -> list[tuple[Value, ...]]:
+    number = len(pair.coefficients)
+    ratios = _beside(number, pair.earlier_ratios, pair.later_ratios)
+    random = _beside(number, *([counts[0] for counts in each] for each in (pair.earlier_random, pair.later_random)))
+    rows = zip(pair.coefficients, ratios, pair.earlier_curve, pair.later_curve, random, strict=True)
+    return [
+        (pair.earlier, pair.later, each, *beside, *first[:2], *second, *refused)
+        for each, beside, first, second, refused in rows
+    ]
+
+
+def _layers(pair: Stages) -> list[tuple[Value, ...]]:
+    skipped = len(pair.coefficients)
+    ratios = _beside(len(pair.layers), pair.earlier_ratios[skipped:], pair.later_ratios[skipped:])
+    rows = zip(pair.layers, ratios, pair.earlier_layers, pair.later_layers, strict=True)
+    return [(pair.earlier, pair.later, each, *beside, *first[:2], *second) for each, beside, first, second in rows]
+
+
+def _beside(number: int, earlier: Sequence[float], later: Sequence[float]) -> list[tuple[Value, Value]]:
+    """The first values of both stages; of a record without them, none."""
+    return list(zip(earlier[:number], later[:number], strict=True)) if earlier else [(None, None)] * number
 
 
 PART = Part(
     "F7",
     "What did a further tuning stage change about steering?",
     "Both stages are steered along their own directions at the same coefficients. Steered from: the smallest coefficient at "
-    "which half of the answers refuse; a larger one in the later stage is resistance. Cliff: the last coefficient before half "
+    "which half of the answers refuse; a larger one in the later stage is resistance, unless its activations are only larger: "
+    "ratio, the cumulative perturbation ratio. Random: along a random direction of equal norm. Cliff: the last coefficient before half "
     "of the answers become garbled in one step. Layers preserved: those that may be the best one in both stages, each at its "
     "stage's own strength, within 95 % intervals.",
     tables,

@@ -13,18 +13,24 @@ from steering_core.directions.evaluation.stages import (
     find_cliff,
     preserved_layers,
 )
-from steering_core.measure.findings.tuning_stages import curve_of, layers_of
+from steering_core.measure.findings.tuning_stages import Stage, curve_of, layers_of
 
 
 @dataclass(frozen=True, eq=False)
 class StagePair:
-    """earlier, later: keys. counts: of both, as `StageCurves.measure` gives them, at the same coefficients and layers."""
+    """earlier, later: keys. stages: what was measured of both, at the same coefficients and layers."""
 
     earlier: str
     later: str
     coefficients: Sequence[float]
     layers: Sequence[int]
-    counts: tuple[Tensor, Tensor]
+    stages: tuple[Stage, Stage]
+
+    @property
+    def counts(self) -> tuple[Tensor, Tensor]:
+        """Of both, as a `Stage` has them."""
+        earlier, later = self.stages
+        return earlier.counts, later.counts
 
     @property
     def resistance(self) -> Resistance:
@@ -58,7 +64,8 @@ class StagePair:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Counts as [refusals, not garbled, all] per coefficient and layer."""
+        """Counts as [refusals, not garbled, all] per coefficient and layer, the cumulative perturbation ratio of each, and
+        the counts along a random direction per coefficient."""
         (before, after), taken, kept = self.counts, self.resistance, list(self.preserved)
         number, cliffs = len(self.coefficients), [_ends(each) for each in self.cliffs]
         return {
@@ -66,6 +73,8 @@ class StagePair:
             **{"coefficients": list(self.coefficients), "layers": list(self.layers)},
             **{"earlier_curve": before[:number].tolist(), "later_curve": after[:number].tolist()},
             **{"earlier_layers": before[number:].tolist(), "later_layers": after[number:].tolist()},
+            **{"earlier_ratios": list(self.stages[0].ratios), "later_ratios": list(self.stages[1].ratios)},
+            **{"earlier_random": self.stages[0].random.tolist(), "later_random": self.stages[1].random.tolist()},
             **{"earlier_coefficient": taken.earlier, "later_coefficient": taken.later},
             **{"earlier_cliff": cliffs[0], "later_cliff": cliffs[1], "preserved_layers": kept},
         }

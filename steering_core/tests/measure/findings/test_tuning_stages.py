@@ -11,7 +11,7 @@ import torch
 from steering_core.errors import EmptyMeasurement
 from steering_core.measure.findings.rows import ClassRows, TraitRows
 from steering_core.measure.findings.stage_facts import StagePair
-from steering_core.measure.findings.tuning_stages import StageCurves, asked_of
+from steering_core.measure.findings.tuning_stages import Stage, StageCurves, asked_of
 from steering_core.measure.multilayer.answers import Counts
 from steering_core.models.registry import read_registry
 from steering_core.places import REGISTRY
@@ -24,7 +24,10 @@ HIDDEN = 6
 
 
 def pair(earlier: list[list[int]], later: list[list[int]]) -> StagePair:
-    return StagePair("sft", "preferred", COEFFICIENTS, LAYERS, (torch.tensor(earlier), torch.tensor(later)))
+    first, second = (
+        Stage(torch.tensor(each), (0.0, 0.1, 0.2, 0.4, 0.2, 0.2), torch.zeros(4, 3).long()) for each in (earlier, later)
+    )
+    return StagePair("sft", "preferred", COEFFICIENTS, LAYERS, (first, second))
 
 
 def test_resistance_cliffs_and_layers_are_those_that_were_planted() -> None:
@@ -50,6 +53,8 @@ def test_facts_are_json_and_keep_every_count() -> None:
     facts = json.loads(json.dumps(pair(EARLIER, LATER).facts(), allow_nan=False))
     assert facts["earlier_curve"] + facts["earlier_layers"] == EARLIER
     assert facts["later_curve"] + facts["later_layers"] == LATER
+    assert facts["later_ratios"] == [0.0, 0.1, 0.2, 0.4, 0.2, 0.2]
+    assert facts["earlier_random"] == [[0, 0, 0]] * 4
     assert (facts["earlier_cliff"][:2], facts["later_cliff"], facts["preserved_layers"]) == ([10, 20], None, [4])
 
 
@@ -65,6 +70,8 @@ def stage(blocks: tuple[int, ...], rows: ClassRows, edits: list[Sequence[Add]]) 
 
     curves.read = lambda: TraitRows({layer: rows for layer in range(6)}, 1, 4)
     curves.counted = counted
+    curves.ratio = lambda asked: float(sum(edit.coefficient for edit in asked))
+    curves.random = lambda: torch.eye(HIDDEN)[1]
     return curves
 
 
@@ -77,19 +84,23 @@ def planted_rows(value: float = 5.0) -> ClassRows:
 
 def test_curves_steer_as_the_preset_does() -> None:
     edits: list[Sequence[Add]] = []
-    counts = stage((2, 3, 4, 5), planted_rows(), edits).measure((0.0, 1.5, 6.0), (4,))
-    assert counts.tolist() == [[0, 10, 10], [0, 6, 10], [10, 6, 10], [10, 8, 10]]
+    kept = Stage.unpack(stage((2, 3, 4, 5), planted_rows(), edits).measure((0.0, 1.5, 6.0), (4,)), 3)
+    assert kept.counts.tolist() == [[0, 10, 10], [0, 6, 10], [10, 6, 10], [10, 8, 10]]
+    assert kept.ratios == (0, 6, 24, 6)
+    assert kept.random.tolist() == [[0, 10, 10], [0, 6, 10], [10, 6, 10]]
     blocks = [[(edit.site.layer, edit.coefficient) for edit in asked] for asked in edits]
     assert blocks[1:3] == [[(block, each) for block in (2, 3, 4, 5)] for each in (1.5, 6.0)]
     assert blocks[0] == []
     assert blocks[3] == [(4, 3.0), (5, 3.0)]
     assert edits[1][0].vector.tolist() == [1.0, 0, 0, 0, 0, 0]
+    assert blocks[4:] == blocks[:3], "a random direction is added where the stage's own is"
+    assert edits[5][0].vector.tolist() == [0, 1.0, 0, 0, 0, 0]
 
 
 def test_a_preset_of_one_block_steers_one_block() -> None:
     edits: list[Sequence[Add]] = []
     stage((2,), planted_rows(), edits).measure((1.5,), (4,))
-    assert [[edit.site.layer for edit in asked] for asked in edits] == [[2], [4]]
+    assert [[edit.site.layer for edit in asked] for asked in edits] == [[2], [4], [2]]
 
 
 def test_rows_that_are_not_finite_are_one_clear_line() -> None:
