@@ -100,7 +100,7 @@ def kept_source(key: str, target: str) -> "Source":
 
 
 def _planted_curves(findings: "Findings") -> "Tensor":
-    """Of an earlier stage that is steered by every coefficient, and is never garbled."""
+    """Of an earlier stage that is steered by every coefficient, and is never garbled; nor steered along a random direction."""
     import torch
 
     from steering_core.measure.findings.tuning_stages import asked_of
@@ -109,7 +109,8 @@ def _planted_curves(findings: "Findings") -> "Tensor":
     coefficients, layers = asked_of(here.model.spec, here.settings)
     total = len(here.prompts.evaluation)
     refusals = [total if coefficient else 0 for coefficient in coefficients] + [total] * len(layers)
-    return torch.tensor([[refused, total, total] for refused in refusals])
+    refusals += [0] * len(coefficients)
+    return torch.tensor([[refused, total, total, 0.1] for refused in refusals], dtype=torch.float64)
 
 
 def _planted_strengths(findings: "Findings") -> "Beside":
