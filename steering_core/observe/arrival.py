@@ -12,6 +12,7 @@ from steering_core.observe.expectation import expected_output
 from steering_core.observe.judgment import Verdict, largest
 from steering_core.observe.reference_judgment import received_at
 from steering_core.observe.shifts import TracedGeneration, trace_generation
+from steering_core.observe.sum_order import has_sums, range_of
 from steering_core.tools.edits import Edit
 from steering_core.tools.tool import Tool
 
@@ -20,7 +21,7 @@ from steering_core.tools.tool import Tool
 class Arrival:
     """before, after: [tokens, hidden], the stream around the edit, where it moved. max_abs: largest |difference| from the
     requested result; inside: taken from the reference, because the tool edits inside the block. declared: as requested,
-    bit for bit or (inside) within rounding."""
+    bit for bit, or as a sum in another order gives it, or (inside) within rounding."""
 
     before: Tensor
     after: Tensor
@@ -52,7 +53,13 @@ def observe_arrival(
         declared = bool((verdicts[arrived] <= Verdict.UNTOLD).all())
         return Arrival(before, after, float(judgment.gaps[block][arrived].max()), inside, declared)
     gap = float(largest(after, expected_output(before, edit)).max())
-    return Arrival(before, after, gap, inside, gap == 0)
+    return Arrival(before, after, gap, inside, gap == 0 or _in_order(before, after, edit))
+
+
+def _in_order(before: Tensor, after: Tensor, edit: Edit) -> bool:
+    """Whether every token is what a sum in some order gives; no edit without a sum has such room."""
+    everywhere = torch.ones(before.shape[:-1], dtype=torch.bool)
+    return has_sums([edit]) and bool(range_of(before, [edit], lambda _: everywhere).holds(after).all())
 
 
 def _around(run: TracedGeneration, block: int, chosen: Tensor, inside: bool) -> tuple[Tensor, Tensor]:

@@ -137,16 +137,19 @@ def _compared_at_once(
                 values.copy_(boundary.handed_on(edited(boundary.own, boundary.edits, tokens_of)))
         gaps.append(largest(after, expected))
         asked.append(where_asked(before, expected, tokens_of, [boundary.edits for boundary in boundaries]))
-        in_order.append(torch.stack([_in_order(boundary, tokens_of) for boundary in boundaries]))
+        in_order.append(_in_order(boundaries, tokens_of))
     return changed(before, after), *(torch.stack(each, 1) for each in (gaps, asked, in_order))
 
 
-def _in_order(boundary: Boundary, tokens_of: Callable[[Edit], Tensor]) -> Tensor:
-    """bool [batch, width]: where it lies in the range of every order of a sum; nowhere if no edit takes one."""
-    if not has_sums(boundary.edits):
-        return torch.zeros(boundary.own.shape[:-1], dtype=torch.bool, device=boundary.own.device)
-    results = Range(*map(boundary.handed_on, range_of(boundary.own, boundary.edits, tokens_of)))
-    return results.holds(boundary.arrived)
+def _in_order(boundaries: Sequence[Boundary], tokens_of: Callable[[Edit], Tensor]) -> Tensor:
+    """bool [boundaries, batch, width]: where each lies in the range of every order of a sum; nowhere if no edit takes one."""
+    own = boundaries[0].own
+    found = torch.zeros(len(boundaries), *own.shape[:-1], dtype=torch.bool, device=own.device)
+    for number, boundary in enumerate(boundaries):
+        if has_sums(boundary.edits):
+            results = Range(*map(boundary.handed_on, range_of(boundary.own, boundary.edits, tokens_of)))
+            found[number] = results.holds(boundary.arrived)
+    return found
 
 
 def where_asked(

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from steering_core.models.sites import Site
+from steering_core.observe.arrival import observe_arrival
 from steering_core.observe.shifts import observe_generation
 from steering_core.observe.sum_order import has_sums, range_of
 from steering_core.tests.random_models import prompts, random_model
@@ -123,6 +124,15 @@ def test_a_tool_that_sums_in_another_order_is_right_and_one_that_ablates_too_lit
     assert other.wrong == []
     assert other.moved_tokens == same.moved_tokens
     assert less.wrong
+
+
+def test_an_arrival_may_be_summed_in_another_order() -> None:
+    model, batch = random_model("llama"), prompts(3)
+    vector = torch.randn(model.spec.hidden, generator=torch.Generator().manual_seed(1))
+    other = observe_arrival(Hooks(), model, batch, InAnotherOrder(SITE, vector))
+    less = observe_arrival(Hooks(), model, batch, Partial(SITE, vector))
+    assert other.max_abs > 0, "which is not bit for bit"
+    assert (other.declared, less.declared) == (True, False)
 
 
 def test_tokens_and_features_that_are_not_asked_for_may_not_move() -> None:
