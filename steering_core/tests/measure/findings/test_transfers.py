@@ -48,6 +48,7 @@ def transfers(moved_by: int, steered: list[Tensor | None] | None = None) -> Tran
     made.direction = lambda chosen: own.positive.mean(0) - own.negative.mean(0)
     made.shown = shown
     made.random = lambda: torch.full((HIDDEN,), HIDDEN**-0.5)
+    made.ratios = lambda chosen, direction: {"ratio": len(chosen.neutral) / 100}
     return made
 
 
@@ -58,7 +59,9 @@ def transfers(moved_by: int, steered: list[Tensor | None] | None = None) -> Tran
 def test_detection_and_control_are_those_that_were_planted(
     axis: int, moved_by: int, detects: bool, controls: bool
 ) -> None:
-    cell = transfers(moved_by).measure_source(source(axis)).cell
+    measured = transfers(moved_by).measure_source(source(axis))
+    cell = measured.cell
+    assert measured.ratios == {"ratio": 0.3}, "of the prompts that are steered"
     assert (cell.source, cell.target) == ("source", "target")
     assert (cell.detects, cell.controls) == (detects, controls)
     assert cell.cosine == pytest.approx(float(axis == 0), abs=0.2)
@@ -73,6 +76,7 @@ def test_a_source_of_another_hidden_size_gives_geometry_and_steers_nothing() -> 
     measured = transfers(0, steered).measure_source(source(0, HIDDEN + 4))
     assert measured.cell.limit == f"geometric only: hidden sizes {HIDDEN + 4} and {HIDDEN} differ"
     assert (measured.cell.cosine, measured.cell.detection, measured.cell.control) == (None, None, None)
+    assert measured.ratios == {}
     assert steered == [None]
 
 
