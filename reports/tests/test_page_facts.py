@@ -74,3 +74,15 @@ def test_findings_are_repeated_by_their_files() -> None:
     run = found.model_copy(update={"records": records})
 
     assert run_command(run).startswith("pytest parity/findings/test_x.py -m tiny_qwen2 ")
+
+
+def test_one_check_is_no_plural() -> None:
+    run = agreeing()
+    one = run.model_copy(
+        update={
+            "records": run.records[:1],
+            "plan": run.plan.model_copy(update={"required": (), "planned": (run.records[0].cell,)}),
+        }
+    )
+    assert ">1 check</h2>" in render_page(one, judge(one))
+    assert "\n1 check: " in render_markdown(one, judge(one))
