@@ -86,7 +86,7 @@ def judge_by_reference(
         gaps[within] = one.gaps[within]
         # A tool that was seen to edit between blocks would have been seen to edit there.
         own[(own == Verdict.MISSING) & one.close & ~torch.tensor(between_blocks)] = Verdict.UNTOLD
-    judgment.inside = _edits_inside(judgment, compared, tokens)
+    judgment.inside = edits_inside(judgment, compared, tokens)
     if judgment.inside:
         for one, own, gaps, requested in zip(compared, verdicts, judgment.gaps, judgment.requested, strict=True):
             wrong = one.far & (own != Verdict.WITHIN) & (own != Verdict.UNTOLD)
@@ -97,13 +97,15 @@ def judge_by_reference(
     judgment.moved |= (verdicts == Verdict.WITHIN) | (verdicts == Verdict.AMOUNT) | (verdicts == Verdict.EXTRA)
 
 
-def _edits_inside(judgment: Judgment, compared: Sequence[Comparison], tokens: Sequence[SeenToken]) -> bool:
+def edits_inside(judgment: Judgment, compared: Sequence[Comparison], tokens: Sequence[SeenToken]) -> bool:
     """Whether a requested shift arrived, whole or in part, that no observer between blocks saw."""
     shown = judgment.verdicts.clone()
     set_aside_consequences(shown, tokens)
-    arrived = torch.stack([one.told & (one.arrived.abs() > ARRIVED_SHARE) for one in compared])
+    told = torch.stack([one.told for one in compared])
+    arrived = told & torch.stack([one.arrived.abs() > ARRIVED_SHARE for one in compared])
     unseen = judgment.requested & ~judgment.moved
-    accepted = unseen & (judgment.verdicts == Verdict.WITHIN)
+    # A sum in another order is accepted where nothing can be told, too: that shows no edit.
+    accepted = unseen & (judgment.verdicts == Verdict.WITHIN) & told
     return bool((accepted | (unseen & (shown == Verdict.MISSING) & arrived)).any())
 
 

@@ -1,6 +1,7 @@
 """Where a stream is not exactly as requested: what counts as rounding, what cannot be told, what moved otherwise."""
 
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from steering_core.errors import EmptyMeasurement
 from steering_core.models.sites import Site
 from steering_core.observe.arrival import observe_arrival
 from steering_core.observe.forward_trace import make_traceable
-from steering_core.observe.judgment import Verdict, where_asked
+from steering_core.observe.judgment import Judgment, Verdict, where_asked
 from steering_core.observe.observed_generation import ObservedGeneration
+from steering_core.observe.reference_judgment import edits_inside
 from steering_core.observe.shifts import observe_generation
 from steering_core.tests.observe.test_tool_styles import NEW, edits_for, observed, rows
 from steering_core.tests.random_models import random_model
@@ -203,3 +205,13 @@ def test_answers_that_change_without_the_stream_are_said_to() -> None:
     assert (
         generation.describe_still() == "steering changed the answers without shifting the residual stream at any block"
     )
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_shift_that_cannot_be_told_shows_no_edit_inside_a_block(told: bool) -> None:
+    """A second ablation along one direction asks for no more than rounding, and a sum in another order may leave it out."""
+    judgment = Judgment.empty(1, 1)
+    judgment.requested[0, 0] = True
+    judgment.verdicts[0, 0] = Verdict.WITHIN
+    compared: Any = [SimpleNamespace(told=torch.tensor([told]), arrived=torch.zeros(1))]
+    assert edits_inside(judgment, compared, []) is told
