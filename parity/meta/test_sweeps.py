@@ -56,11 +56,16 @@ def test_the_preset_is_the_plans() -> None:
 
 def collected(*arguments: str) -> list[str]:
     """The ids of the checks that a command line selects."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = collect_only(*arguments)
     assert done.returncode in (0, 5), done.stderr  # 5: nothing is selected
     lines = done.stdout.splitlines()
     return [line for line in lines if "::" in line]
+
+
+def collect_only(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A command line that runs no check."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_a_default_run_has_no_sweep() -> None:
@@ -86,7 +91,12 @@ def test_a_file_name_selects_its_sweep_at_the_depths_of_the_model() -> None:
 
 
 def test_a_base_model_is_not_swept() -> None:
-    assert collected("parity/sweeps/test_layers.py", "-m", "tiny_qwen2_base or tiny_qwen2", "-k", "base") == []
+    names = collected("parity/sweeps/test_layers.py", "-m", "tiny_qwen2_base or tiny_qwen2")
+    assert names
+    assert not [name for name in names if "base" in name]
+    alone = collect_only("parity/sweeps/test_layers.py", "-m", "tiny_qwen2_base")
+    assert alone.returncode == 4
+    assert "tiny_qwen2_base refuses nothing: a base model" in alone.stderr
 
 
 def test_a_sweep_that_is_killed_resumes_where_it_stopped(runs: ForkedRuns, tmp_path: Path) -> None:
