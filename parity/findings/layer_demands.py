@@ -1,6 +1,7 @@
 """What a table of steering at several layers must show, whatever its rates are (F4). Expected values are calculated here."""
 
 import math
+from collections.abc import Sequence
 from statistics import mean
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from parity.plugin.arguments import Draft
 from parity.plugin.assertions import assert_equal, assert_holds
 
 if TYPE_CHECKING:
+    from steering_core.measure.experiment import Experiment
     from steering_core.measure.multilayer.measured import LayerSteering
     from steering_core.measure.multilayer.setting import Setting
 
@@ -47,12 +49,10 @@ def demand_ratio(record: Draft, steering: "LayerSteering", setting: "Setting", s
     """The ratio is the sum of what is added over the norm at the last tokens of the prompts that are steered; as long
     vectors are added in the random control."""
     __tracebackhide__ = True
-    from steering_core.localize.capture import read_sites
     from steering_core.measure.multilayer.setting import RATIO
 
-    last, prompts = setting.edits[-1].site, steering.experiment.prompts.evaluation
-    batch = steering.experiment.batch(prompts)
-    norm = float(batch.at_last(read_sites(steering.experiment.model, batch, [last])[last]).double().norm(dim=-1).mean())
+    last, prompts = setting.edits[-1].site.layer, steering.experiment.prompts.evaluation
+    norm = norms_after(steering.experiment, prompts, [last])[last]
     for edits, who in ((setting.edits, setting.combination), (setting.control_edits, "random")):
         added = sum(edit.vector.double() * edit.coefficient for edit in edits)
         expected = float(added.norm()) / norm  # type: ignore[union-attr]
@@ -157,6 +157,16 @@ def demand_search(record: Draft, steering: "LayerSteering", setting: "Setting", 
         assert_holds(record, near(setting.ratios.total, found.good, EXACT), "the strongest setting was measured")
         gap = f"{setting.combination}: the strongest lies between ratio {found.good:.4g} and {found.fails:.4g}"
         assert_holds(record, found.fails - found.good <= RESOLUTION * found.fails * (1 + EXACT), gap, f"{gap}: too far")
+
+
+def norms_after(here: "Experiment", prompts: Sequence[str], blocks: Sequence[int]) -> dict[int, float]:
+    """Block -> mean norm of its output at the last tokens of some prompts, by the independent capture."""
+    from steering_core.localize.capture import read_sites
+    from steering_core.models.sites import Site
+
+    batch = here.batch(prompts)
+    read = read_sites(here.model, batch, [Site("resid_post", block) for block in blocks])
+    return {site.layer: float(batch.at_last(values).double().norm(dim=-1).mean()) for site, values in read.items()}
 
 
 def near(value: float, expected: float, tolerance: float) -> bool:

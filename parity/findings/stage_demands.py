@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from parity.findings.layer_demands import CLOSE, near
+from parity.findings.layer_demands import CLOSE, near, norms_after
 from parity.plugin.arguments import Draft
 from parity.plugin.assertions import assert_holds
 from steering_core.quality import Quality, classify
@@ -44,14 +44,9 @@ def demand_ratios(record: Draft, findings: "Findings", pair: "StagePair") -> Non
     """Of the later stage: all that is added up to the last steered block, over the mean norm there of the evaluation
     prompts' last tokens."""
     __tracebackhide__ = True
-    from steering_core.localize.capture import read_sites
-    from steering_core.models.sites import Site
-
     here, many = findings.experiment, len(findings.experiment.settings.blocks) > 1
-    last, batch = here.model.spec.layers - 1, here.batch(here.prompts.evaluation)
-    sites = [Site("resid_post", layer) for layer in range(last + 1)]
-    read = read_sites(here.model, batch, sites)
-    norms = [float(batch.at_last(read[site]).double().norm(dim=-1).mean()) for site in sites]
+    last = here.model.spec.layers - 1
+    norms = norms_after(here, here.prompts.evaluation, range(last + 1))
     asked = [(here.settings.layer, each) for each in pair.coefficients]
     asked += [(each, here.settings.strength) for each in pair.layers]
     for (layer, coefficient), ratio in zip(asked, pair.stages[1].ratios, strict=True):

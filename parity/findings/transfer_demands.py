@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from parity.findings.layer_demands import CLOSE, near
+from parity.findings.layer_demands import CLOSE, near, norms_after
 from parity.plugin.arguments import Draft
 from parity.plugin.assertions import assert_holds
 from steering_core.quality.markers import shows_trait
@@ -102,20 +102,16 @@ def demand_controls(record: Draft, measured: "Measured") -> None:
 def demand_strength(record: Draft, findings: "Findings", measured: "Measured", used: "TransferSet") -> None:
     """The perturbation ratios are those of the preset's coefficient at the last tokens of the prompts that are steered."""
     __tracebackhide__ = True
-    from steering_core.localize.capture import read_sites
-    from steering_core.models.sites import Site
-
     here = findings.experiment
-    strength, blocks, batch = here.settings.strength, here.settings.blocks, here.batch(used.neutral)
+    strength, blocks = here.settings.strength, here.settings.blocks
+    norms = norms_after(here, used.neutral, sorted({blocks[0], blocks[-1]}))
     for name, block, shift in (
         ("ratio", blocks[0], strength),
         ("cumulative_ratio", blocks[-1], strength * len(blocks)),
     ):
-        site = Site("resid_post", block)
-        norm = float(batch.at_last(read_sites(here.model, batch, [site])[site]).double().norm(dim=-1).mean())
-        words = f"{name.replace('_', ' ')} {measured.ratios[name]:.4g}"
-        same = near(measured.ratios[name], shift / norm, CLOSE)
-        assert_holds(record, same, words, f"{words}, expected {shift / norm:.4g} for the prompts that are steered")
+        words, expected = f"{name.replace('_', ' ')} {measured.ratios[name]:.4g}", shift / norms[block]
+        same = near(measured.ratios[name], expected, CLOSE)
+        assert_holds(record, same, words, f"{words}, expected {expected:.4g} for the prompts that are steered")
 
 
 def demand_own(record: Draft, measured: "Measured") -> None:

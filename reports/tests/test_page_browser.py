@@ -102,8 +102,8 @@ def test_cell_opens_below_its_row_and_escape_closes_it(tab: Tab, pages: dict[str
     assert tab.evaluate(f"[{cell}.open, document.activeElement === {link}]") == [False, True]
 
 
-def test_search_and_failures_only_leave_the_rows_asked_for(tab: Tab, pages: dict[str, Path]) -> None:
-    show(tab, pages["fault"], VIEWS[0])
+def search_and_filter(tab: Tab) -> None:
+    """On a page with one failing check."""
     rows = "[...document.querySelectorAll('tbody.row')].filter(row => row.checkVisibility()).map(row => row.innerText)"
     tab.evaluate("document.getElementById('only').click()")
     (failing,) = tab.evaluate(rows)
@@ -113,6 +113,11 @@ def test_search_and_failures_only_leave_the_rows_asked_for(tab: Tab, pages: dict
     tab.evaluate(f"{{ const search = document.getElementById('search'); {typed} }}")
     (found,) = tab.evaluate(rows)
     assert "P2 shape" in found
+
+
+def test_search_and_failures_only_leave_the_rows_asked_for(tab: Tab, pages: dict[str, Path]) -> None:
+    show(tab, pages["fault"], VIEWS[0])
+    search_and_filter(tab)
 
 
 def test_search_and_failures_only_work_on_the_page_of_a_large_run(
@@ -121,15 +126,7 @@ def test_search_and_failures_only_work_on_the_page_of_a_large_run(
     """Its checks open on pages of their own; their rows are found on the main page."""
     monkeypatch.setattr("reports.page.view.LARGE", 10)
     show(tab, write_views(tmp_path, RUNS["fault"], judge(RUNS["fault"]))[0], VIEWS[2])
-    rows = "[...document.querySelectorAll('tbody.row')].filter(row => row.checkVisibility()).map(row => row.innerText)"
-    tab.evaluate("document.getElementById('only').click()")
-    (failing,) = tab.evaluate(rows)
-    assert "P1 location" in failing
-    tab.evaluate("document.getElementById('only').click()")
-    typed = "search.value = 'P2 gemma2'; search.dispatchEvent(new Event('input'))"
-    tab.evaluate(f"{{ const search = document.getElementById('search'); {typed} }}")
-    (found,) = tab.evaluate(rows)
-    assert "P2 shape" in found
+    search_and_filter(tab)
     assert tab.complaints() == []
 
 
