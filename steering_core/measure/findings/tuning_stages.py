@@ -6,6 +6,7 @@ a larger one resists; the perturbation ratios beside them say whether its activa
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -77,7 +78,8 @@ class StageCurves:
         here = self.experiment.settings
         asked = [(here.layer, each) for each in coefficients] + [(each, here.strength) for each in layers]
         edits = [self.edited(layer, coefficient) for layer, coefficient in asked]
-        edits += [self._along(self.random(), here.layer, coefficient) for coefficient in coefficients]
+        random = self.random()
+        edits += [self._along(random, here.layer, coefficient) for coefficient in coefficients]
         return torch.tensor([self._point(each) for each in edits], dtype=torch.float64)
 
     def _point(self, edits: Sequence[Add]) -> list[float]:
@@ -104,9 +106,13 @@ class StageCurves:
 
     def _ratio(self, edits: Sequence[Add]) -> float:
         """Cumulative, at the last steered block, beside the activations of the evaluation prompts."""
-        blocks = [edit.site.layer for edit in edits]
-        norms = prompt_norms(self.experiment, blocks, self.experiment.prompts.evaluation)
-        return perturbation_ratios(edits, norms).total if edits else 0.0
+        return perturbation_ratios(edits, self._norms).total if edits else 0.0
+
+    @cached_property
+    def _norms(self) -> dict[int, float]:
+        """Of every block: each point of the curves is compared with one of them."""
+        here = self.experiment
+        return prompt_norms(here, range(here.model.spec.layers), here.prompts.evaluation)
 
     def _counted(self, edits: Sequence[Add]) -> Counts:
         return count(self.experiment.model.text(answers(self.experiment, edits)))
