@@ -132,22 +132,23 @@ def observing(model: LoadedModel, observer: Observer) -> Iterator[None]:
 
 @contextmanager
 def trace_forward(
-    model: LoadedModel, boundaries: set[int] | None = None, inside: bool = False
+    model: LoadedModel, boundaries: set[int] | None = None, inside: bool = False, untouched: LoadedModel | None = None
 ) -> Iterator[ForwardTrace]:
     """Record block inputs and outputs while the context is open; `boundaries` limits what is kept.
 
     Boundary i is what block i receives (i = number of blocks: the final norm) and what block i - 1 returned. inside:
-    record the modules inside blocks too.
+    record the modules inside blocks too. untouched: the same weights in modules that no tool has changed, for a model
+    that a tool may have changed before: what is in a block's place there may be a wrapper, whose output is edited already.
     """
-    trace = ForwardTrace(looks_inside=inside)
-    with observing(model, _recorder(model, trace, boundaries, inside)):
+    trace, untouched = ForwardTrace(looks_inside=inside), untouched or model
+    kept = set(range(len(untouched.blocks) + 1)) if boundaries is None else boundaries
+    with observing(untouched, _recorder(model, untouched, trace, kept)):
         yield trace
 
 
-def _recorder(model: LoadedModel, trace: ForwardTrace, boundaries: set[int] | None, inside: bool) -> Observer:
-    numbers, inner = _boundaries_by_module(model), _streams_by_module(model) if inside else {}
-    kept = set(numbers.values()) if boundaries is None else boundaries
-    base, current = identity_of(model.module.base_model), list[ModelCall]()
+def _recorder(model: LoadedModel, untouched: LoadedModel, trace: ForwardTrace, kept: set[int]) -> Observer:
+    numbers, inner = _boundaries_by_module(untouched), _streams_by_module(untouched) if trace.looks_inside else {}
+    base, current = identity_of(untouched.module.base_model), list[ModelCall]()
 
     def own_copy(tensor: Tensor) -> Tensor:
         return tensor.detach().to(model.device, copy=True)

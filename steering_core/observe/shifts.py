@@ -91,7 +91,7 @@ def trace_generation(
     check_editable(edits)
     untouched = untouched or replace(model, module=sharing_copy(model.module))
     inside = any(edit.site.stream in INSIDE for edit in (*edits, *(expected or ())))
-    with trace_forward(model, inside=inside) as trace:
+    with trace_forward(model, inside=inside, untouched=untouched) as trace:
         ids = tool.generate(model, batch, edits, new_tokens)
     if not trace.received:
         sentence = f"{tool.name} generated without running the model's blocks"

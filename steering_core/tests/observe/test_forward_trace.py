@@ -1,5 +1,6 @@
 """The forward trace: correct on an unmodified model, whatever a tool does to it, and inactive when not observing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from accelerate import dispatch_model
 from torch import Tensor, nn
 
 from steering_core.models.model import LoadedModel
+from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import OBSERVERS, block_inputs, make_traceable, trace_forward
 from steering_core.tests.random_models import FAMILIES, LAYERS, prompts, random_model
@@ -92,6 +94,18 @@ def test_a_block_that_a_tool_wraps_under_observation_is_observed_before_the_tool
         model.module(**batch.inputs())
 
     assert (len(trace.calls), sorted(trace.received[0]), sorted(trace.returned[0])) == (1, NUMBERS, NUMBERS[:-1])
+    assert sorted(trace.inside[0]) == NUMBERS[:-1]
+    assert trace.received[0][2].equal(trace.returned[0][1] + 1)
+
+
+def test_a_block_that_a_tool_wrapped_before_is_observed_before_the_tool_edits() -> None:
+    model, batch = random_model("qwen2"), prompts(3)
+    untouched = replace(model, module=sharing_copy(model.module))
+    model.blocks[1] = Wrapper(model.blocks[1])
+
+    with trace_forward(model, inside=True, untouched=untouched) as trace:
+        model.module(**batch.inputs())
+
     assert sorted(trace.inside[0]) == NUMBERS[:-1]
     assert trace.received[0][2].equal(trace.returned[0][1] + 1)
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from steering_core.errors import EmptyMeasurement
 from steering_core.measure import reference
 from steering_core.models.model import LoadedModel
+from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.expectation import INSIDE
@@ -22,6 +23,7 @@ from steering_core.tests.observe.test_tool_styles import NEW, rows
 from steering_core.tests.random_models import FAMILIES, random_model
 from steering_core.tools.adapters.hooks import Hooks
 from steering_core.tools.edits import Ablate, Add, Edit
+from steering_core.tools.positions import ScheduledEdits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -42,6 +44,36 @@ class Unused(Hooks):
 
     def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
         return super().generate(model, batch, [], max_new_tokens)
+
+
+class Bridge(nn.Module):
+    """Stands in a block's place, and edits what the block returns; whoever looks for a module of the block finds it."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block, self.edits = block, list[ScheduledEdits]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(super().__getattr__("block"), name) if name != "block" else super().__getattr__(name)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        output = self.block(*args, **kwargs)
+        for edits in self.edits:
+            output = edits.apply_to_output(output)
+        return output
+
+
+class Bridged(Hooks):
+    """Wraps every block in its first call, and leaves it wrapped, as TransformerLens does. Hooks edit inside blocks."""
+
+    def generate(self, model: LoadedModel, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
+        for number, block in enumerate(model.blocks):
+            bridge = block if isinstance(block, Bridge) else Bridge(block)
+            own = [edit for edit in edits if edit.site == Site("resid_post", number)]
+            bridge.edits = [ScheduledEdits(own, batch.mask, model.use_cache)]
+            model.blocks[number] = bridge
+        inner = [edit for edit in edits if edit.site.stream in INSIDE]
+        return super().generate(model, batch, inner, max_new_tokens)
 
 
 def edits_at(stream: str, model: LoadedModel, strength: float = 2.0) -> list[Edit]:
@@ -67,6 +99,23 @@ def test_an_edit_inside_a_block_is_seen_exactly(family: str, stream: str) -> Non
     assert (generation.describe(), generation.max_abs, generation.inside) == ("nowhere", 0.0, False)
     assert generation.moved.sum(1).tolist() == [prompts + answered, 0, answered]
     generation.check_complete()
+
+
+def test_a_block_that_a_tool_wrapped_in_an_earlier_call_is_judged_as_in_the_first() -> None:
+    """An ablation moves nothing in what the wrapper returns, because that is ablated already; beside an edit inside the block,
+    it would count as one of the MLP that nobody requested."""
+    model = random_model("qwen2")
+    make_traceable(model)
+    untouched = replace(model, module=sharing_copy(model.module))
+    vector = torch.randn(model.spec.hidden, generator=torch.Generator().manual_seed(1))
+    edits: list[Edit] = [Ablate(Site(stream, 0), vector) for stream in ("resid_post", "attn_out")]
+
+    generations = [
+        observe_generation(Bridged(), model, rows(), edits, NEW, untouched=untouched) for call in ("first", "second")
+    ]
+
+    assert [(one.describe(), one.inside, one.max_abs) for one in generations] == [("nowhere", False, 0.0)] * 2
+    assert generations[0].verdicts.equal(generations[1].verdicts)
 
 
 @pytest.mark.parametrize("stream", ["attn_out", "mlp_out"])
