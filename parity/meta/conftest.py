@@ -41,11 +41,13 @@ PAGE = ROOT / "reports" / "fault_matrix.md"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Called before collection: the mark of cases that not every session tries."""
-    config.addinivalue_line("markers", "part(number): the part of a long matrix that a case belongs to")
+    config.addinivalue_line(
+        "markers", "part(number, shares): of so many shares of a long matrix, the one that a case belongs to"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Called after collection: leaves out the cases of the parts that are not this session's."""
+    """Called after collection: leaves out the cases that are tried on other days."""
     leave_out(config, items)
 
 

@@ -57,6 +57,7 @@ CASES = (
         "OUTCOME_2", ("hooks", "OneFamilyOnly"), OPEN, TWO_FAMILIES, ("P1", "tiny_qwen2", "returned attn_contrib@")
     ),
     ConclusionCase("OUTCOME_3", ("hooks", "Tilted"), (), ("proceed with hooks", "0.97")),
+    ConclusionCase("OUTCOME_4", ("hooks", "nnsight")),
     ConclusionCase(
         "INDETERMINATE", ("ThroughFloat16", "OneBlockEarly"), OPEN, NO_OUTCOME, ("P1", "float16 round trip")
     ),
@@ -67,9 +68,14 @@ CASES = (
     ConclusionCase("FINDINGS_MEASURED", ("hooks",), FINDINGS, ("tiny_qwen2: refusal: best ",)),
     ConclusionCase("PREFLIGHT_FAILED", ("hooks", "HookLeftBehind"), ("-k", "preflight"), P9_FAILS),
 )
+OF_EACH_STAGE = (
+    "preflight_site or second_model or directions or exact_shift or native_generation and not mode or behavior"
+)
+"""Some checks of every stage, and none that takes long."""
 SHORT = [case for case in CASES if "-k" in case.options]
 SHARED = [
-    pytest.param(case, marks=in_part(number)) for number, case in enumerate(case for case in CASES if case not in SHORT)
+    pytest.param(case, marks=in_part(number, 6))
+    for number, case in enumerate(case for case in CASES if case not in SHORT)
 ]
 """Those that need every check of the protocol, which takes the time."""
 
@@ -130,12 +136,11 @@ def test_a_real_run_reaches_its_conclusion(case: ConclusionCase, start: Start) -
 
 
 def test_workers_change_no_record_and_load_each_model_once(start: Start, loads: Path) -> None:
-    logged = ("-p", "log_loads")
+    logged = ("-p", "log_loads", "-k", OF_EACH_STAGE, "--repeats", "1")
     alone, shared = (start(("hooks", "nnsight"), *logged, "-n", count, name=f"n{count}") for count in ("0", "2"))
     workers = dict(line.split() for line in loads.read_text().splitlines() if not line.startswith("alone"))
 
     assert alone.verdict == shared.verdict
-    assert alone.verdict["conclusion"] == "OUTCOME_4"
     assert [timeless(row) for row in alone.records] == [timeless(row) for row in shared.records]
     assert {row["outcome"] for row in alone.records} <= FINE
     assert sorted(workers) == ["gw0", "gw1"], "each worker loads one of the two models"
@@ -147,7 +152,7 @@ def timeless(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_failed_preflight_makes_the_run_invalid_and_blocks_later_stages_with_the_reason(start: Start) -> None:
-    run = start(("hooks", "OneBlockEarly"))
+    run = start(("hooks", "OneBlockEarly"), "-k", OF_EACH_STAGE)
     by_stage = {stage: [row for row in run.records if row["cell"]["clause"].startswith(stage)] for stage in "PDSB"}
 
     assert run.verdict["conclusion"] == "INVALID"
@@ -165,7 +170,7 @@ def test_a_failed_preflight_makes_the_run_invalid_and_blocks_later_stages_with_t
 
 
 def test_every_conclusion_is_tested() -> None:
-    elsewhere = {"INVALID", "OUTCOME_4", "PREFLIGHT_PASSED"}  # the last one in test_families
+    elsewhere = {"INVALID", "PREFLIGHT_PASSED"}  # the last one in test_families
     # in test_partial_tools and test_verdicts_not_offered
     elsewhere |= {"OFFERED_CHECKS_PASSED", "OFFERED_CHECKS_FAILED"}
     elsewhere |= {"SWEEP_MEASURED"}  # of random weights, in test_sweep_verdicts

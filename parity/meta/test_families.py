@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns
-from parity.meta.shares import PARTS, in_part
+from parity.meta.shares import DAYS, in_part
 from steering_core.models.architectures import ARCHITECTURES
 from steering_core.models.registry import read_registry
 from steering_core.places import FIXTURES
@@ -17,7 +17,7 @@ from steering_core.records.clauses import CLAUSES, Stage
 TINY = {key: spec for key, spec in read_registry(FIXTURES / "models.toml").items() if spec.tiny}
 ONE_PER_FAMILY = {spec.family: key for key, spec in reversed(TINY.items())}
 TOOLS = {"hooks", "nnsight", "pyvene"}
-SHARED = [pytest.param(sorted(TINY)[part::PARTS], marks=in_part(part)) for part in range(PARTS)]
+SHARED = [pytest.param(sorted(TINY)[day::DAYS], marks=in_part(day, DAYS)) for day in range(DAYS)]
 KNOWN = 3
 """Side effects of these tools on a model that are declared."""
 

@@ -16,7 +16,7 @@ from parity.meta.child_process import in_child
 from parity.meta.conftest import EVERY_CLAUSE
 from parity.meta.fault_matrix import blocks, holds, mismatches, senseless, signs
 from parity.meta.finding_runs import run_finding_checks
-from parity.meta.shares import in_part, part_of_fault
+from parity.meta.shares import in_part, number_of_fault
 from parity.meta.sweep_runs import run_sweep_checks
 from parity.plugin.harness import Check, LoadedCheckpoint, list_checks, run_checks
 from parity.plugin.planning import CANONICAL
@@ -35,10 +35,10 @@ BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "Returns
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "EveryMode"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))
-SHARED = [pytest.param(fault, marks=in_part(part_of_fault(fault, FAULTS))) for fault in FAULTS]
+SHARED = [pytest.param(fault, marks=in_part(number_of_fault(fault, FAULTS), 12)) for fault in FAULTS]
 KEYS = ("tiny_qwen2", "tiny_gemma2")
 CORRECT_ON_EACH = [
-    pytest.param(spec, key, marks=in_part(number)) for number, (spec, key) in enumerate(product(CORRECT, KEYS))
+    pytest.param(spec, key, marks=in_part(number, 12)) for number, (spec, key) in enumerate(product(CORRECT, KEYS))
 ]
 
 

@@ -75,7 +75,7 @@ CASES = (
     Case("DT2", "plain_steering:WideSum", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
     Case("DT2", "plain_steering:TenSmallSums", "S8", ("not the declared arithmetic",), "P1", "bfloat16"),
 )
-SHARED = [pytest.param(case, marks=in_part(number)) for number, case in enumerate(CASES)]
+SHARED = [pytest.param(case, marks=in_part(number, 6)) for number, case in enumerate(CASES)]
 ELSEWHERE = {"NT1": "ModuleForContribution", "TL5": "ConfigChanged", "TL6": "CenteredInPlace", "RP1": "HiddenStates"}
 ELSEWHERE |= {"RP3": "PostNormLast", "SV1": "FirstThreeTokens", "SV2": "KeepsReference", "SV3": "NeverSteers"}
 ELSEWHERE |= {"IB1": "RowZeroSteered", "IB2": "KeepsReference", "IB5": "SteersBlockBefore"}
