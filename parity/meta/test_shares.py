@@ -120,7 +120,9 @@ def test_the_first_fault_of_a_clause_is_tried_every_day() -> None:
     assert number_of_fault(second, FAULTS) != ALWAYS
 
 
-@pytest.mark.parametrize(("part", "seed"), [("0", 0), (str(DAYS - 1), DAYS - 1), (ALL, date.today().toordinal() % DAYS)])
+@pytest.mark.parametrize(
+    ("part", "seed"), [("0", 0), (str(DAYS - 1), DAYS - 1), (ALL, date.today().toordinal() % DAYS)]
+)
 def test_make_test_draws_its_random_programs_by_the_same_day(part: str, seed: int) -> None:
     command = ["make", "-n", "test", f"{VARIABLE}={part}"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
