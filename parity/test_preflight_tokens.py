@@ -1,12 +1,16 @@
 """Preflight P4: the last real token, never BOS, never padding; the ids are those of the chat template."""
 
+from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pytest
 
 from parity.plugin.arguments import Draft, Experiment, Side, Tool
-from parity.plugin.assertions import assert_equal, assert_within_floor
+from parity.plugin.assertions import assert_equal, assert_within_floor, not_offered
+from parity.plugin.packed_rows import computed_alone, computed_untouched, in_rows, localize_packed, packed_inputs
 from parity.plugin.recomputed import last_real_tokens, real_ids, rendered_ids, template_ids
+from steering_core.compare import compare
 
 if TYPE_CHECKING:
     from steering_core.localize import Localization
@@ -41,6 +45,40 @@ def test_token_position(experiment: Experiment, tool: Tool, record: Draft, side:
         localize=localize,
         own=True,
     )
+
+
+@pytest.mark.clause("P4")
+@pytest.mark.needs("read", "packed")
+@pytest.mark.parametrize("side", ["packed"])
+def test_packed_prompts(experiment: Experiment, tool: Tool, record: Draft, side: Side) -> None:
+    """P4: of prompts that follow one another in one row, without padding, the tool returns at each prompt's own tokens what
+    the model computes for that prompt alone."""
+    padded, prompts = experiment.some, experiment.prompts.extraction[: len(experiment.some.ids)]
+    packed, rows = experiment.batch(prompts, side), real_ids(padded.ids, padded.mask)
+    given = {name: value if value is False else value.tolist() for name, value in packed.inputs().items()}
+    assert_equal(record, "what a forward of the packed prompts is given", given, packed_inputs(rows))
+    last = [end - 1 for end in accumulate(map(len, rows))]
+    assert_equal(record, "columns of the last tokens", packed.last.tolist(), last)
+    alone, floor = computed_alone(experiment, prompts), cache(lambda: experiment.floor(padded, [experiment.site], tool))
+    gap = compare(computed_untouched(experiment, tool, packed), alone)
+    if gap.max_abs and not gap.within(floor()):
+        mixes = f"{experiment.model.spec.key} mixes packed prompts under these libraries, without any tool"
+        not_offered(record, f"{mixes}: packed against alone, max|d| = {gap.max_abs:.3g} > {floor():.3g}")
+    returned = experiment.read(tool, packed)[experiment.site]
+    assert_equal(record, "shape", list(returned.shape), [1, *alone.shape])
+    for what, values, expected in (
+        ("every token of packed prompts", in_rows(returned[0], padded), in_rows(alone, padded)),
+        ("last token of each packed prompt", packed.at_last(returned), alone[last]),
+    ):
+        assert_within_floor(
+            record,
+            what,
+            values,
+            expected,
+            floor=floor,
+            localize=lambda: {"": localize_packed(experiment, padded, returned[0], floor())},
+            own=True,
+        )
 
 
 @pytest.mark.clause("P4")

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from parity.meta import packed_mutations
 from parity.meta.core_mutations import MUTATIONS
 from parity.meta.fault_matrix import signs
 from parity.plugin.harness import Check, LoadedCheckpoint, run_checks
 
+assert packed_mutations  # what it registers is tried with the others
 CLAUSES = {clause for mutation in MUTATIONS.values() for clause in mutation.caught_by}
 
 

@@ -20,9 +20,10 @@ FILE = ROOT / "parity" / "meta" / "partial_tools.py"
 READING, STEERING = "reading only, steering is not offered", "steering only, reading is not offered"
 HALF = {"HiddenStates": READING, "AddsOnly": STEERING}
 REFUSED = {
-    "HiddenStates": {"P0 generate", "P1 last", "P5", "P11 generate"},
+    "HiddenStates": {"P0 generate", "P1 last", "P4 packed", "P5", "P11 generate"},
     "AddsOnly": {
         *("P0 read", "P1", "P1 last", "P1 tested", "P2 1", "P2 3", "P2 17", "P3", "P4 left", "P4 right"),
+        "P4 packed",
         *("P5", "P6", "P8", "P10", "P11 read", "P12 hook-before", "P12 hook-after", "P12 second-model", "P13"),
     },
 }

@@ -86,6 +86,7 @@ NEEDS: dict[str, Needs] = {
         f"{kind}-{stream}": partial(_inside, kind=kind, stream=stream)
         for kind, stream in product(("zero", "add", "ablate", "modes"), INSIDE)
     },
+    "packed": lambda experiment: _claiming("packed_prompts"),
     "positions": lambda experiment: _claiming("position_ranges"),
     "no-cache": lambda experiment: _claiming("no_cache"),
     "chunked": lambda experiment: _claiming("chunked_prefill"),

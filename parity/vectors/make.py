@@ -62,7 +62,11 @@ class Maker:
         if isinstance(call, Read):
             expected = self._keep(name, expect_read(self.model, batch, call))
             return ReadCall(
-                call="read", instance=call.object, padding_side=batch.side, sites=list(call.sites), tolerances=expected
+                call="read",
+                instance=call.object,
+                padding_side=call.prompts.side,
+                sites=list(call.sites),
+                tolerances=expected,
             )
         for number, step in enumerate(call.steps):
             self._keep_vectors(f"{name}/edit{number}", step)

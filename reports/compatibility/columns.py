@@ -13,13 +13,12 @@ NO_VARIANT = "-"
 
 @dataclass(frozen=True)
 class Column:
-    """checks: `P1`, `P4 left` or `S1 -`. untested: why there are none; "" where there are some."""
+    """checks: `P1`, `P4 left` or `S1 -`."""
 
     name: str
     title: str
     asks: str
     checks: tuple[str, ...]
-    untested: str = ""
 
     def holds(self, cell: Cell) -> bool:
         """Whether it stands for this check."""

@@ -36,7 +36,7 @@ LOOKS = {
 MEANINGS = {
     State.HOLDS: "every check was measured and holds, but for what the tool does not offer",
     State.DEVIATES: "differs in a way that is known of this version: neither a pass nor a failure",
-    State.NOT_OFFERED: "the tool does not claim to do this",
+    State.NOT_OFFERED: "the tool does not claim to do this, or the model cannot, which the record says",
     State.FAILS: "a check differs from what was requested, or crashed",
     State.NOT_TESTED: "at least one check has no result, or there is none; what was measured holds",
 }
@@ -75,6 +75,11 @@ class Support:
     def look(self) -> str:
         """The class of its shape in a page."""
         return LOOKS[self.state]
+
+    @property
+    def asked(self) -> bool:
+        """Whether any check of the column belonged to a run of the row: one that is older than the checks has none."""
+        return bool(self.evidence or self.missing)
 
     @property
     def telling(self) -> tuple[Evidence, ...]:

@@ -124,10 +124,10 @@ class LoadedModel:
         """No gradients; used around every forward of the suite."""
         return torch.no_grad()
 
-    def forward(self, inputs: dict[str, Tensor]) -> None:
+    def forward(self, inputs: dict[str, Any]) -> None:
         """One forward for its observers: no cache, and logits of the last token only."""
         with self.inference():
-            self.module(**inputs, use_cache=False, **self.last_logits_only)
+            self.module(**{**inputs, "use_cache": False}, **self.last_logits_only)
 
     @property
     def last_logits_only(self) -> dict[str, int]:

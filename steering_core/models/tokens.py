@@ -1,8 +1,9 @@
 """Prompts as token ids: encoded once, padded once, shared by every tool."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -11,12 +12,14 @@ from torch import Tensor
 from steering_core.errors import EmptyMeasurement
 from steering_core.models.limited import render_turns
 
-Side = Literal["left", "right"]
+Side = Literal["left", "right", "packed"]
+"""Where padding is, or packed: there is none, and all prompts follow one another in one row."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenBatch:
-    """ids, mask: int64 [batch, seq]; last: int64 [batch], index of the last real token of each row."""
+    """ids, mask: int64 [batch, seq]; last: int64 [prompts], index of the last real token of each prompt. A prompt is a row,
+    unless the batch is packed: then all of them are one row."""
 
     ids: Tensor
     mask: Tensor
@@ -25,29 +28,48 @@ class TokenBatch:
 
     @property
     def position_ids(self) -> Tensor:
-        """[batch, seq]: 0 at the first real token, so that absolute positions do not depend on left padding."""
+        """[batch, seq]: 0 at the first real token of each prompt, so that absolute positions do not depend on left padding."""
+        if self.side == "packed":
+            return torch.cat([torch.arange(length, device=self.ids.device) for length in self.lengths])[None]
         return (self.mask.cumsum(-1) - 1).clamp(min=0)
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many tokens each prompt has."""
+        ends = [0, *(self.last + 1).tolist()]
+        packed = [end - start for start, end in pairwise(ends)]
+        return packed if self.side == "packed" else self.mask.sum(-1).tolist()
+
+    def prompts(self) -> list[list[int]]:
+        """The token ids of each prompt, without padding."""
+        return [ids.tolist() for ids in self.ids[self.mask.bool()].split(self.lengths)]
 
     @property
     def digest(self) -> str:
         """sha256 of ids and mask: equal for equal batches, whatever the device."""
         raw = torch.stack([self.ids, self.mask]).cpu().numpy().tobytes()
+        raw += self.last.cpu().numpy().tobytes() if self.side == "packed" else b""
         return sha256(f"{tuple(self.ids.shape)}{self.side}".encode() + raw).hexdigest()
 
     def to(self, device: torch.device | str) -> "TokenBatch":
         """The same batch on another device."""
-        return TokenBatch(self.ids.to(device), self.mask.to(device), self.last.to(device), self.side)
+        return replace(self, ids=self.ids.to(device), mask=self.mask.to(device), last=self.last.to(device))
 
-    def inputs(self) -> dict[str, Tensor]:
-        """Keyword arguments for one forward of a transformers model."""
+    def inputs(self) -> dict[str, Any]:
+        """Keyword arguments for one forward of a transformers model.
+
+        transformers keeps packed prompts apart by their positions, but only without a mask and without a cache.
+        """
+        if self.side == "packed":
+            return {"input_ids": self.ids, "position_ids": self.position_ids, "use_cache": False}
         return {"input_ids": self.ids, "attention_mask": self.mask, "position_ids": self.position_ids}
 
     def at_last(self, hidden: Tensor) -> Tensor:
-        """hidden: [batch, seq, hidden] -> [batch, hidden] at the last real token of each row; EmptyMeasurement for values
-        of another batch."""
+        """hidden: [batch, seq, hidden] -> [prompts, hidden] at the last real token of each prompt; EmptyMeasurement for
+        values of another batch."""
         self._check(hidden)
         rows = torch.arange(hidden.shape[0], device=hidden.device)
-        return hidden[rows, self.last.to(hidden.device)]
+        return hidden[0 if self.side == "packed" else rows, self.last.to(hidden.device)]
 
     def at_real(self, hidden: Tensor) -> Tensor:
         """hidden: [batch, seq, width] -> [tokens, width] at real tokens, row by row; EmptyMeasurement for values of another
@@ -73,9 +95,12 @@ def chat_rows(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
 
 
 def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> TokenBatch:
-    """Rows of token ids -> one padded batch; EmptyMeasurement for an empty batch or row."""
+    """Rows of token ids -> one padded or packed batch; EmptyMeasurement for an empty batch or row."""
     if not rows or not all(rows):
         raise EmptyMeasurement("no-tokens", "an empty batch or an empty prompt", "give at least one non-empty prompt")
+    if side == "packed":
+        ids = torch.tensor([[token for row in rows for token in row]])
+        return TokenBatch(ids, torch.ones_like(ids), torch.tensor([len(row) for row in rows]).cumsum(0) - 1, side)
     width = max(map(len, rows))
     ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)
@@ -88,7 +113,7 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int, side: Side = "left") -> Toke
 
 
 def encode(tokenizer: Any, prompts: Sequence[str], side: Side = "left") -> TokenBatch:
-    """Prompts -> one padded batch of chat-template token ids."""
+    """Prompts -> one padded or packed batch of chat-template token ids."""
     return pad(chat_rows(tokenizer, prompts), pad_id(tokenizer), side)
 
 

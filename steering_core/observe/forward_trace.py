@@ -221,9 +221,7 @@ def _streams_by_module(model: LoadedModel) -> dict[tuple[Any, ...], tuple[int, l
     return modules
 
 
-def block_inputs(
-    model: LoadedModel, inputs: dict[str, Tensor], boundaries: set[int] | None = None
-) -> dict[int, Tensor]:
+def block_inputs(model: LoadedModel, inputs: dict[str, Any], boundaries: set[int] | None = None) -> dict[int, Tensor]:
     """One plain forward of the unmodified model -> what each block (and the final norm) received."""
     with trace_forward(model, boundaries) as trace:
         model.forward(inputs)

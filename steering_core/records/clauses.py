@@ -35,7 +35,11 @@ _ROWS = {
         ("P1", "location", "the tensor returned for any offered site is that tensor and no other, up to rounding"),
         ("P2", "shape", "[batch, seq, hidden] for one prompt and for several"),
         ("P3", "dtype", "activations come in the model's own dtype; float32 only after the suite's cast"),
-        ("P4", "token position", "last real token, with padding on either side; ids equal the chat template's"),
+        (
+            "P4",
+            "token position",
+            "last real token, padded on either side or packed in one row; ids equal the chat template's",
+        ),
         (
             "P5",
             "timing",

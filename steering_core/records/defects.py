@@ -18,7 +18,8 @@ DEFECTS = {
     "P2": f"a collect of two positions with one unit returned fragments of half the width ({_thread('goodfire-ai/causalab#17')})",
     "P3": f"the paper says bfloat16 for its 27B and 32B models, the transfer script runs float16 ({_STUDY})",
     "P4": f"a rendered template was tokenized again: two start tokens ({_thread('huggingface/open-r1#462')}); the last column read "
-    f"whatever the padding side ({_thread('vgel/repeng#38')})",
+    f"whatever the padding side ({_thread('vgel/repeng#38')}); packed prompts that attend to those before them "
+    f"({_thread('huggingface/nanoVLM#204')})",
     "P5": f"outputs of attention and MLP taken for what is added to the stream: 106 % off on Gemma-2 ({_thread('ndif-team/nnterp#53')})",
     "P6": f"is it noise or a bug? A user told expected noise from unstable logits by hand ({_thread('ndif-team/nnsight#631')})",
     "P7": f"the pyvene arm of a comparison called no pyvene code ({_STUDY}); hooks accepted that never fire "

@@ -29,7 +29,7 @@ class Offers:
     float32 product is rounded once to the model's dtype and added in it.
 
     What came later is offered only by a tool that says so. modes: kinds of edits. position_ranges, feature_ranges: an
-    edit may be limited to a `Span` of them.
+    edit may be limited to a `Span` of them. packed_prompts: it reads a batch whose side is "packed".
     """
 
     phases: tuple["Phase", ...] = ("both", "prefill", "decode")
@@ -40,6 +40,7 @@ class Offers:
     modes: tuple[Mode, ...] = ("add", "ablate")
     position_ranges: bool = False
     feature_ranges: bool = False
+    packed_prompts: bool = False
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,37 @@ def test_inputs_are_the_arguments_of_a_transformers_forward() -> None:
     assert batch.inputs()["position_ids"].tolist() == batch.position_ids.tolist()
 
 
+def test_packed_prompts_follow_one_another_in_one_row_and_begin_at_position_zero() -> None:
+    batch = pad([[5, 6, 7], [8], [9, 5]], 0, "packed")
+
+    assert batch.ids.tolist() == [[5, 6, 7, 8, 9, 5]]
+    assert batch.mask.tolist() == [[1] * 6]
+    assert batch.last.tolist() == [2, 3, 5]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 0, 0, 1]]
+    assert batch.at_last(batch.ids[..., None].float()).tolist() == [[7.0], [8.0], [5.0]]
+    assert batch.to("cpu").digest == batch.digest
+
+
+def test_packed_prompts_are_given_without_a_mask_and_without_a_cache() -> None:
+    given = pad(ROWS, 0, "packed").inputs()
+
+    assert set(given) == {"input_ids", "position_ids", "use_cache"}
+    assert given["position_ids"].tolist() == [[0, 1, 2, 0]]
+    assert given["use_cache"] is False
+
+
+def test_where_packed_prompts_end_belongs_to_their_digest() -> None:
+    assert pad([[5, 6], [7]], 0, "packed").digest != pad([[5], [6, 7]], 0, "packed").digest
+
+
+@pytest.mark.parametrize("side", ["left", "right", "packed"])
+def test_the_prompts_of_a_batch_are_those_that_it_was_made_of(side: Side) -> None:
+    batch = pad(ROWS, 5, side)
+
+    assert batch.prompts() == ROWS
+    assert batch.lengths == [3, 1]
+
+
 def test_prompts_go_through_the_chat_template() -> None:
     tokenizer = word_tokenizer()
 

@@ -38,6 +38,14 @@ def test_a_row_of_the_batch_gets_the_run_of_its_own_tokens() -> None:
     assert not values[~real].any(), "padding is zero"
 
 
+def test_packed_prompts_get_the_runs_of_their_own_tokens() -> None:
+    tensors = [torch.arange(5.0).reshape(1, 5, 1), torch.arange(10.0, 13.0).reshape(1, 3, 1)]
+
+    values = PackedCalls([PROMPTS, MIXED]).unpacked(tensors, pad([[8, 9], [4, 3], [5, 6, 7]], 0, "packed"))
+
+    assert values.flatten().tolist() == [3, 4, 11, 12, 0, 1, 2]
+
+
 def test_an_edit_applies_to_the_call_under_way() -> None:
     vector = torch.tensor([1.0, 2.0])
     edit = Add(Site("resid_post", 0), vector, 2.0, "prefill")

@@ -82,6 +82,8 @@ def test_a_tool_that_says_nothing_offers_everything() -> None:
         (Older(), Need(affine=(SITE,)), "older does not offer affine"),
         (Hooks(), Need(set=(SITE,), scale=(SITE,), interpolate=(SITE,), affine=(SITE,)), None),
         (Hooks(), Need(claims=("position_ranges", "feature_ranges")), None),
+        (Steerer(), Need(claims=("packed_prompts",)), "steerer does not offer packed prompts"),
+        (Hooks(), Need(claims=("packed_prompts",)), None),
     ],
 )
 def test_what_a_tool_does_not_offer_has_a_reason(tool: Any, need: Need, reason: str | None) -> None:

@@ -22,7 +22,7 @@ class Hooks:
     """Reads with hooks that copy, steers with hooks that return a new tensor; every hook is removed afterwards."""
 
     name = "hooks"
-    offers = Offers(modes=MODES, position_ranges=True, feature_ranges=True)
+    offers = Offers(modes=MODES, position_ranges=True, feature_ranges=True, packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """The version of torch, whose hooks these are."""

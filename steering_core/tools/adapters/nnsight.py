@@ -28,7 +28,7 @@ class Nnsight:
     """Reads inside `trace`, steers by assigning to a module's output at every step of `generate`."""
 
     name = "nnsight"
-    offers = Offers(modes=MODES, position_ranges=True, feature_ranges=True)
+    offers = Offers(modes=MODES, position_ranges=True, feature_ranges=True, packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """nnsight's version; ToolAbsent before 0.8, whose interface is another."""

@@ -27,7 +27,7 @@ class Pyvene:
     """Reads with CollectIntervention, steers with interventions inside IntervenableModel.generate."""
 
     name = "pyvene"
-    offers = Offers(modes=MODES, position_ranges=True, feature_ranges=True)
+    offers = Offers(modes=MODES, position_ranges=True, feature_ranges=True, packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """pyvene's version."""

@@ -34,7 +34,7 @@ class ContinuousBatching:
     """Reads with hooks that copy, steers with hooks that return a new tensor, while `generate_batch` feeds the model."""
 
     name = "continuous_batching"
-    offers = Offers(no_cache=False, chunked_prefill=False, modes=MODES, feature_ranges=True)
+    offers = Offers(no_cache=False, chunked_prefill=False, modes=MODES, feature_ranges=True, packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """transformers' version."""
@@ -126,19 +126,18 @@ class PackedCalls:
         return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
 
     def unpacked(self, tensors: Sequence[Tensor], batch: TokenBatch) -> Tensor:
-        """tensors: [1, tokens, width] of each call -> [batch, seq, width]: every row gets the run of its own tokens."""
+        """tensors: [1, tokens, width] of each call -> [batch, seq, width]: every prompt gets the run of its own tokens."""
         values = tensors[0].new_zeros((*batch.ids.shape, tensors[0].shape[-1]))
         runs: dict[tuple[int, ...], Tensor] = {}
         for call, tensor in zip(self.calls, tensors, strict=True):
             runs |= {tuple(call.ids[run].tolist()): tensor[0, run] for run in call.runs()}
-        for row, (ids, real) in enumerate(zip(batch.ids, batch.mask.bool(), strict=True)):
-            values[row, real] = runs[tuple(ids[real].tolist())]
+        values[batch.mask.bool()] = torch.cat([runs[tuple(prompt)] for prompt in batch.prompts()])
         return values
 
 
 def _answers(model: LoadedModel, batch: TokenBatch, max_new_tokens: int) -> list[list[int]]:
     """`generate_batch` of the prompts -> the new token ids of each. A call can hold every token, so no prompt is split."""
-    prompts = [ids[real].tolist() for ids, real in zip(batch.ids, batch.mask.bool(), strict=True)]
+    prompts = batch.prompts()
     pages = sum(-(-(len(prompt) + max_new_tokens) // PAGE) + 1 for prompt in prompts)
     settings = ContinuousBatchingConfig(
         page_size=PAGE,

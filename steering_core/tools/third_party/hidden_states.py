@@ -13,6 +13,7 @@ from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.tools.actions import Action
+from steering_core.tools.offers import Offers
 from steering_core.tools.preparation import check_sites, site_problem
 from steering_core.tools.tool import ToolVersion, installed
 
@@ -21,6 +22,7 @@ class HiddenStates:
     """Reads `hidden_states[i + 1]` as the output of block i, the tensor itself, as users of the option do."""
 
     name = "hidden_states"
+    offers = Offers(packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """transformers' version."""

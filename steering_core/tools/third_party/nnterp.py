@@ -41,7 +41,7 @@ class Nnterp:
     name = "nnterp"
     built_on = ("nnsight",)
     # Before release 5, transformers feeds chunks past the call of the whole model, which is where nnsight counts steps.
-    offers = Offers(chunked_prefill=READS_V5_FILES)
+    offers = Offers(chunked_prefill=READS_V5_FILES, packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """nnterp's version."""

@@ -33,7 +33,7 @@ class SteeringVectors:
 
     name = "steering_vectors"
     # transformers 4.57 gives padded rows wrong positions when it feeds a prompt in chunks, and one token is no prompt to it.
-    offers = Offers(phases=("both",), modes=("add",), chunked_prefill=False)
+    offers = Offers(phases=("both",), modes=("add",), chunked_prefill=False, packed_prompts=True)
 
     def version(self) -> ToolVersion:
         """steering-vectors' version."""
