@@ -7,10 +7,13 @@ import pytest
 from parity.meta import packed_mutations
 from parity.meta.core_mutations import MUTATIONS
 from parity.meta.fault_matrix import signs
+from parity.meta.shares import in_part
 from parity.plugin.harness import Check, LoadedCheckpoint, run_checks
 
 assert packed_mutations  # what it registers is tried with the others
 CLAUSES = {clause for mutation in MUTATIONS.values() for clause in mutation.caught_by}
+
+SHARED = [pytest.param(name, marks=in_part(number, 4)) for number, name in enumerate(MUTATIONS)]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def outcomes(checkpoint: LoadedCheckpoint, folder: Path, clauses: set[str]) -> d
     return signs(run_checks(experiment, "hooks", wanted, gated=False))
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("name", SHARED)
 def test_a_mutated_core_turns_the_named_checks_red(
     name: str, checkpoints: dict[str, LoadedCheckpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """No false alarms: correct tools in unusual styles pass every check of preflight, directions and steering."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,11 @@ BATCHES = ("OneByOne", "MicroBatches", "SortedByLength", "PadsOnTheRight")
 """Tools whose values differ from the suite's own by rounding."""
 ROUNDED = {"P1", "P4", "P5", "P6", "P10"}
 SHARED = [pytest.param(tool, marks=in_part(number, 12)) for number, tool in enumerate(CORRECT)]
+MODELS = (("tiny_gemma3", "float32"), ("tiny_phi3", "bfloat16"))
+ROUNDING = [
+    pytest.param(name, *model, marks=in_part(number, 4))
+    for number, (name, model) in enumerate(product(BATCHES, MODELS))
+]
 Open = Callable[[str, str], LoadedCheckpoint]
 
 
@@ -59,8 +65,7 @@ def test_a_correct_tool_raises_no_alarm(tool: CorrectTool, stage: Stage, opened:
     assert {record.cell.clause for record in records if record.outcome is Outcome.AGREES} >= WHOLE[stage]
 
 
-@pytest.mark.parametrize(("key", "dtype"), [("tiny_gemma3", "float32"), ("tiny_phi3", "bfloat16")])
-@pytest.mark.parametrize("name", BATCHES)
+@pytest.mark.parametrize(("name", "key", "dtype"), ROUNDING)
 def test_rounding_is_not_an_error(name: str, key: str, dtype: str, opened: Open) -> None:
     tool = next(tool for tool in CORRECT if tool.name == name)
     experiment = opened(key, dtype).experiment()

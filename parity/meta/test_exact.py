@@ -19,6 +19,7 @@ from steering_core.places import REGISTRY, ROOT
 from steering_core.records.record import Outcome
 
 CHECKS = "test_agreement or test_batch or test_within_tool or test_cross_tool or test_cache or test_native_generation"
+CHECKS = f"({CHECKS}) and not in_mode and not inside"
 BATCHED = ("OneByOne", "SortedByLength", "PadsOnTheRight")
 """Correct tools that feed the prompts in batches of their own."""
 NOISY = """

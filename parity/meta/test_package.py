@@ -110,7 +110,6 @@ PAGE = (AUTHOR / "README.md").read_text(encoding="utf-8")
 def run(installed: Path, folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and output of a Python program that sees the wheel and not the checkout."""
     environment = {**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{folder}", "COLUMNS": "200"}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 

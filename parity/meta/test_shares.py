@@ -11,6 +11,7 @@ import pytest
 from fixtures.faults import FAULTS
 from parity.meta import (
     test_conclusions,
+    test_core_mutations,
     test_correct_tools,
     test_false_alarms,
     test_families,
@@ -26,6 +27,8 @@ SHARED = {
     "faults": test_faults.SHARED,
     "correct tools on every clause": test_faults.CORRECT_ON_EACH,
     "correct tools": test_correct_tools.SHARED,
+    "tools that round": test_correct_tools.ROUNDING,
+    "mutations of the core": test_core_mutations.SHARED,
     "families and dtypes": test_false_alarms.SHARED,
     "known defects": test_known_defects.SHARED,
     "preflight of families": test_families.SHARED,
@@ -134,5 +137,5 @@ def test_make_campaign_tries_every_case() -> None:
     printed = subprocess.run(["make", "-n", "campaign"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     lines = [line for line in printed.splitlines() if f"{VARIABLE}={ALL}" in line]
 
-    names = ("faults", "correct_tools", "false_alarms", "families", "conclusions", "known_defects")
+    names = ("faults", "correct_tools", "false_alarms", "families", "conclusions", "known_defects", "core_mutations")
     assert [name for name in names if not any(f"test_{name}.py" in line for line in lines)] == []

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from steering_core.errors import EmptyMeasurement, RaisedByTool, ToolUnsupported, first_line
@@ -26,6 +26,12 @@ TRIES = 150
 SHORT = {"reading": 12, "steering": 8}
 """How many are drawn where nothing else is asked for."""
 STRATEGIES = {"reading": reading_programs, "steering": steering_programs}
+
+
+@lru_cache(maxsize=16)
+def drawn(kind: str, offered: Offered, number: int, seed: int) -> tuple[Program, ...]:
+    """The same programs for every tool that offers the same; drawing them takes longer than a tiny model takes to run them."""
+    return tuple(draw(STRATEGIES[kind](offered), number, seed))
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,6 @@ class ProgramRuns:
     seed: int = 0
     corpus: Mapping[str, Program] = field(default_factory=dict)
     folder: Path | None = None
-    _drawn: dict[tuple[str, Offered], list[Program]] = field(default_factory=dict, init=False)
 
     @cached_property
     def judge(self) -> ProgramJudge:
@@ -77,7 +82,7 @@ class ProgramRuns:
         "steering"."""
         offered = self._offered(tool)
         kept = [one for one in self.corpus.values() if one.kind == kind and offered.allows(one)]
-        programs = [*kept, *self.drawn(kind, offered)]
+        programs = [*kept, *drawn(kind, offered, self.numbers.get(kind, 0), self.seed)]
         if not programs:
             raise EmptyMeasurement("no-programs", f"no {kind} program was run", "ask for at least one with --programs")
         for number, program in enumerate(programs):
@@ -106,12 +111,6 @@ class ProgramRuns:
         path = self.folder / (re.sub(r"[^\w.-]+", "-", name) + ".json")
         path.write_text(program.to_json(), encoding="utf-8")
         return str(path)
-
-    def drawn(self, kind: str, offered: Offered) -> list[Program]:
-        """The same programs for every tool that offers the same."""
-        if (kind, offered) not in self._drawn:
-            self._drawn[kind, offered] = draw(STRATEGIES[kind](offered), self.numbers.get(kind, 0), self.seed)
-        return self._drawn[kind, offered]
 
     def run(self, tool: Tool, program: Program) -> str | None:
         """None, or what was wrong in the first wrong call of the program's kind; the tool's objects are new."""
