@@ -6,7 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from parity.meta.forked_runs import ForkedRuns, wait_for
+from parity.meta.shares import in_part
 from reports.review.files import SHEET, keep_review, write_sheet
 from reports.run.artifact import read_run
 
@@ -28,7 +31,14 @@ def cells(run: Path) -> Counter[str]:
     return Counter(f"{cell['clause']} {cell['variant']}" for cell in found)
 
 
-def test_a_run_that_is_killed_in_a_round_continues_it(runs: ForkedRuns, tmp_path: Path) -> None:
+WORKERS = [(), pytest.param(("-n", "2"), marks=in_part(0, 6))]
+"""Each round starts its workers anew, which takes the most time."""
+
+
+@pytest.mark.parametrize("workers", WORKERS, ids=["one process", "two workers"])
+def test_a_run_that_is_killed_in_a_round_continues_it(
+    workers: tuple[str, ...], runs: ForkedRuns, tmp_path: Path
+) -> None:
     run, log = tmp_path / "run", tmp_path / "log"
     started = runs.start(*ONE, "--follow", "--run-dir", str(run), log=log)
     assert wait_for(lambda: (run / "journal.jsonl").exists() and sum(cells(run).values()) >= 2, started), (
@@ -37,7 +47,7 @@ def test_a_run_that_is_killed_in_a_round_continues_it(runs: ForkedRuns, tmp_path
     runs.kill(started)
     before = cells(run)
     assert before["W1 80-dim-15"] == 1
-    assert runs.run(*ONE, "-n", "2", "--follow", "--resume", str(run), log=log) == 0, log.read_text()
+    assert runs.run(*ONE, *workers, "--follow", "--resume", str(run), log=log) == 0, log.read_text()
 
     printed, plan = log.read_text(), json.loads((run / "plan.json").read_text())
     followed = json.loads((run / "followed.json").read_text())["rounds"]

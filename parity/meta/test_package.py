@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from parity.meta.documented_commands import commands_of, read_pages
+from parity.meta.shares import in_part
 from parity.package import __main__ as command
 from steering_core.places import ROOT
 
@@ -110,6 +111,7 @@ PAGE = (AUTHOR / "README.md").read_text(encoding="utf-8")
 def run(installed: Path, folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit status and output of a Python program that sees the wheel and not the checkout."""
     environment = {**os.environ, "PYTHONPATH": f"{installed}{os.pathsep}{folder}", "COLUMNS": "200"}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
@@ -148,6 +150,7 @@ def test_pytest_finds_the_checks_by_the_name_of_their_package(installed: Path, e
     assert (status, "SELECTED CHECKS PASSED" in printed) == (0, True), printed
 
 
+@in_part(0, 2)
 def test_a_run_continues_with_its_own_options_however_the_checks_are_named(installed: Path, elsewhere: Path) -> None:
     by_pytest = ("pytest", "--pyargs", "steering_parity.parity")
     selected = ("-m", "tiny_qwen2", "-k", "test_shape", "--tools", "hooks", "--tool", "mytools:Right")
@@ -160,6 +163,7 @@ def test_a_run_continues_with_its_own_options_however_the_checks_are_named(insta
         assert "(hooks, Right)" in printed
 
 
+@in_part(1, 2)
 def test_checks_stand_in_a_library_authors_own_tests(installed: Path, elsewhere: Path) -> None:
     status, printed = run(
         installed, elsewhere, "-m", "pytest", "-q", "--strict-markers", "-W", "error::pytest.PytestWarning"
@@ -193,7 +197,10 @@ def test_the_commands_of_the_guide_select_checks(installed: Path, tmp_path: Path
         assert (status, "test_dtype[tiny_qwen2" in printed) == (0, True), printed
 
 
-@pytest.mark.parametrize("words", commands_of_the_author(), ids=lambda words: words[0])
+CERTIFYING = [pytest.param(words, marks=in_part(number, 2)) for number, words in enumerate(commands_of_the_author())]
+
+
+@pytest.mark.parametrize("words", CERTIFYING, ids=lambda words: words[0])
 def test_a_library_authors_repository_is_certified(installed: Path, tmp_path: Path, words: list[str]) -> None:
     shutil.copytree(AUTHOR, tmp_path / "author")
     module = {"pytest": "pytest", "steering-parity": "steering_parity"}[words[0]]
