@@ -13,7 +13,7 @@ from reports.compatibility.sources import read_sources
 from reports.compatibility.texts import list_badges, render_html, render_markdown
 from reports.compatibility.view import View, make_view
 from reports.tests.compatibility.test_table import DEVIATION
-from reports.tests.compatibility.written_runs import checks, run, table, write
+from reports.tests.compatibility.written_runs import checks, older_than, run, table, write
 from reports.tests.parsed_page import Parsed
 from reports.tests.test_page_safety import CONTROL, NASTY
 from steering_core.records.record import Outcome, Run
@@ -49,6 +49,12 @@ def test_a_command_is_once_in_a_row_however_many_columns_it_repeats(tmp_path: Pa
     per_column = [words.split()[0] for words in page.text.split("the command of the row with --clauses ")[1:]]
     assert len(per_column) == len(read_columns())
     assert {"P2,P10", "S7", "P9,P11,P12"} <= set(per_column)
+
+
+def test_a_column_that_was_not_run_says_so(tmp_path: Path) -> None:
+    words = "Packed: not tested Not run: the checks of this column are newer than the runs of the row."
+    assert words in Parsed(render_html(view(tmp_path / "older", older_than("packed")))).text
+    assert "Not run:" not in Parsed(render_html(view(tmp_path / "missing", run(without=("P4 packed",))))).text
 
 
 def test_records_elsewhere_are_named_and_not_linked(tmp_path: Path) -> None:

@@ -49,6 +49,16 @@ def run(
     return Run(plan=plan, records=records, environment={"commit": "4f2c1d90aa", "dirty": False})
 
 
+def older_than(variant: str) -> Run:
+    """A run whose full matrix lacks the checks of a variant."""
+    newer = run()
+    cells = tuple(cell for cell in newer.plan.required if cell.variant != variant)
+    records = tuple(record for record in newer.records if record.cell in cells)
+    return newer.model_copy(
+        update={"plan": newer.plan.model_copy(update={"required": cells, "planned": cells}), "records": records}
+    )
+
+
 def table(*runs: Run) -> list[Row]:
     """The rows of these runs."""
     sources = [Source(f"run-{number}", Path(f"run-{number}"), "0" * 64, each) for number, each in enumerate(runs)]
