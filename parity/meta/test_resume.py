@@ -20,7 +20,7 @@ SEEDS = (20, 21)
 """One run per seed, so that neither ends before its last kill."""
 SHORT, LONG = 0.03, 1.5
 TIMES = ("started", "wall_seconds", "peak_memory_bytes")
-CHECKS = "(preflight or directions) and not r1"
+CHECKS = "(preflight_site or preflight_tools or preflight_tokens or directions) and not r1"
 ONE = ("parity", "-m", "tiny_qwen2", "-q", "-k", CHECKS, "--tools", "hooks,nnsight", "--repeats", "1")
 WAIT = "wait for it, or choose another --run-dir"
 
@@ -98,7 +98,7 @@ def test_resuming_a_complete_run_only_judges_it_again(runs: ForkedRuns, whole: P
     assert runs.run(*ONE, "--resume", str(whole), log=tmp_path / "log") == 0
     assert [file.read_bytes() for file in files] == before
     assert timeless(whole) == records
-    assert "PREFLIGHT PASSED" in (tmp_path / "log").read_text()
+    assert "SELECTED CHECKS PASSED" in (tmp_path / "log").read_text()
     assert "deselected in" in (tmp_path / "log").read_text().splitlines()[-1]
 
 
