@@ -5,8 +5,8 @@ import torch
 PLENTY = 8
 """Of a GPU of which more than one part in so many is free, nobody waits for memory that a process keeps unused: to give it
 back and ask anew takes tenths of a second a request."""
-SPARE = 2**28
-"""Bytes that a process keeps unused at most."""
+SPARE = 64
+"""One part in so many of a GPU is what a process keeps unused at most."""
 
 
 def peak() -> int:
@@ -24,4 +24,4 @@ def peak() -> int:
 
 def gives_back(free: int, total: int, unused: int) -> bool:
     """Whether a process gives back what it does not use of a GPU, all in bytes."""
-    return free * PLENTY < total or unused > SPARE
+    return free * PLENTY < total or unused * SPARE > total

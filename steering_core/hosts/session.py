@@ -107,6 +107,8 @@ class Session:
     def do_open(self, model: LoadRequest, weights: Any = None) -> None:
         """Load the model that the next requests are about; the earlier one is let go."""
         self.close()
+        if model.device.startswith("cuda"):
+            torch.set_num_threads(1)  # small sums: the threads of several processes would only wait for each other
         loaded = adopt(model, weights) if weights else model.load()
         if loaded.exact:
             self.arithmetic.enter_context(exact_arithmetic(loaded))

@@ -85,13 +85,15 @@ class ProgramOracle:
         plain, first, second = call.model_copy(update={"object": 0, "chunk": 0}), *tokens
         together = self._together(plain, answer)[row]
         gap = abs(float(together[first] - together[second]))
-        return gap <= FLOOR_MARGIN * max(self._batching(plain, row, answer), self._feeding(call, row, answer))
+        floors = (floor(each, row, answer) for floor, each in ((self._batching, plain), (self._feeding, call)))
+        return any(gap <= FLOOR_MARGIN * floor for floor in floors)  # the second takes many forwards: only if needed
 
     def _batching(self, call: Generate, row: int, answer: list[int]) -> float:
         """How far the other rows move the logits of one, at most."""
         key = (call, row, tuple(answer))
         if key not in self._batched:
-            self._batched[key] = _distance(self._together(call, answer)[row], self._alone(call, row, answer))
+            distances = (self._together(call, answer)[row] - self._alone(call, row, answer)).abs()
+            self._batched[key] = float(distances.max())
         return self._batched[key]
 
     def _feeding(self, call: Generate, row: int, answer: list[int]) -> float:
@@ -102,8 +104,8 @@ class ProgramOracle:
             return 0.0
         if key not in self._pieces:
             together = self._together(call.model_copy(update={"chunk": 0}), answer)
-            for number, fed in enumerate(self._fed(call, answer)):
-                self._pieces[call, number, tuple(answer)] = _distance(together[number], fed)
+            for number, distance in enumerate((together - self._fed(call, answer)).abs().amax(-1).tolist()):
+                self._pieces[call, number, tuple(answer)] = distance
         return self._pieces[key]
 
     def _together(self, call: Generate, answer: list[int]) -> Tensor:
@@ -132,7 +134,7 @@ class ProgramOracle:
         inputs = _inputs(batch, answers)
         with model.inference(), reference.steered(model, build_edits(model, call.steps), batch.mask):
             logits: Tensor = model.module(**inputs, use_cache=False).logits
-        return logits[:, -1].double().cpu()
+        return logits[:, -1].double()
 
     def _fed(self, call: Generate, answer: list[int]) -> Tensor:
         """The same of all rows, with a cache: the prompt in the call's chunks, then the answer token by token."""
@@ -147,7 +149,7 @@ class ProgramOracle:
                 out = model.module(**piece, past_key_values=cache, use_cache=True, logits_to_keep=1)
                 cache = out.past_key_values
         logits: Tensor = out.logits
-        return logits[:, -1].double().cpu()
+        return logits[:, -1].double()
 
 
 def _inputs(batch: TokenBatch, answers: list[list[int]]) -> dict[str, Tensor]:
@@ -155,7 +157,3 @@ def _inputs(batch: TokenBatch, answers: list[list[int]]) -> dict[str, Tensor]:
     added = torch.tensor(answers, dtype=torch.long, device=batch.ids.device).reshape(len(answers), -1)
     ids, mask = torch.cat([batch.ids, added], -1), torch.cat([batch.mask, torch.ones_like(added)], -1)
     return {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
-
-
-def _distance(first: Tensor, second: Tensor) -> float:
-    return float((first - second).abs().max())

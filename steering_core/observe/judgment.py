@@ -69,11 +69,18 @@ class Judgment:
         verdicts[~requested & moved] = Verdict.EXTRA
         verdicts[requested & ~moved] = Verdict.MISSING
         verdicts[(verdicts > Verdict.EXACT) & in_order] = Verdict.WITHIN
-        places = np.array(blocks)[:, None], np.array(tokens)
-        self.seen.numpy()[places] = True
         whole = (self.requested, requested), (self.moved, moved), (self.gaps, gaps), (self.verdicts, verdicts)
         for kept, values in whole:
-            np.maximum.at(kept.numpy(), places, values.to(kept.dtype).numpy())
+            worst = kept.numpy()
+            for block, row in zip(blocks, values.to(kept.dtype).numpy(), strict=True):
+                worst[block, tokens] = np.maximum(worst[block, tokens], row)
+        self.seen.numpy()[np.array(blocks)[:, None], tokens] = True
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether anything is wrong, or moved by nothing that was seen to edit: what a reference has to decide."""
+        seen = self.requested & self.moved
+        return bool(((self.verdicts > Verdict.WITHIN) | ((self.verdicts == Verdict.WITHIN) & ~seen)).any())
 
 
 def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit]) -> Judgment:

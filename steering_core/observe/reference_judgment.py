@@ -84,8 +84,9 @@ def judge_by_reference(
         within = ((own == Verdict.AMOUNT) | (own == Verdict.MISSING)) & one.close & one.told
         own[within] = Verdict.WITHIN
         gaps[within] = one.gaps[within]
-        # A tool that was seen to edit between blocks would have been seen to edit there.
-        own[(own == Verdict.MISSING) & one.close & ~torch.tensor(between_blocks)] = Verdict.UNTOLD
+        # A tool that was seen to edit between blocks would have been seen to edit there, unless a value that is set was
+        # there already.
+        own[(own == Verdict.MISSING) & one.close & ((gaps == 0) | ~torch.tensor(between_blocks))] = Verdict.UNTOLD
     judgment.inside = edits_inside(judgment, compared, tokens)
     if judgment.inside:
         for one, own, gaps, requested in zip(compared, verdicts, judgment.gaps, judgment.requested, strict=True):

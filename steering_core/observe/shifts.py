@@ -13,7 +13,7 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.expectation import INSIDE, check_editable
 from steering_core.observe.forward_trace import ForwardTrace, trace_forward
-from steering_core.observe.judgment import Judgment, Verdict, judge_exactly
+from steering_core.observe.judgment import Judgment, judge_exactly
 from steering_core.observe.observed_generation import ObservedGeneration, Place
 from steering_core.observe.places import at_places
 from steering_core.observe.reference_judgment import Comparison, judge_by_reference
@@ -100,7 +100,7 @@ def trace_generation(
     edits = edits if expected is None else expected
     judgment = judge_exactly(model, trace, seen, edits)
     run = TracedGeneration(untouched, batch, edits, ids, trace, seen, judgment, floor)
-    if seen.tokens and bool((judgment.verdicts != Verdict.EXACT).any()):
+    if seen.tokens and judgment.unsettled:
         judge_by_reference(judgment, trace, seen.tokens, run.reference(edits), floor)
     return run
 

@@ -9,7 +9,7 @@ GB = 10**9
 
 @pytest.mark.parametrize(
     ("free", "unused", "given_back"),
-    [(100 * GB, GB // 10, False), (100 * GB, GB, True), (10 * GB, GB // 10, True)],
+    [(100 * GB, 2 * GB, False), (100 * GB, 3 * GB, True), (10 * GB, GB // 10, True)],
     ids=["plenty is free", "much is unused", "little is free"],
 )
 def test_a_process_gives_back_what_others_may_need(free: int, unused: int, given_back: bool) -> None:

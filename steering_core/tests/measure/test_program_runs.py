@@ -207,6 +207,18 @@ def test_what_a_cache_changes_is_no_difference(runs: ProgramRuns, monkeypatch: p
     assert not oracle.is_tie(call, 0, [5], (7, 1))
 
 
+def test_pieces_are_fed_only_where_batching_does_not_explain_a_difference(
+    runs: ProgramRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prompt fed token by token takes as many forwards as it has tokens."""
+    call, oracle = Generate(prompts=Prompts(count=2, longest=7), new_tokens=1), runs.judge.oracle
+    logits = torch.zeros(2, 20).index_fill(1, torch.tensor([7]), 0.1)
+    monkeypatch.setattr(oracle, "_logits", lambda call, batch, answers: logits[: len(batch.ids)] + 0.1 * len(batch.ids))
+    monkeypatch.setattr(oracle, "_fed", lambda *asked: pytest.fail("fed in pieces"))
+
+    assert oracle.is_tie(call, 0, [5], (3, 7))
+
+
 def test_fed_in_pieces_an_answer_has_the_logits_of_an_independent_forward(runs: ProgramRuns) -> None:
     """Steered at the prompt's end, of prompts of different lengths: in chunks, with a cache, and whole."""
     step = Step(block=1, coefficient=3.0, positions=Range(start=-2))

@@ -10,7 +10,7 @@ import torch
 from steering_core.errors import EmptyMeasurement
 from steering_core.models.sites import Site
 from steering_core.observe.arrival import observe_arrival
-from steering_core.observe.forward_trace import make_traceable
+from steering_core.observe.forward_trace import make_traceable, trace_forward
 from steering_core.observe.judgment import Judgment, Verdict, where_asked
 from steering_core.observe.observed_generation import ObservedGeneration
 from steering_core.observe.reference_judgment import edits_inside
@@ -18,7 +18,8 @@ from steering_core.observe.shifts import observe_generation
 from steering_core.tests.observe.test_tool_styles import NEW, edits_for, observed, rows
 from steering_core.tests.random_models import random_model
 from steering_core.tests.steering_styles import STYLES, Style
-from steering_core.tools.edits import Add, Edit, Set
+from steering_core.tools.adapters.hooks import Hooks
+from steering_core.tools.edits import Add, Edit, Set, Span
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,6 +58,24 @@ def test_what_is_set_inside_a_block_was_requested() -> None:
     assert asked(Set(site, vector)) == [[[True, False, False]]]
     assert asked(Add(site, vector, 0.0)) == [[[False, False, False]]]
     assert where_asked(stream, stream + 1, lambda _: first, [[]]).tolist() == [[[True, True, True]]]
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_a_value_that_was_there_already_is_not_missing(missed: bool) -> None:
+    """A feature of every token is set to what it already is at one of them."""
+    model, site = random_model("qwen2"), Site("resid_post", 1)
+    make_traceable(model)
+    with trace_forward(model) as trace:
+        Hooks().generate(model, rows(), [], 1)
+    row, column = 0, int(rows().mask[0].argmax())
+    there = trace.returned[0][site.layer][row, column, 0]
+    edits: list[Edit] = [Set(site, torch.full((model.spec.hidden,), float(there)), features=Span(0, 1))]
+    edits.append(Add(site, torch.ones(model.spec.hidden), 2.0, positions=Span(1)))
+
+    generation = observe_generation(Hooks(), model, rows(), edits[missed:], NEW, expected=edits)
+
+    assert bool(generation.wrong) is missed
+    assert (site.layer, row, 0) in generation.where({Verdict.UNTOLD})
 
 
 def test_a_shift_that_rounding_could_hide_cannot_be_told() -> None:

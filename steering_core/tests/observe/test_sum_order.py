@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from steering_core.models.sites import Site
+from steering_core.observe import shifts
 from steering_core.observe.arrival import observe_arrival
+from steering_core.observe.judgment import Verdict
 from steering_core.observe.shifts import observe_generation
 from steering_core.observe.sum_order import has_sums, range_of
 from steering_core.tests.random_models import prompts, random_model
@@ -110,6 +112,19 @@ def test_the_range_of_several_edits_holds_what_they_make_of_another_order(after:
     result = later.apply(one_by_one(hidden.float(), direction).to(dtype))
     assert bool(holds(hidden, [Ablate(SITE, direction), later], result).all())
     assert not bool(holds(hidden, [Ablate(SITE, direction), later], result + 1.0).any())
+
+
+def test_another_order_between_blocks_needs_no_second_opinion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reference takes as many forwards as the tool itself."""
+    monkeypatch.setattr(shifts, "ReferenceStream", lambda *given: pytest.fail("asked a reference"))
+    model, batch = random_model("llama"), prompts(3)
+    vector = torch.randn(model.spec.hidden, generator=torch.Generator().manual_seed(1))
+
+    other = observe_generation(
+        Hooks(), model, batch, [InAnotherOrder(SITE, vector)], 4, expected=[Ablate(SITE, vector)]
+    )
+
+    assert other.where({Verdict.WITHIN})
 
 
 def test_a_tool_that_sums_in_another_order_is_right_and_one_that_ablates_too_little_is_not() -> None:
