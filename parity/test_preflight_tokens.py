@@ -60,7 +60,8 @@ def test_packed_prompts(experiment: Experiment, tool: Tool, record: Draft, side:
     last = [end - 1 for end in accumulate(map(len, rows))]
     assert_equal(record, "columns of the last tokens", packed.last.tolist(), last)
     alone, floor = computed_alone(experiment, prompts), cache(lambda: experiment.floor(padded, [experiment.site], tool))
-    gap = compare(computed_untouched(experiment, tool, packed), alone)
+    untouched = computed_untouched(experiment, tool, packed)
+    gap = compare(untouched, alone)
     if gap.max_abs and not gap.within(floor()):
         mixes = f"{experiment.model.spec.key} mixes packed prompts under these libraries, without any tool"
         not_offered(record, f"{mixes}: packed against alone, max|d| = {gap.max_abs:.3g} > {floor():.3g}")
@@ -76,7 +77,7 @@ def test_packed_prompts(experiment: Experiment, tool: Tool, record: Draft, side:
             values,
             expected,
             floor=floor,
-            localize=lambda: {"": localize_packed(experiment, padded, returned[0], floor())},
+            localize=lambda: {"": localize_packed(experiment, padded, returned[0], untouched, floor())},
             own=True,
         )
 

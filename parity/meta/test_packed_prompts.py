@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import masking_utils
+from transformers.models.qwen2.modeling_qwen2 import Qwen2MLP
 
 from parity.plugin.harness import Check, LoadedCheckpoint, run_checks
 from steering_core.hosts import hosted_tool
@@ -15,6 +17,8 @@ from steering_core.records.record import Outcome, Record
 
 FAMILIES = {spec.family: key for key, spec in reversed(read_registry(REGISTRY).items()) if spec.tiny and spec.tuned}
 """{family: its first tiny model}."""
+LONGEST_ALONE = 60
+"""Tokens that no prompt has by itself."""
 MIXES = "tiny_qwen2 mixes packed prompts under these libraries, without any tool: packed against alone, max|d| = "
 
 
@@ -50,6 +54,22 @@ def test_a_model_that_mixes_packed_prompts_is_named_and_no_tool_is(
     assert record.outcome is Outcome.NOT_OFFERED
     assert record.sentence.startswith(MIXES)
     assert "hooks" not in record.sentence
+
+
+def test_other_kernels_for_a_packed_row_are_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a mask a GPU computes attention by another kernel than for a prompt alone, in bfloat16 by up to half a floor."""
+    forward, noise = Qwen2MLP.forward, torch.randn(64, generator=torch.Generator().manual_seed(0))
+
+    def rounded(module: Any, hidden: torch.Tensor) -> torch.Tensor:
+        packs = len(hidden) == 1 and hidden.shape[1] > LONGEST_ALONE
+        return forward(module, hidden) * (1 + 0.06 * noise if packs else 1)
+
+    monkeypatch.setattr(Qwen2MLP, "forward", rounded)
+    monkeypatch.setattr(Experiment, "floor", lambda *given: 4.0)
+
+    record = record_of("tiny_qwen2", "hooks", tmp_path)
+
+    assert (record.outcome, record.measured["max_abs"] > 0.01) == (Outcome.AGREES, True), record.sentence
 
 
 def test_the_libraries_of_a_tool_in_another_interpreter_are_the_ones_that_count(

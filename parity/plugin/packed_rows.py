@@ -44,17 +44,26 @@ def in_rows(values: "Tensor", padded: "TokenBatch") -> "Tensor":
     return values.new_zeros((*padded.mask.shape, values.shape[-1])).masked_scatter(real, values)
 
 
-def localize_packed(experiment: Experiment, padded: "TokenBatch", returned: "Tensor", floor: float) -> "Localization":
-    """What was returned for packed prompts, [tokens, hidden]: the name of a mistake with packed rows, else of a tensor."""
+def localize_packed(
+    experiment: Experiment, padded: "TokenBatch", returned: "Tensor", untouched: "Tensor", floor: float
+) -> "Localization":
+    """What was returned for packed prompts: the requested tensor, if it is the untouched model's of the packed row, whose
+    kernels may be others than those of a prompt alone; the name of a mistake with packed rows; or of a tensor.
+
+    returned, untouched: [tokens, hidden].
+    """
     from steering_core.localize import Localization
 
     site = experiment.site
+    found = experiment.localized(padded, site, in_rows(returned, padded), in_rows(untouched, padded))
+    if found.as_requested:
+        return found
     for mistake, values in _mistakes(experiment, padded):
         gap = compare(returned, values)
         if gap.within(floor):
             closeness = "bit-equal" if gap.bit_equal else f"max|d| = {gap.max_abs:.3g}"
             return Localization(f"returned {site} as {mistake} ({closeness})", True, str(site), site)
-    return experiment.localized(padded, site, in_rows(returned, padded))
+    return found
 
 
 def _mistakes(experiment: Experiment, padded: "TokenBatch") -> "Iterator[tuple[str, Tensor]]":
