@@ -54,16 +54,15 @@ def localize_packed(
     """
     from steering_core.localize import Localization
 
-    site = experiment.site
-    found = experiment.localized(padded, site, in_rows(returned, padded), in_rows(untouched, padded))
-    if found.as_requested:
-        return found
+    site, row = experiment.site, in_rows(returned, padded)
+    if compare(returned, untouched).within(floor):
+        return experiment.localized(padded, site, row, in_rows(untouched, padded))
     for mistake, values in _mistakes(experiment, padded):
         gap = compare(returned, values)
         if gap.within(floor):
             closeness = "bit-equal" if gap.bit_equal else f"max|d| = {gap.max_abs:.3g}"
             return Localization(f"returned {site} as {mistake} ({closeness})", True, str(site), site)
-    return found
+    return experiment.localized(padded, site, row)
 
 
 def _mistakes(experiment: Experiment, padded: "TokenBatch") -> "Iterator[tuple[str, Tensor]]":
