@@ -31,7 +31,7 @@ DAMAGING = {"side_effects", "process_effects"}
 """Files whose faults would change this process for the tests that follow."""
 INSIDE = {"inner_sites", "steering"}
 """Files with faults that show at edits inside blocks."""
-BASES = {"ChangesModel", "OtherStream", "OwnDirection", "ReturnsOther", "ReturnsOtherIds"}
+BASES = {"ChangesModel", "OtherStream", "OwnDirection", "PacksPrompts", "ReturnsOther", "ReturnsOtherIds"}
 """What some faults derive from; not faults themselves."""
 OWN = (("base", "WrappedHooks"), ("base", "EveryMode"), ("base", "InheritedHooks"), ("directions", "OwnDirection"))
 CORRECT = ("hooks", "nnsight", "pyvene", *(f"{HERE / file}.py:{name}" for file, name in OWN))

@@ -6,7 +6,7 @@ from pathlib import Path
 from fixtures.random_checkpoint import save
 from parity.meta.forked_runs import ForkedRuns
 
-CHECKS = 3
+CHECKS = 4
 """On the tokens of one model with one tool."""
 CAVEATS = ["random weights (tiny_llama)", "a foreign tokenizer (tiny_llama)"]
 

@@ -16,6 +16,7 @@ BLAMED = {
 }
 """Tool -> the clause of one of its failed cells, or words of its sentence."""
 HARMLESS = ("Warns",)
+GOOD = {"agrees", "not offered"}
 
 
 def test_only_the_cells_of_the_tool_that_did_it_fail(runs: ForkedRuns, tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_only_the_cells_of_the_tool_that_did_it_fail(runs: ForkedRuns, tmp_path:
     lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     rows = [line for line in lines if "cell" in line]
     failed = {
-        name: [row for row in rows if row["cell"]["tool"] == name and row["outcome"] != "agrees"]
+        name: [row for row in rows if row["cell"]["tool"] == name and row["outcome"] not in GOOD]
         for name in ("hooks", *names)
     }
     assert status == 1
