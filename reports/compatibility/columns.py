@@ -13,23 +13,29 @@ NO_VARIANT = "-"
 
 @dataclass(frozen=True)
 class Column:
-    """checks: `P1`, `P4 left` or `S1 -`."""
+    """checks: `P1`, `P4 left` or `S1 -`. beside: those of them that ask whatever a tool offers, here or elsewhere."""
 
     name: str
     title: str
     asks: str
     checks: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
     def holds(self, cell: Cell) -> bool:
         """Whether it stands for this check."""
         return any(matches(check, cell) for check in self.checks)
+
+    def asks_alone(self, cell: Cell) -> bool:
+        """Whether a check of it asks only what the column is about."""
+        return not any(matches(check, cell) for check in self.beside)
 
 
 @cache
 def read_columns(file: Path = COLUMNS) -> tuple[Column, ...]:
     """Every column, in the order of the table."""
     rows = tomllib.loads(file.read_text(encoding="utf-8"))["column"]
-    return tuple(Column(**{**row, "checks": tuple(row["checks"])}) for row in rows)
+    lists = ("checks", "beside")
+    return tuple(Column(**row | {name: tuple(row.get(name, ())) for name in lists}) for row in rows)
 
 
 @cache

@@ -8,7 +8,7 @@ from packaging.version import InvalidVersion, Version
 
 from reports.compatibility.columns import Column, read_columns
 from reports.compatibility.source import Source
-from reports.compatibility.support import Evidence, State, Support
+from reports.compatibility.support import Evidence, State, Support, counting
 from reports.page.exports import show
 from reports.sweeps.families import family_of
 from steering_core.records.clauses import CLAUSES
@@ -103,7 +103,7 @@ def _row(
     for column in columns:
         cells = [cell for cell in wanted if column.holds(cell)]
         evidence = tuple(known[cell] for cell in cells if cell in known)
-        supports.append(Support(column, evidence, tuple(cell for cell in cells if cell not in known)))
+        supports.append(Support(column, counting(column, evidence), tuple(cell for cell in cells if cell not in known)))
     return Row(subject, family, tuple(models), tuple(supports))
 
 

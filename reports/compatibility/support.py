@@ -10,6 +10,7 @@ from reports.compatibility.source import Source
 from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Outcome, Record
 
+NOTHING = (Outcome.NOT_OFFERED, Outcome.UNSUPPORTED)
 NAMED = 3
 """Clauses, or records, that a cell names."""
 
@@ -101,6 +102,14 @@ class Support:
         if self.state is State.NOT_TESTED and measured:
             return f"{measured} of {len(self.evidence) + len(self.missing)} measured"
         return ""
+
+
+def counting(column: Column, evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """The evidence of a column, without that of checks beside others of which the tool offers none: what they saw is about
+    another column."""
+    alone = [each for each in evidence if column.asks_alone(each.record.cell)]
+    offers_none = bool(alone) and all(each.record.outcome in NOTHING for each in alone)
+    return tuple(alone if offers_none else evidence)
 
 
 def fails(record: Record) -> bool:

@@ -74,6 +74,23 @@ def test_the_worst_check_decides_a_column_of_several(changes: dict[str, Any], st
     assert (str(clean.state), clean.what) == (state, what)
 
 
+@pytest.mark.parametrize(("only", "other", "last"), [("read", "add", "S8 -"), ("add", "read", "P8")])
+def test_a_tool_that_offers_only_one_of_two_columns_is_not_shown_to_offer_the_other(
+    only: str, other: str, last: str
+) -> None:
+    """That its library runs (P7) was seen where it does something."""
+    (column,) = (each for each in read_columns() if each.name == other)
+    missing: dict[str, Any] = {name.replace(" ", "_"): Outcome.NOT_OFFERED for name in column.checks if name != "P7"}
+    (row,) = table(run(**missing))
+    assert (states(row)[only], states(row)[other]) == ("holds", "not offered")
+
+    (row,) = table(run(**missing | {"P7": Outcome.DIFFERS}))
+    assert (states(row)[only], states(row)[other]) == ("fails", "not offered")
+
+    (row,) = table(run(**missing | {last.replace(" ", "_"): Outcome.AGREES, "P7": Outcome.DIFFERS}))
+    assert (states(row)[only], states(row)[other]) == ("fails", "fails")
+
+
 def test_a_row_per_tool_version_libraries_and_family_in_the_order_of_versions() -> None:
     older = {"python": "3.11.7", "torch": "2.13.0", "transformers": "4.49.0"}
     patch = {"python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"}
