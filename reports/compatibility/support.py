@@ -11,6 +11,7 @@ from steering_core.records.clauses import CLAUSES
 from steering_core.records.record import Cell, Outcome, Record
 
 NOTHING = (Outcome.NOT_OFFERED, Outcome.UNSUPPORTED)
+"""Outcomes of a check of what a tool does not offer."""
 NAMED = 3
 """Clauses, or records, that a cell names."""
 
