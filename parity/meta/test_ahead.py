@@ -5,11 +5,12 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
-from parity.plugin.ahead import computing_as_here
+from parity.plugin.ahead import Turn, computing_as_here
 
 TOOLS = """
 import itertools, os, time
@@ -118,6 +119,40 @@ def test_ctrl_c_ends_a_run_in_which_several_tools_hang(runs: ForkedRuns, tools: 
     assert runs.wait(60) == pytest.ExitCode.INTERRUPTED
     assert f"Continue  pytest parity --resume {tmp_path / 'run'}   # " in (tmp_path / "log").read_text()
     assert [path for path in tmp_path.glob("*.pid") if Path(f"/proc/{path.stem}").exists()] == []
+
+
+def test_ctrl_c_while_a_turn_is_waited_for_takes_it_from_nobody() -> None:
+    turn, over = Turn(), threading.Event()
+    real = turn.lock
+
+    def have_the_turn(taken: threading.Event) -> None:
+        with real:
+            taken.set()
+            over.wait()
+
+    def wait_for_something() -> None:
+        with turn.waiting():
+            taken = threading.Event()
+            threading.Thread(target=have_the_turn, args=[taken], daemon=True).start()
+            taken.wait()
+            turn.lock = cast("Any", Interrupted())
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_for_something()
+    turn.lock = real
+
+    with turn.waiting():  # as the end of a run waits for its threads
+        if taken_from_other := real.acquire(blocking=False):
+            real.release()
+        over.set()
+    assert not taken_from_other
+
+
+class Interrupted:
+    """A lock that is waited for when Ctrl-C comes."""
+
+    def acquire(self) -> bool:
+        raise KeyboardInterrupt
 
 
 def test_a_thread_computes_with_as_many_threads_as_the_one_that_starts_it() -> None:

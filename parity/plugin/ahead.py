@@ -8,7 +8,7 @@ the same order as by one check after the other.
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -31,13 +31,14 @@ class Turn:
     """Whose turn it is: of all threads that run checks, one runs, and the others wait for it or for tools' processes."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # which only the thread that has it can give away
         self.lock.acquire()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """While this thread waits for something, another one has the turn."""
-        self.lock.release()
+        with suppress(RuntimeError):  # it has no turn to give: Ctrl-C came while it waited for one
+            self.lock.release()
         try:
             yield
         finally:
