@@ -13,6 +13,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.models.transfers import onto
 from steering_core.tools.actions import Action
 from steering_core.tools.deviations import Deviation
 from steering_core.tools.edits import Edit
@@ -110,7 +111,9 @@ def to_device(value: Any, device: torch.device) -> Any:
         return {key: to_device(item, device) for key, item in value.items()}
     if isinstance(value, list):
         return [to_device(item, device) for item in value]
-    return value.to(device) if isinstance(value, Tensor | TokenBatch) else value
+    if isinstance(value, Tensor):
+        return onto(value, device)
+    return value.to(device) if isinstance(value, TokenBatch) else value
 
 
 def value_of(answer: Mapping[str, Any]) -> Any:

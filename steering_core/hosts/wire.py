@@ -16,6 +16,7 @@ from steering_core.models.model import LoadRequest
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.models.transfers import on_cpu
 from steering_core.observe.arrival import Arrival
 from steering_core.observe.aspects import LeftChanged
 from steering_core.observe.observed_generation import ObservedGeneration
@@ -25,6 +26,8 @@ from steering_core.tools.tool import ToolVersion
 LENGTHS = struct.Struct(">QQ")
 LARGEST = 64 << 30
 """Bytes; a longer frame is nonsense."""
+TOGETHER = 16 << 20
+"""Bytes of tensors that are moved from a GPU at once."""
 KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
@@ -40,9 +43,9 @@ class Nonsense(ValueError):
 
 def encode(value: Any) -> bytes:
     """One value as a frame; TypeError for anything but plain values, tensors and the listed data classes."""
-    tensors: dict[str, torch.Tensor] = {}
+    tensors: list[torch.Tensor] = []
     text = json.dumps(_plain(value, tensors)).encode()
-    blob = save(tensors) if tensors else b""
+    blob = save({str(number): tensor for number, tensor in enumerate(_sendable(tensors))}) if tensors else b""
     return LENGTHS.pack(len(text), len(blob)) + text + blob
 
 
@@ -63,13 +66,20 @@ def decode(text: bytes, blob: bytes) -> Any:
         raise Nonsense(f"{type(error).__name__}: {error}") from None
 
 
-def _plain(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+def _sendable(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Contiguous copies on the CPU. Those of a small message come from a GPU at once; a large one would need the memory
+    for another copy there."""
+    if sum(tensor.nbytes for tensor in tensors) <= TOGETHER:
+        return [tensor.clone() for tensor in on_cpu(tensors)]
+    return [tensor.detach().to("cpu", copy=True).contiguous() for tensor in tensors]
+
+
+def _plain(value: Any, tensors: list[torch.Tensor]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, torch.Tensor):
-        name = str(len(tensors))
-        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
-        return {"tensor": name}
+        tensors.append(value)
+        return {"tensor": str(len(tensors) - 1)}
     if isinstance(value, list | tuple | range):
         return {type(value).__name__.replace("range", "list"): [_plain(item, tensors) for item in value]}
     if isinstance(value, dict):

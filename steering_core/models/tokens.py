@@ -11,6 +11,7 @@ from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement
 from steering_core.models.limited import render_turns
+from steering_core.models.transfers import onto
 
 Side = Literal["left", "right", "packed"]
 """Where padding is, or packed: there is none, and all prompts follow one another in one row."""
@@ -53,7 +54,7 @@ class TokenBatch:
 
     def to(self, device: torch.device | str) -> "TokenBatch":
         """The same batch on another device."""
-        return replace(self, ids=self.ids.to(device), mask=self.mask.to(device), last=self.last.to(device))
+        return replace(self, ids=onto(self.ids, device), mask=onto(self.mask, device), last=onto(self.last, device))
 
     def inputs(self) -> dict[str, Any]:
         """Keyword arguments for one forward of a transformers model.

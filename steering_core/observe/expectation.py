@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from steering_core.errors import ToolUnsupported
+from steering_core.models.transfers import onto
 from steering_core.tools.edits import Ablate, Add, Affine, Edit, Interpolate, Scale, Set, Span
 
 INSIDE = ("attn_out", "mlp_out", "attn_contrib", "mlp_contrib")
@@ -53,9 +54,10 @@ def expected_stream(hidden: Tensor, edits: Sequence[Edit], mask: Tensor, columns
 
 
 def on_device(edit: Edit, device: torch.device) -> Edit:
-    """The edit with its vectors on a device, so that they are moved there once and not at every call."""
+    """The edit with its vectors on a device, so that they are moved there once, without waiting for it, and not at every
+    call."""
     values = {part.name: getattr(edit, part.name) for part in fields(edit)}
-    moved: dict[str, Any] = {name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)}
+    moved: dict[str, Any] = {name: onto(value, device) for name, value in values.items() if isinstance(value, Tensor)}
     return replace(edit, **moved)
 
 

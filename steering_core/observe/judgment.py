@@ -1,6 +1,6 @@
 """Whether each token's stream moved as requested at each block: exactly, by what the block itself returned."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from steering_core.models.model import LoadedModel
+from steering_core.models.transfers import on_cpu, onto
 from steering_core.observe.boundaries import Boundary, boundaries_of
-from steering_core.observe.expectation import edited, within
+from steering_core.observe.expectation import edited, on_device, within
 from steering_core.observe.forward_trace import ForwardTrace
 from steering_core.observe.sum_order import Range, has_sums, range_of
 from steering_core.observe.tokens_seen import SeenToken, SeenTokens
@@ -87,48 +88,72 @@ def judge_exactly(model: LoadedModel, trace: ForwardTrace, seen: SeenTokens, edi
     """Each block's own output, edited as requested, against what the next module received: bit for bit. If the trace looks
     inside blocks, so are the streams there; the verdict of a block is the worst of them."""
     judgment = Judgment.empty(model.spec.layers, len(seen.tokens))
-    for call in range(len(trace.calls)):
-        own = [number for number, token in enumerate(seen.tokens) if token.call == call]
-        if own:
-            _judge_call(judgment, trace, seen, edits, call, own)
+    edits = [on_device(edit, model.device) for edit in edits]
+    own: dict[int, list[int]] = {}
+    for number, token in enumerate(seen.tokens):
+        own.setdefault(token.call, []).append(number)
+    boundaries = {call: [*boundaries_of(trace, call, edits)] for call in own}
+    compared = {
+        call: _compared(here, [*_readings(trace, seen, edits, call, own[call])])
+        for call, here in boundaries.items()
+        if here
+    }
+    # The first wait for the GPU: all calls were given to it before.
+    values = iter(on_cpu([tensor for tensors in compared.values() for tensor in tensors]))
+    for call, tensors in compared.items():
+        blocks = [boundary.block for boundary in boundaries[call]]
+        _add_call(judgment, trace, seen, call, own[call], blocks, [next(values) for _ in tensors])
     judgment.gaps[judgment.verdicts == Verdict.EXACT] = 0
     return judgment
 
 
-def _judge_call(
-    judgment: Judgment, trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit], call: int, own: list[int]
-) -> None:
-    """Fill in the tokens of one call, whose numbers are `own`."""
-    tokens = [seen.tokens[number] for number in own]
-    places = [token.index for token in tokens], [token.column for token in tokens]
+def _places(seen: SeenTokens, own: list[int]) -> tuple[list[int], list[int]]:
+    """Rows and columns, in their call, of the tokens with these numbers."""
+    return [seen.tokens[number].index for number in own], [seen.tokens[number].column for number in own]
+
+
+def _readings(
+    trace: ForwardTrace, seen: SeenTokens, edits: Sequence[Edit], call: int, own: list[int]
+) -> Iterator[Callable[[Edit], Tensor]]:
+    """Where an edit applies in a call, for each length that the prompts of its tokens may have; on the model's device."""
+    tokens, device = [seen.tokens[number] for number in own], next(iter(trace.returned[call].values())).device
     real = torch.zeros(trace.calls[call].shape, dtype=torch.bool)
-    real[places] = True
-    readings = [requested_tokens(tokens, prompts, real) for prompts in prompt_lengths(tokens, seen.prompts, edits)]
-    padding = torch.zeros_like(real)
-    padding[list(seen.owners[call])] = ~trace.calls[call].real[list(seen.owners[call])]
-    boundaries = [*boundaries_of(trace, call, edits)]
-    if not boundaries:
-        return
-    moved, gaps, asked, in_order = _compared(boundaries, readings)
+    real[_places(seen, own)] = True
+    for prompts in prompt_lengths(tokens, seen.prompts, edits):
+        yield requested_tokens(tokens, prompts, real, device)
+
+
+def _add_call(
+    judgment: Judgment,
+    trace: ForwardTrace,
+    seen: SeenTokens,
+    call: int,
+    own: list[int],
+    blocks: list[int],
+    values: Sequence[Tensor],
+) -> None:
+    """Fill in the tokens of one call, whose numbers are `own`. values: as `_compared`, on the CPU, at boundaries of these
+    blocks."""
+    (moved, gaps, asked, in_order), places = values, _places(seen, own)
     nearest = gaps[:, :, *places].argmin(1, keepdim=True)  # the first of equally near ones
-    requested, gap, ordered = (values[:, :, *places].gather(1, nearest)[:, 0] for values in (asked, gaps, in_order))
-    judgment.add([boundary.block for boundary in boundaries], own, requested, moved[:, *places], gap, ordered)
-    judgment.padding |= {
-        (seen.owners[call][index], column) for index, column in (moved.any(0) & padding).nonzero().tolist()
-    }
+    requested, gap, ordered = (each[:, :, *places].gather(1, nearest)[:, 0] for each in (asked, gaps, in_order))
+    judgment.add(blocks, own, requested, moved[:, *places], gap, ordered)
+    owners = seen.owners[call]
+    padding = torch.zeros(trace.calls[call].shape, dtype=torch.bool)
+    padding[list(owners)] = ~trace.calls[call].real[list(owners)]
+    judgment.padding |= {(owners[row], column) for row, column in (moved.any(0) & padding).nonzero().tolist()}
 
 
 def _compared(boundaries: Sequence[Boundary], readings: Sequence[Callable[[Edit], Tensor]]) -> tuple[Tensor, ...]:
     """What moved: [boundaries, batch, width]; and per reading, [boundaries, readings, batch, width]: how far each is from
-    what was expected, where it had to move, and where it is what a sum in some order gives. On the CPU.
+    what was expected, where it had to move, and where it is what a sum in some order gives. Nothing waits for a GPU.
 
-    Many boundaries at a time: an operation on a small tensor takes a GPU as long as one on a large tensor, and every
-    transfer waits until it has nothing else to do.
+    Many boundaries at a time: an operation on a small tensor takes a GPU as long as one on a large tensor.
     """
     size = max(1, AT_ONCE // boundaries[0].own.numel())
     starts = range(0, len(boundaries), size)
     parts = [_compared_at_once(boundaries[start : start + size], readings) for start in starts]
-    return tuple(torch.cat(part).cpu() for part in zip(*parts, strict=True))
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
 def _compared_at_once(
@@ -183,13 +208,16 @@ def prompt_lengths(tokens: Sequence[SeenToken], prompts: Sequence[int], edits: S
     ]
 
 
-def requested_tokens(tokens: Sequence[SeenToken], prompts: Tensor, real: Tensor) -> Callable[[Edit], Tensor]:
-    """Of a call with these tokens, where an edit applies: bool [batch, width]. prompts: int64 [tokens], the length of each
-    token's prompt; real: bool [batch, width], where the tokens are."""
+def requested_tokens(
+    tokens: Sequence[SeenToken], prompts: Tensor, real: Tensor, device: torch.device
+) -> Callable[[Edit], Tensor]:
+    """Of a call with these tokens, where an edit applies: bool [batch, width], on the device. prompts: int64 [tokens], the
+    length of each token's prompt; real: bool [batch, width], where the tokens are."""
     places = [token.index for token in tokens], [token.column for token in tokens]
-    generated, absolute, ends = (torch.zeros(real.shape, dtype=torch.long) for _ in range(3))
-    generated[places] = torch.tensor([int(token.generated) for token in tokens])
-    absolute[places], ends[places] = torch.tensor([token.position for token in tokens]), prompts
+    numbers = torch.zeros(3, *real.shape, dtype=torch.long)
+    numbers[0][places] = torch.tensor([int(token.generated) for token in tokens])
+    numbers[1][places], numbers[2][places] = torch.tensor([token.position for token in tokens]), prompts
+    real, (generated, absolute, ends) = onto(real, device), onto(numbers, device)
     phases = {"both": real, "prefill": real & (generated == 0), "decode": real & (generated == 1)}
 
     def chosen(edit: Edit) -> Tensor:

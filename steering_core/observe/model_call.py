@@ -1,16 +1,18 @@
 """What one forward call of the model was given, beneath any tool: its tokens, and the ways to read their positions."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from steering_core.models.transfers import on_cpu
+
 
 @dataclass(frozen=True, eq=False)
 class ModelCall:
-    """One forward call, on the CPU.
+    """One forward call; its tensors are copies, on the model's device up to `calls_on_cpu`.
 
     ids: int64 [batch, width]; None where only embeddings were given. embeddings: [batch, width, hidden], then. mask: bool
     [batch, past + width], or None. positions: int64 [batch, width], or None. past: tokens in the KV cache before. starts:
@@ -54,7 +56,7 @@ def call_of_model(given: Mapping[str, Any]) -> ModelCall:
     ids, past = given.get("input_ids"), cached_tokens(given.get("past_key_values"))
     tokens: Tensor = given["inputs_embeds"] if ids is None else ids
     rows, width = tokens.shape[:2]
-    tokens = tokens.detach().to("cpu", copy=True)
+    tokens = tokens.detach().clone()
     ends = sequence_ends(given.get("cu_seq_lens_q"))
     mask = packed_mask(width, ends) if ends else key_mask(given.get("attention_mask"), past + width)
     mask = mask if mask is None or len(mask) == rows else mask.expand(rows, -1)
@@ -64,7 +66,18 @@ def call_of_model(given: Mapping[str, Any]) -> ModelCall:
 
 def call_of_block(hidden: Tensor) -> ModelCall:
     """A tool that runs the blocks itself: what the first block received stands for the tokens."""
-    return ModelCall(None, hidden.detach().to("cpu", copy=True))
+    return ModelCall(None, hidden.detach().clone())
+
+
+def calls_on_cpu(calls: Sequence[ModelCall]) -> list[ModelCall]:
+    """The same calls on the CPU: all of a generation are waited for once, not each of them while it is generated."""
+    names = ("ids", "embeddings", "mask", "positions")
+    given = [(number, name) for number, call in enumerate(calls) for name in names if getattr(call, name) is not None]
+    moved = dict(zip(given, on_cpu([getattr(calls[number], name) for number, name in given]), strict=True))
+    parts: list[dict[str, Any]] = [{} for _ in calls]
+    for (number, name), tensor in moved.items():
+        parts[number][name] = tensor
+    return [replace(call, **own) for call, own in zip(calls, parts, strict=True)]
 
 
 def key_mask(mask: Any, keys: int) -> Tensor | None:
@@ -74,13 +87,13 @@ def key_mask(mask: Any, keys: int) -> Tensor | None:
         mask = mask.get("full_attention", next(iter(mask.values()), None))
     if not isinstance(mask, Tensor) or mask.dim() not in {2, 4}:
         return None
-    mask = mask.detach().cpu()
+    mask = mask.detach()
     if mask.dim() == 2:
         return mask != 0
     allowed = (mask if mask.dtype == torch.bool else mask == 0)[:, 0, :, :keys]
     # A row of padding that would attend to nothing may be made to attend to everything.
-    queries = torch.arange(keys - allowed.shape[1], keys)[:, None]
-    ahead = (allowed & (torch.arange(allowed.shape[2]) > queries)).any(-1, keepdim=True)
+    queries = torch.arange(keys - allowed.shape[1], keys, device=mask.device)[:, None]
+    ahead = (allowed & (torch.arange(allowed.shape[2], device=mask.device) > queries)).any(-1, keepdim=True)
     return (allowed & ~ahead).any(1)
 
 
@@ -106,5 +119,5 @@ def cached_tokens(cache: Any) -> int:
 def _two_dimensional(positions: Any) -> Tensor | None:
     if not isinstance(positions, Tensor):
         return None
-    positions = positions.detach().to("cpu", torch.int64, copy=True)
+    positions = positions.detach().to(torch.int64, copy=True)
     return positions if positions.dim() == 2 else positions.reshape(-1, positions.shape[-1])[:1]

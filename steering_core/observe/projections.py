@@ -14,6 +14,7 @@ from steering_core.errors import EmptyMeasurement
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import ForwardTrace, trace_forward
+from steering_core.observe.model_call import calls_on_cpu
 from steering_core.observe.row_matching import known_rows
 from steering_core.observe.shifts import end_tokens
 from steering_core.observe.tokens_seen import SeenTokens, find_tokens
@@ -53,6 +54,7 @@ def observe_projections(
         sentence = f"{tool.name} generated without running the model's blocks"
         raise EmptyMeasurement("unobserved", sentence, "run the model that was given")
     rows = known_rows(batch, ids, end_tokens(model))
+    trace.calls[:] = calls_on_cpu(trace.calls)
     seen = find_tokens(untouched, trace.calls, rows)
     shape = (len(rows), max(row.needed for row in rows))
     return ids, {layer: _placed(trace, seen, layer, vector, shape) for layer, vector in directions.items()}

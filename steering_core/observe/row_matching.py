@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from steering_core.models.tokens import TokenBatch
+from steering_core.models.transfers import on_cpu
 from steering_core.observe.model_call import ModelCall
 
 
@@ -41,11 +42,12 @@ class KnownRow:
 
 def known_rows(batch: TokenBatch, answers: Tensor, ends: Sequence[int]) -> list[KnownRow]:
     """answers: int64 [<= batch, new], the generated tokens; ends: the end tokens."""
-    rows, mask = batch.ids.cpu(), batch.mask.cpu().bool()
-    given = [row.tolist() for row in answers.cpu()] if answers.dim() == 2 else []
+    ids, mask, new = (tensor.tolist() for tensor in on_cpu([batch.ids, batch.mask, answers]))
+    given = new if answers.dim() == 2 else []
     known = []
-    for number, (row, real) in enumerate(zip(rows, mask, strict=True)):
-        prompt, answer = row[real].tolist(), given[number] if number < len(given) else []
+    for number, (row, real) in enumerate(zip(ids, mask, strict=True)):
+        prompt = [token for token, is_real in zip(row, real, strict=True) if is_real]
+        answer = given[number] if number < len(given) else []
         stop = next((index + 1 for index, token in enumerate(answer) if token in ends), len(answer))
         known.append(KnownRow((*prompt, *answer[:stop]), len(prompt), number < len(given)))
     return known
@@ -131,15 +133,19 @@ class RowMatcher:
 
 def segments_of(call: ModelCall, ids: Tensor, positions: Tensor) -> list[Segment]:
     """The runs of consecutive positions among each row's real tokens; a packed sequence begins another."""
-    found, real = list[Segment](), call.real
-    for row in range(len(ids)):
-        columns = real[row].nonzero().flatten().tolist()
+    found = list[Segment]()
+    rows = zip(
+        call.real.tolist(), positions.tolist(), ids.tolist(), strict=True
+    )  # numbers, not a tensor for each of them
+    for row, (real, places, tokens) in enumerate(rows):
         own: list[Segment] = []
-        for column, position in zip(columns, positions[row][real[row]].tolist(), strict=True):
+        for column, position in enumerate(places):
+            if not real[column]:
+                continue
             if not own or own[-1].end != position or column in call.starts:
                 own.append(Segment((len(ids), row, len(own)), [], [], position))
             own[-1].columns.append(column)
-            own[-1].tokens.append(int(ids[row, column]))
+            own[-1].tokens.append(tokens[column])
         found += own
     return found
 

@@ -14,6 +14,7 @@ from steering_core.models.tokens import TokenBatch
 from steering_core.observe.expectation import INSIDE, check_editable
 from steering_core.observe.forward_trace import ForwardTrace, trace_forward
 from steering_core.observe.judgment import Judgment, judge_exactly
+from steering_core.observe.model_call import calls_on_cpu
 from steering_core.observe.observed_generation import ObservedGeneration, Place
 from steering_core.observe.places import at_places
 from steering_core.observe.reference_judgment import Comparison, judge_by_reference
@@ -96,6 +97,7 @@ def trace_generation(
     if not trace.received:
         sentence = f"{tool.name} generated without running the model's blocks"
         raise EmptyMeasurement("unobserved", sentence, "run the model that was given")
+    trace.calls[:] = calls_on_cpu(trace.calls)
     seen = find_tokens(untouched, trace.calls, known_rows(batch, ids, end_tokens(model)))
     edits = edits if expected is None else expected
     judgment = judge_exactly(model, trace, seen, edits)

@@ -14,6 +14,7 @@ from torch import Tensor
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.models.transfers import onto
 from steering_core.tools.salvage import LONGEST, Fault, Storages, as_tensor, attempt, entries_of, name_of, neutral
 
 __all__ = ["Storages", "checked_direction", "checked_ids", "checked_read"]
@@ -151,12 +152,12 @@ def _ids(tensor: Tensor, model: LoadedModel, batch: TokenBatch, limit: int, faul
         faults.append(Fault(f"{_short(tensor.dtype)} ids", "int64"))
         if tensor.dtype is torch.bool or not bool((tensor == tensor.long()).all()):
             return None
-    ids = tensor.long().to(model.device)
+    ids = tensor.long().cpu()  # to look at them there: every question that is asked of a GPU is waited for
     if ids.dim() != 2 or len(ids) != rows or ids.shape[1] > limit:
         faults.append(Fault(f"ids of shape {list(ids.shape)}", f"[batch, new] = [{rows}, at most {limit}]"))
         ids = ids.reshape(rows, -1)
         if ids.shape[1] > limit:
-            repeats_prompt = ids[:, :prompt].equal(batch.ids.to(ids.device))
+            repeats_prompt = ids[:, :prompt].equal(batch.ids.cpu())
             ids = ids[:, prompt if repeats_prompt else 0 :][:, :limit]
     decoding = model.decoding(limit)
     padding = int(decoding.pad_token_id or 0)
@@ -166,12 +167,12 @@ def _ids(tensor: Tensor, model: LoadedModel, batch: TokenBatch, limit: int, faul
         faults.append(Fault(f"the id {first}", f"one of the {model.spec.vocab} ids of the vocabulary"))
         ids = ids.masked_fill(unknown, padding)
     ends = [] if decoding.eos_token_id is None else decoding.eos_token_id
-    is_end = torch.isin(ids, torch.tensor(ends, dtype=torch.int64, device=ids.device).reshape(-1)).long()
+    is_end = torch.isin(ids, torch.tensor(ends, dtype=torch.int64).reshape(-1)).long()
     after = is_end.cumsum(-1) - is_end > 0
     if bool((ids[after] != padding).any()):
         row = int(((ids != padding) & after).any(-1).nonzero()[0])
         faults.append(Fault(f"tokens after the end token of row {row}", f"the padding id {padding}"))
-    return ids.masked_fill(after, padding)
+    return onto(ids.masked_fill(after, padding), model.device)
 
 
 def _short(dtype: torch.dtype) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from steering_core.hosts import wire
 from steering_core.hosts.wire import LARGEST, LENGTHS, Nonsense, decode, encode, lengths
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.aspects import LeftChanged
+from steering_core.tests.counting_waits import counted_waits
 from steering_core.tests.edit_cases import CASES, SITE, TOKEN
 from steering_core.tools.edits import Add, Edit, Span
 
@@ -117,3 +119,15 @@ def test_nonsense_is_named_and_never_run(text: bytes, blob: bytes) -> None:
 def test_an_endless_message_is_refused_before_it_is_read() -> None:
     with pytest.raises(Nonsense, match="a message of"):
         lengths(LENGTHS.pack(LARGEST, 1))
+
+
+def test_the_tensors_of_a_small_message_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = {Site("k", n): torch.full((2, 3), n, dtype=torch.bfloat16) for n in range(4)}
+    value = {"ids": torch.arange(5), "read": site}
+    waits = counted_waits(monkeypatch)
+    encoded = encode(value)
+
+    assert waits == ["cpu"]
+    monkeypatch.setattr(wire, "TOGETHER", 0)
+    assert encode(value) == encoded, "a large message is the same"
+    assert len(waits) == 1 + 5
