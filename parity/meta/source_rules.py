@@ -42,6 +42,7 @@ LIBRARIES = set(BUILT_IN) - {"hooks"}
 HEAVY = {"torch", "transformers", *LIBRARIES}
 """Libraries that take seconds to import: never at import of reports, nor of anything that collection imports."""
 ADAPTERS = "steering_core.tools.adapters"
+THIRD_PARTY = "steering_core.tools.third_party"
 UNPICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "jsonpickle"}
 EVALUATORS = {"eval", "exec", "compile", "torch.load"}
 FETCHER = "steering_core.models.hub"
@@ -159,11 +160,16 @@ def independent_expectations(module: Module) -> list[str]:
 
 
 def libraries_at_home(module: Module) -> list[str]:
-    """A tool's library is imported in the tool's own file alone, and in that of correct tools in other styles."""
+    """A tool's library is imported in the tool's own file alone, those of older releases (`nnsight_0_3`), and that of
+    correct tools in other styles."""
     if module.is_test or module.name == "fixtures.correct.libraries":
         return []
-    homeless = [name for name in tops(module.imports()) & LIBRARIES if module.name != f"{ADAPTERS}.{name}"]
+    homeless = [name for name in tops(module.imports()) & LIBRARIES if not _is_home(module.name, name)]
     return [f"{module.name} imports {name}" for name in sorted(homeless)]
+
+
+def _is_home(module: str, library: str) -> bool:
+    return module == f"{ADAPTERS}.{library}" or module.startswith(f"{THIRD_PARTY}.{library}_")
 
 
 def quiet_core(module: Module) -> list[str]:

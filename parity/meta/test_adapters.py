@@ -29,8 +29,11 @@ CLASSES = {
     "nnterp": "Nnterp",
     "repeng": "Repeng",
     "dialz": "Dialz",
+    "nnsight_0_3": "nnsight",
+    "nnsight_0_7": "nnsight",
 }
-"""Module of the library, and file of its adapter -> the adapter's class."""
+"""Module of the library, and file of its adapter -> the adapter's class. No module is called as an older release of
+nnsight, which is never installed here."""
 
 
 def python_with(library: str) -> str:

@@ -61,6 +61,7 @@ PLANTED = {
     ],
     "libraries_at_home": [
         ("steering_core.tools.adapters.hooks", "import nnsight"),
+        ("steering_core.tools.third_party.pyvene_0_1", "import nnsight"),
         ("parity.test_new", "from pyvene import IntervenableModel"),
         ("fixtures.faults.new", "import pyvene.models"),
         ("fixtures.correct.batches", "import nnsight"),

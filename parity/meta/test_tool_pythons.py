@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parity.meta.command_line import options
-from parity.plugin.request.tools import tool_pythons
+from parity.plugin.request.tools import tool_names, tool_pythons
 from steering_core.errors import UsageProblem
 
 MINE = "steering_core/tools/adapters/hooks.py:Hooks"
@@ -16,6 +16,15 @@ def test_a_path_alone_is_for_every_added_tool_and_a_name_for_one() -> None:
     assert tool_pythons(options()) == {}
     assert tool_pythons(options(tool=[MINE], tool_python=[sys.executable])) == {"Hooks": sys.executable}
     assert tool_pythons(options(tool=[MINE], tool_python=[f"pyvene={sys.executable}"])) == {"pyvene": sys.executable}
+
+
+def test_no_run_has_two_releases_of_nnsight_because_they_have_one_name() -> None:
+    old, older = (f"steering_core/tools/third_party/nnsight_0_{release}.py:nnsight" for release in (7, 3))
+
+    assert tool_names(options(tools="hooks", tool=[older])) == ("hooks", older)
+    for tools, added in (("hooks,nnsight", [older]), ("", [old]), ("hooks", [old, older])):
+        with pytest.raises(UsageProblem, match=r"empty or repeated tool name in .*:nnsight"):
+            tool_names(options(tools=tools, tool=added))
 
 
 def test_rows_of_the_file_are_for_compared_tools_and_the_command_line_wins(
