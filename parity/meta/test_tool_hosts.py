@@ -150,6 +150,31 @@ def test_a_class_is_imported_once_and_its_state_lives_on(hosts: Hosts, model: Lo
     assert not hosts.tool(text).read(model, other, [SITE])[SITE].equal(first), "a new process has none of it"
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("hooks", True),
+        (f"{HERE / 'process_effects.py'}:TorchFunctionPatched", False),
+        (f"{HERE / 'process_effects.py'}:GradModeOff", False),
+        (f"{HERE / 'process_effects.py'}:ThreadCountChanged", False),
+        (f"{HERE / 'process_effects.py'}:WarningsSilenced", False),
+    ],
+)
+def test_a_process_that_a_tool_left_changed_opens_no_other_model(
+    hosts: Hosts, batch: TokenBatch, text: str, kept: bool
+) -> None:
+    """What a tool does once per process would be seen on the first model of a run alone."""
+    tool = hosts.tool(text)
+    tool.read(REQUEST.load(), batch, [SITE])
+    (host,) = hosts.hosts.values()
+
+    hosts.release()
+
+    assert (host.process.started is not None) == kept
+    hosts.open(REQUEST)
+    assert tool.read(REQUEST.load(), batch, [SITE]), "a new process is started when it is needed"
+
+
 def test_a_tool_that_hangs_does_not_hold_up_the_end_of_a_run(server: Starter) -> None:
     hosts = Hosts(server, timeout=3600)
     hosts.open(REQUEST)

@@ -100,14 +100,15 @@ class ToolHost:
         return known[key]
 
     def release(self) -> None:
-        """Let the model go; a process that is busy, or does not answer, is ended."""
+        """Let the model go; a process that is busy, does not answer, or was left changed is ended."""
         self.wanted = self.opened = None
-        if self.process.asked:
+        ended = bool(self.process.asked)
+        if not ended and self.process.started is not None:
+            with suppress(SuiteError):
+                ended = bool(self.process.ask({"do": "release"}).get("value"))
+        if ended:
             self.process.close()
             self.awaited = []
-        elif self.process.started is not None:
-            with suppress(SuiteError):
-                self.process.ask({"do": "release"})
 
     def _take_awaited(self) -> None:
         """The answers to what `begin` asked for."""

@@ -31,7 +31,7 @@ from steering_core.models.shared_copy import sharing_copy
 from steering_core.models.sites import Site
 from steering_core.observe.forward_trace import make_traceable
 from steering_core.observe.liveness import library_files
-from steering_core.observe.model_state import process_baseline
+from steering_core.observe.model_state import process_baseline, process_changed
 from steering_core.tools.actions import Action
 from steering_core.tools.contract import Storages
 from steering_core.tools.deviations import read_deviations
@@ -131,9 +131,13 @@ class Session:
         tool = CheckedTool(self.object(number, first), self.storages)
         return OPERATIONS[operation](Stage(model, stage.pristine, stage.baseline, stage.variants), tool, **moved)
 
-    def do_release(self) -> None:
-        """Let the model go."""
+    def do_release(self) -> bool:
+        """Let the model go. Whether the tool has left the process changed: what it does once per process would not be seen
+        on another model."""
+        stage = self.stage
+        changed = process_changed(stage.untouched(), stage.baseline) if stage and stage.baseline else False
         self.close()
+        return changed
 
     def close(self) -> None:
         """Let the model go, and with it the other process's memory."""

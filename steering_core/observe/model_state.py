@@ -75,6 +75,13 @@ def process_baseline(model: LoadedModel) -> ModelState:
     }
 
 
+def process_changed(model: LoadedModel, baseline: Mapping[str, Any]) -> bool:
+    """Whether the process is no longer as in an earlier `process_baseline` of the model."""
+    now = process_baseline(model)
+    before, after, _ = patched(baseline["functions"], now["functions"])
+    return before != after or any(now[aspect] != baseline[aspect] for aspect in ("settings", "process", "flags"))
+
+
 @contextmanager
 def watching(
     model: LoadedModel, inputs: Mapping[str, torch.Tensor], baseline: Mapping[str, Any] | None = None
