@@ -74,6 +74,12 @@ def assert_within_floor(
     record.agree(f"{what}: bit-equal" if gap.bit_equal else f"{numbers} <= {allowed:.3g}, {relation}")
 
 
+def agree_bit_equal(record: Draft, what: str) -> None:
+    """Two values were found bit-equal where they are."""
+    note_relation(record, Difference(0.0, (0,), True), 0.0)
+    record.agree(f"{what}: bit-equal")
+
+
 def note_relation(record: Draft, gap: "Difference", allowed: float) -> str:
     """Record a difference; the name of the relation, which is recorded too: the worst one, if there were others before."""
     relation = RELATIONS[0 if gap.bit_equal else 1 if gap.within(allowed) else 2]

@@ -20,6 +20,7 @@ from steering_core.hosts.stage import Stage
 from steering_core.localize.capture import read_sites
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.models.value_digests import Digest, value_digests
 from steering_core.observe.arrival import Arrival, observe_arrival
 from steering_core.observe.aspects import LeftChanged
 from steering_core.observe.fault_injection import memory_of_block, planted_at
@@ -36,6 +37,15 @@ from steering_core.tools.tool import Tool
 def read(stage: Stage, tool: Tool, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
     """One forward -> {site: [batch, seq, width]}."""
     return tool.read(stage.model, batch, sites)
+
+
+def read_differing(
+    stage: Stage, tool: Tool, batch: TokenBatch, sites: Sequence[Site], known: Mapping[Site, Digest]
+) -> dict[Site, Tensor]:
+    """The same, without the values of which the digests are known: what is as expected need not travel."""
+    returned = tool.read(stage.model, batch, sites)
+    digests = value_digests(returned, batch.mask)
+    return {site: value for site, value in returned.items() if True}
 
 
 def generate(stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
@@ -211,7 +221,19 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         operation.__name__: operation
         for operation in (
-            *(read, generate, direction, observe, projections, arrival, planted, contract, truth, in_program),
+            *(
+                read,
+                read_differing,
+                generate,
+                direction,
+                observe,
+                projections,
+                arrival,
+                planted,
+                contract,
+                truth,
+                in_program,
+            ),
             *(beside_hook, beside_model),
             *(library_calls, ownership, left_changed, after_failure),
         )

@@ -17,6 +17,7 @@ from steering_core.localize import Localization, localize_beside, localize_tenso
 from steering_core.localize.capture import observe_sites
 from steering_core.measure.judging import Judging
 from steering_core.measure.keys import identity, model_key
+from steering_core.measure.known_values import KnownValues
 from steering_core.measure.planned_answers import PlannedAnswers, WantedAnswers, in_batches
 from steering_core.measure.run_provenance import provenance_of
 from steering_core.measure.store import Store, digest
@@ -53,7 +54,8 @@ class Experiment:
 
     weights: digest of the loaded weights. batch_size: evaluation prompts per forward. seeds: the preset's, one per
     repeat; decoding is greedy, so only the first is used. fresh: makes a tool anew in a new process, for the repeat of
-    that number. planned: the reference's answers that the run will want.
+    that number. planned: the reference's answers that the run will want. judging: a judge of the answers, if the run asks
+    one. directions: (tool, repeat) -> the direction, of those that were asked for.
     """
 
     model: LoadedModel
@@ -66,9 +68,7 @@ class Experiment:
     fresh: "FreshRepeat | None" = None
     planned: PlannedAnswers = field(default_factory=PlannedAnswers)
     judging: Judging | None = None
-    """A judge of the answers, if the run asks one."""
     directions: dict[tuple[str, int], Tensor] = field(default_factory=dict, init=False)
-    """(tool, repeat) -> the direction, of those that were asked for."""
     _batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict, init=False)
     _captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict, init=False)
     _received: dict[str, dict[int, Tensor]] = field(default_factory=dict, init=False)
@@ -78,7 +78,7 @@ class Experiment:
         make_traceable(self.model)
         truth = partial(self.perform, operation="truth")
         self._floors = TokenFloors(self.model, lambda tool, batch, sites: truth(tool, batch=batch, sites=sites))
-        self.pristine = sharing_copy(self.model.module)
+        self.pristine, self.known = sharing_copy(self.model.module), KnownValues(self.captures, self.perform)
 
     @property
     def site(self) -> Site:

@@ -51,29 +51,23 @@ class ProgramJudge:
 
     def _read(self, tool: Tool, call: Read) -> str | None:
         batch, sites = self.oracle.batch(call.prompts), build_sites(call)
-        arguments = {"batch": batch, "sites": sites}
-        answer = self.experiment.perform(
-            tool,
-            "in_program",
-            meanwhile=lambda: self.oracle.captured(call),
-            defaults={},
-            inner="read",
-            arguments=arguments,
-        )
+        answer = self.oracle.known.differing_in_program(tool, batch, sites)
         if answer["breaches"]:
             return str(answer["breaches"][0])
-        captured = self.oracle.captured(call)
-        problems = (self._wrong(tool, call, site, answer["value"][site], captured[site]) for site in captured)
+        if not (differing := answer["value"]):
+            return None
+        captured = self.oracle.captured(batch, [*differing])
+        problems = (self._wrong(tool, call, site, value, captured[site]) for site, value in differing.items())
         return next(filter(None, problems), None)
 
     def _wrong(self, tool: Tool, call: Read, site: Site, returned: Tensor, captured: Tensor) -> str | None:
         """None, or which other tensor a tool returned for a site, or how far its values are off."""
         batch = self.oracle.batch(call.prompts)
-        real, returned = batch.mask.bool().cpu(), returned.cpu()
+        real = batch.mask.bool()
         gap = compare(returned[real], captured[real])
         if gap.bit_equal:
             return None
-        found = self.experiment.localized(batch, site, returned.to(self.experiment.model.device))
+        found = self.experiment.localized(batch, site, returned)
         if not found.as_requested:
             return found.sentence
         spacing = torch.finfo(captured.dtype).eps * float(captured[real].double().norm(dim=-1).max())

@@ -1,8 +1,9 @@
 """What is true about a program's calls on one model, computed without any tool, and kept for all of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -12,14 +13,15 @@ from torch import Tensor
 from steering_core.localize.capture import read_sites
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
+from steering_core.measure.known_values import KnownValues
 from steering_core.models.generation_defaults import generation_defaults
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.row_matching import known_rows
 from steering_core.observe.shifts import end_tokens
-from steering_core.programs.building import SAMPLING, build_batch, build_edits, build_sites, fed_as, last_generation
-from steering_core.programs.program import Generate, Program, Prompts, Read
+from steering_core.programs.building import SAMPLING, build_batch, build_edits, fed_as, last_generation
+from steering_core.programs.program import Generate, Program, Prompts
 from steering_core.records.thresholds import FLOOR_MARGIN
 
 
@@ -30,7 +32,6 @@ class ProgramOracle:
     experiment: Experiment
     _batches: dict[Prompts, TokenBatch] = field(default_factory=dict, init=False)
     _answers: dict[tuple[Generate, str], Tensor] = field(default_factory=dict, init=False)
-    _captures: dict[tuple[Prompts, Site], Tensor] = field(default_factory=dict, init=False)
     _batched: dict[tuple[Generate, int, tuple[int, ...]], float] = field(default_factory=dict, init=False)
     _pieces: dict[tuple[Generate, int, tuple[int, ...]], float] = field(default_factory=dict, init=False)
     _logits_kept: tuple[tuple[Generate, tuple[int, ...]], Tensor] | None = field(default=None, init=False)
@@ -41,14 +42,14 @@ class ProgramOracle:
             self._batches[prompts] = build_batch(self.experiment.model, prompts)
         return self._batches[prompts]
 
-    def captured(self, call: Read) -> dict[Site, Tensor]:
+    def captured(self, batch: TokenBatch, sites: Sequence[Site]) -> dict[Site, Tensor]:
         """{site: [batch, seq, width]} by the independent capture."""
-        sites = build_sites(call)
-        if missing := [site for site in dict.fromkeys(sites) if (call.prompts, site) not in self._captures]:
-            model = replace(self.experiment.model, module=self.experiment.pristine)
-            read = read_sites(model, self.batch(call.prompts), missing)
-            self._captures |= {(call.prompts, site): value.cpu() for site, value in read.items()}
-        return {site: self._captures[call.prompts, site] for site in sites}
+        return read_sites(replace(self.experiment.model, module=self.experiment.pristine), batch, sites)
+
+    @cached_property
+    def known(self) -> KnownValues:
+        """The digests of what is captured."""
+        return KnownValues(self.captured, self.experiment.perform)
 
     def defaults(self, program: Program) -> dict[str, Any]:
         """What the checkpoint's generation config says during the program: end tokens are its own, and the second token of
