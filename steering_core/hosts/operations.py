@@ -45,7 +45,7 @@ def read_differing(
     """The same, without the values of which the digests are known: what is as expected need not travel."""
     returned = tool.read(stage.model, batch, sites)
     digests = value_digests(returned, batch.mask)
-    return {site: value for site, value in returned.items() if True}
+    return {site: value for site, value in returned.items() if site not in known or digests.get(site) != known[site]}
 
 
 def generate(stage: Stage, tool: Tool, batch: TokenBatch, edits: Sequence[Edit], max_new_tokens: int) -> Tensor:
@@ -221,20 +221,8 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         operation.__name__: operation
         for operation in (
-            *(
-                read,
-                read_differing,
-                generate,
-                direction,
-                observe,
-                projections,
-                arrival,
-                planted,
-                contract,
-                truth,
-                in_program,
-            ),
-            *(beside_hook, beside_model),
+            *(read, read_differing, generate, direction, observe, projections, arrival, planted, contract, truth),
+            *(in_program, beside_hook, beside_model),
             *(library_calls, ownership, left_changed, after_failure),
         )
     }
