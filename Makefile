@@ -18,11 +18,7 @@ test: .venv/installed
 # ones, and a share of the faults, tools, families and conclusions a day: see parity/meta/shares.py.
 campaign: .venv/installed
 	for seed in 0 1 2 3; do $(BIN)/python -m pytest parity -k programs -n 2 -q --program-seed $$seed || exit 1; done
-	PARITY_PART=all PARITY_FAULTS=all $(BIN)/python -m pytest parity/meta/test_faults.py -n 2 -q
-	PARITY_PART=all $(BIN)/python -m pytest parity/meta/test_correct_tools.py parity/meta/test_false_alarms.py -n 2 -q
-	PARITY_PART=all $(BIN)/python -m pytest parity/meta/test_families.py parity/meta/test_conclusions.py -n 2 -q
-	PARITY_PART=all $(BIN)/python -m pytest parity/meta/test_known_defects.py parity/meta/test_core_mutations.py -n 2 -q
-	PARITY_PART=all $(BIN)/python -m pytest parity/meta/test_following.py parity/meta/test_package.py -n 2 -q
+	PARITY_PART=all PARITY_FAULTS=all $(BIN)/python -m pytest parity/meta -n 2 -q
 	PARITY_FUZZ=2000 $(BIN)/python -m pytest reports/tests/test_fuzz.py -q
 	PARITY_KILLS=40 $(BIN)/python -m pytest parity/meta/test_resume.py -n 2 -q
 	PARITY_KILLS=80 $(BIN)/python -m pytest parity/meta/test_random_kills.py -q

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
+from parity.meta.shares import in_part
 from parity.plugin.ahead import Turn, computing_as_here
 
 TOOLS = """
@@ -67,7 +68,11 @@ def check(*arguments: str, folder: Path) -> tuple[str, ...]:
     return ("parity", "-q", "-m", "tiny_qwen2", "--tools", "hooks", *arguments, "--run-dir", str(folder))
 
 
-@pytest.mark.parametrize("options", [(), ("--exact",)], ids=["plain", "exact"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param((), marks=in_part(0, 2)), pytest.param(("--exact",), marks=in_part(1, 2))],
+    ids=["plain", "exact"],
+)
 def test_two_tools_are_asked_at_the_same_time(
     options: tuple[str, ...], runs: ForkedRuns, tools: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from parity.meta.copied_suite import copy_suite
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 from steering_core.places import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -52,6 +53,9 @@ def inserted(text: str, after: str, content: str) -> str:
 
 
 ADDITIONS = [Addition(*section.split("\n", 1)) for section in PAGE.split("\n## ")[1:]]
+SHARED = [
+    pytest.param(each, marks=in_part([*FOLLOWED].index(each.title), 3)) for each in ADDITIONS if each.title in FOLLOWED
+]
 
 
 @pytest.fixture
@@ -69,9 +73,7 @@ def carry_out(command: str, tree: Path, runs: ForkedRuns, log: Path, *more: str)
     return subprocess.run(command, shell=True, cwd=tree, check=False).returncode
 
 
-@pytest.mark.parametrize(
-    "addition", [each for each in ADDITIONS if each.title in FOLLOWED], ids=lambda each: each.title
-)
+@pytest.mark.parametrize("addition", SHARED, ids=lambda each: each.title)
 def test_an_addition_works_as_described(addition: Addition, tree: Path, runs: ForkedRuns, tmp_path: Path) -> None:
     assert len(set(addition.write(tree))) == FOLLOWED[addition.title], "files are edited"
 

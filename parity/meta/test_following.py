@@ -31,7 +31,7 @@ def cells(run: Path) -> Counter[str]:
     return Counter(f"{cell['clause']} {cell['variant']}" for cell in found)
 
 
-WORKERS = [(), pytest.param(("-n", "2"), marks=in_part(0, 6))]
+WORKERS = [pytest.param((), marks=in_part(1, 2)), pytest.param(("-n", "2"), marks=in_part(0, 6))]
 """Each round starts its workers anew, which takes the most time."""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from parity.meta.forked_runs import ForkedRuns
 from parity.meta.launching import Launched, assert_same_run, journal_of, pytest_in, recorded
+from parity.meta.shares import in_part
 
 CHECKS = ("parity", "-k", "preflight", "--programs", "2", "--tools", "hooks,nnsight", "-q")
 SITES = ("parity", "-k", "preflight_site", "--tools", "hooks,nnsight", "-q")
@@ -30,6 +31,7 @@ def start(runs: ForkedRuns, folder: Path, *words: str) -> Launched:
     return launches[-1]
 
 
+@in_part(0, 2)
 def test_shards_of_two_models_join_to_one_run_though_one_is_killed(runs: ForkedRuns, tmp_path: Path) -> None:
     launch = start(runs, tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *CHECKS, *BOTH)
     os.kill(launch.wait_for_records("tiny_gemma2", 5), signal.SIGKILL)
@@ -42,6 +44,7 @@ def test_shards_of_two_models_join_to_one_run_though_one_is_killed(runs: ForkedR
     assert_same_run(tmp_path / "run" / "merged", tmp_path / "whole")
 
 
+@in_part(1, 2)
 def test_shards_of_two_tools_join_to_one_run(runs: ForkedRuns, tmp_path: Path) -> None:
     launch = start(runs, tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *SITES, *ONE)
     status = launch.wait()
@@ -55,7 +58,9 @@ def test_shards_of_two_tools_join_to_one_run(runs: ForkedRuns, tmp_path: Path) -
     assert_same_run(tmp_path / "run" / "merged", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=in_part(1, 2)), pytest.param(signal.SIGTERM, marks=in_part(0, 2))]
+)
 def test_an_interrupted_launch_stops_its_shards_and_says_how_to_continue(
     number: int, runs: ForkedRuns, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from parity.meta.forked_runs import ForkedRuns
 from parity.meta.mutants import Mutant, mutants_of
 from parity.meta.mutation_worker import CHECKS, OutOfTime, Worker, nearest_tests
+from parity.meta.shares import in_part
 from steering_core.places import ROOT
 
 FILE = "steering_core/directions/difference_of_means.py"
@@ -42,6 +43,7 @@ def test_a_mutant_is_killed_by_the_test_nearest_to_it(worker: Worker) -> None:
     assert (worker.tree / FILE).read_text() == (ROOT / FILE).read_text(), "taken back"
 
 
+@in_part(0, 4)
 def test_a_mutant_that_no_test_runs_is_killed_by_the_checks(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Worker, "red_tests", lambda *_: GREEN)
 
@@ -51,6 +53,7 @@ def test_a_mutant_that_no_test_runs_is_killed_by_the_checks(worker: Worker, monk
     assert {name.split()[0] for name in measured.red} >= {"S2", "S4"}
 
 
+@in_part(1, 4)
 def test_the_core_as_it_is_is_green(worker: Worker) -> None:
     assert (worker.red_tests(TESTS), worker.red_checks()) == (GREEN, GREEN)
 
@@ -169,6 +172,7 @@ def test_runs_of_a_worker_have_one_thread_and_see_only_their_copy(worker: Worker
     assert (tmp_path / "log").read_text().split()[:2] == ["1", str(worker.tree)]
 
 
+@in_part(2, 4)
 def test_a_run_that_hangs_can_be_ended(worker: Worker, tmp_path: Path) -> None:
     (tmp_path / "hang.py").write_text("while True:\n    pass\n")
     runs: ForkedRuns = worker.runs

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from parity.findings.other_models import FROM, OtherModels, keys_after
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 from parity.meta.test_model_memory import LOADED_MODELS
 from parity.meta.test_sweeps import collected
 from steering_core.measure.store import Store
@@ -92,6 +93,7 @@ def test_pairs_of_the_chosen_models_are_collected_and_base_models_are_sources_on
     assert [name.partition("[")[2] for name in names if f"{FILES[1]}.py" in name] == [f"{preferred}-after:{sft}]"]
 
 
+@in_part(1, 3)
 def test_two_models_are_never_loaded_at_once(runs: ForkedRuns, tmp_path: Path) -> None:
     """A check of one model that needs a direction of another, among other checks of the same model."""
     (tmp_path / "loaded_models.py").write_text(LOADED_MODELS)

@@ -131,6 +131,7 @@ def test_no_file_imports_a_name_of_the_checkout(installed: Path) -> None:
             assert not tops & {module.partition(".")[0] for module in modules}, f"{file}: {modules}"
 
 
+@in_part(1, 2)
 def test_the_command_certifies_a_tool_of_another_folder(installed: Path, elsewhere: Path) -> None:
     selected = ("-m", "tiny_qwen2", "-k", "test_location")
     status, printed = run(installed, elsewhere, "-m", "steering_parity", "certify", "mytools:OneBlockEarly", *selected)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from parity.meta.forked_runs import TIMEOUT, ForkedRuns, wait_for
+from parity.meta.shares import in_part
 from parity.meta.test_resume import KILLS, count_cells, lines, recorded, timeless
 
 MARK = "PARITY_KILLED_RUNS"
@@ -70,6 +71,7 @@ def kill_at_random(runs: ForkedRuns, run: Path, cells: int, chance: random.Rando
         assert runs.wait() == -signal.SIGKILL
 
 
+@in_part(2, 3)
 def test_runs_with_workers_that_are_killed_lose_repeat_and_leave_nothing(
     runs: ForkedRuns, tmp_path: Path, temporary: Path
 ) -> None:

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 from torch import Tensor
 
+from parity.meta.shares import in_part
 from parity.plugin.cells import make_cell
 from parity.plugin.context import Measurements
 from parity.plugin.harness import REPEATS, Check, LoadedCheckpoint, list_checks, run_checks
@@ -54,6 +55,7 @@ def is_planned(check: Check) -> bool:
     return check.clause in CLAUSES and not {"mode", "inner"} & set(check.params)
 
 
+@in_part(0, 3)
 def test_one_batch_gives_the_records_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, decode = list[int](), reference.decode
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
+from parity.meta.shares import in_part
 from steering_core.errors import UsageProblem
 from steering_core.records.journal import Journal
 
 KILLS = int(os.environ.get("PARITY_KILLS", "8"))
 """`make campaign` asks for more."""
-SEEDS = (20, 21)
+SEEDS = [pytest.param(20, marks=in_part(0, 2)), pytest.param(21, marks=in_part(1, 2))]
 """One run per seed, so that neither ends before its last kill."""
 SHORT, LONG = 0.03, 1.5
 TIMES = ("started", "wall_seconds", "peak_memory_bytes")

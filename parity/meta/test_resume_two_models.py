@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
+from parity.meta.shares import in_part
 from parity.meta.test_resume import count_cells, lines, recorded, timeless
 from steering_core.places import PROMPTS
 
@@ -41,6 +42,7 @@ def verdict(run: Path) -> dict[str, Any]:
     return {name: read[name] for name in ("conclusion", "headline", "findings", "scope")}
 
 
+@in_part(0, 2)
 def test_a_resumed_run_of_two_models_is_the_uninterrupted_one(
     runs: ForkedRuns, asked: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:
@@ -58,6 +60,7 @@ def test_a_resumed_run_of_two_models_is_the_uninterrupted_one(
     assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
 
 
+@in_part(1, 2)
 def test_two_workers_that_need_each_other_s_models_change_no_record(
     runs: ForkedRuns, asked: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:

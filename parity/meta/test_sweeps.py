@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
+from parity.meta.shares import in_part
 from parity.sweeps.conditions import block_at, depths_of, every_depth, strength_at
 from steering_core.measure.sweep_plan import read_sweeps
 from steering_core.models.registry import read_presets, read_registry, resolve
@@ -99,6 +100,7 @@ def test_a_base_model_is_not_swept() -> None:
     assert "tiny_qwen2_base refuses nothing: a base model" in alone.stderr
 
 
+@in_part(1, 2)
 def test_a_sweep_that_is_killed_resumes_where_it_stopped(runs: ForkedRuns, tmp_path: Path) -> None:
     """Killed after its first condition; no condition is lost or measured twice."""
     folder, log = tmp_path / "run", tmp_path / "log"
@@ -121,6 +123,7 @@ def test_a_sweep_that_is_killed_resumes_where_it_stopped(runs: ForkedRuns, tmp_p
     assert all(row["measured"]["unique"] == 30 for row in measured)
 
 
+@in_part(0, 2)
 def test_a_sweep_that_is_killed_inside_a_check_repeats_no_condition(runs: ForkedRuns, tmp_path: Path) -> None:
     """The band of strengths is one check of a dozen conditions: those that were measured are read from the store."""
     folder, log = tmp_path / "run", tmp_path / "log"
