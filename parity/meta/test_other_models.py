@@ -93,7 +93,7 @@ def test_pairs_of_the_chosen_models_are_collected_and_base_models_are_sources_on
     assert [name.partition("[")[2] for name in names if f"{FILES[1]}.py" in name] == [f"{preferred}-after:{sft}]"]
 
 
-@in_part(1, 3)
+@in_part(0, 3)
 def test_two_models_are_never_loaded_at_once(runs: ForkedRuns, tmp_path: Path) -> None:
     """A check of one model that needs a direction of another, among other checks of the same model."""
     (tmp_path / "loaded_models.py").write_text(LOADED_MODELS)
