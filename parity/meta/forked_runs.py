@@ -24,7 +24,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIBRARIES = ["torch", "transformers.models.qwen2.modeling_qwen2", "transformers.models.auto.tokenization_auto"]
 LIBRARIES += ["nnsight", "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock", "jinja2"]
-LIBRARIES += ["matplotlib.figure", "matplotlib.backends.backend_svg"]
+LIBRARIES += [
+    "matplotlib.figure",
+    "matplotlib.backends.backend_svg",
+    "syrupy",
+    "pytest_benchmark.plugin",
+    "xdist.plugin",
+]
+SUITE = ["steering_core.judges", "steering_core.quality", "steering_core.measure.experiment"]
+SUITE += [
+    "steering_core.measure.findings.findings",
+    "steering_core.measure.sweep",
+    "steering_core.measure.program_runs",
+]
+SUITE += [
+    "reports.following",
+    "reports.ledger",
+    "reports.page",
+    "reports.study",
+    "reports.terminal",
+    "reports.verdicts",
+]
+"""Modules of this suite whose import takes time; none is a plugin, whose assertions pytest rewrites when it imports them."""
 SETTINGS = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
 TIMEOUT = 120.0
 CRASHED = 70
@@ -44,7 +65,7 @@ class ForkedRuns:
 
     def __enter__(self) -> "ForkedRuns":
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        # Not above: as a program, this file imports nothing of the suite, because a run may be one of a copy of it.
+        # Not above: as a program, this file first says where the suite is.
         from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer
 
         self.server = ForkServer(["qwen2", "gemma2"], ["nnsight", "pyvene"], **self.settings)
@@ -122,7 +143,8 @@ def wait_for(condition: Callable[[], bool], run: int) -> bool:
 
 def serve() -> None:
     """The program: fork a process group per line."""
-    for name in LIBRARIES:
+    sys.path[0] = str(ROOT)  # instead of the folder of this file
+    for name in [*LIBRARIES, *SUITE]:
         __import__(name)
     gc.collect()
     gc.freeze()  # the collector of a run then leaves the imported libraries alone, and their memory stays shared
@@ -143,11 +165,10 @@ def run(request: dict[str, Any]) -> None:
     if limit := request["limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if request["tree"] != str(ROOT):
-        for name in [name for name in os.environ if name.endswith("FORK_SERVER")]:
-            del os.environ[name]  # the servers that tools' processes are forked from hold this suite, not the copy
+        leave_this_suite()
     os.environ.update(request["variables"])
     os.chdir(request["tree"])
-    sys.path[0] = request["tree"]  # instead of the folder of this file
+    sys.path[0] = request["tree"]
     if request["plugins"]:
         sys.path.insert(0, request["plugins"])
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (request["plugins"], os.environ.get("PYTHONPATH"))))
@@ -159,6 +180,14 @@ def run(request: dict[str, Any]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def leave_this_suite() -> None:
+    """For a run of a copy: the modules, and the servers that tools' processes are forked from, are this suite's."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in {one.partition(".")[0] for one in SUITE}]:
+        del sys.modules[name]
+    for name in [name for name in os.environ if name.endswith("FORK_SERVER")]:
+        del os.environ[name]
 
 
 def run_module(module: str, arguments: list[str]) -> int:
