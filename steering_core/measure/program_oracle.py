@@ -59,7 +59,7 @@ class ProgramOracle:
             return dict(SAMPLING)
         if program.defaults == "plain" or call is None:
             return {}
-        first = self.answers(call, {})[0]
+        first = self.answers(call.model_copy(update={"new_tokens": min(2, call.new_tokens)}), {})[0]
         return {"eos_token_id": [*end_tokens(self.model(call)), int(first[min(1, len(first) - 1)])]}
 
     def answers(self, call: Generate, defaults: Mapping[str, Any]) -> Tensor:

@@ -47,10 +47,14 @@ class TokenBatch:
 
     @property
     def digest(self) -> str:
-        """sha256 of ids and mask: equal for equal batches, whatever the device."""
-        raw = torch.stack([self.ids, self.mask]).cpu().numpy().tobytes()
-        raw += self.last.cpu().numpy().tobytes() if self.side == "packed" else b""
-        return sha256(f"{tuple(self.ids.shape)}{self.side}".encode() + raw).hexdigest()
+        """sha256 of ids and mask: equal for equal batches, whatever the device. Computed again only after a write."""
+        written = self.ids._version, self.mask._version, self.last._version
+        known: dict[tuple[int, ...], str] = vars(self).setdefault("digests", {})
+        if written not in known:
+            raw = torch.stack([self.ids, self.mask]).cpu().numpy().tobytes()
+            raw += self.last.cpu().numpy().tobytes() if self.side == "packed" else b""
+            known[written] = sha256(f"{tuple(self.ids.shape)}{self.side}".encode() + raw).hexdigest()
+        return known[written]
 
     def to(self, device: torch.device | str) -> "TokenBatch":
         """The same batch on another device."""

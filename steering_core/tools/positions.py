@@ -3,10 +3,12 @@ cache, without one, and when the prompt is fed in chunks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from steering_core.models.transfers import onto
 from steering_core.tools.edits import Edit, Phase, Span, tensors_of
 
 
@@ -50,10 +52,8 @@ class ScheduledEdits:
     """The edits of one module during one generation, applied in order to its output at every forward call."""
 
     def __init__(self, edits: Sequence[Edit], mask: Tensor, cached: bool) -> None:
-        # The vectors are moved to the GPU once, not at every call.
-        moved = [
-            replace(edit, **{name: each.to(mask.device) for name, each in tensors_of(edit).items()}) for edit in edits
-        ]
+        # The vectors are moved to the GPU once, not at every call, and nothing waits for it.
+        moved = [_on_device(edit, mask.device) for edit in edits]
         self.edits = [(edit, Schedule(mask, edit.phase, cached, positions=edit.positions)) for edit in moved]
 
     def apply(self, hidden: Tensor) -> Tensor:
@@ -65,3 +65,9 @@ class ScheduledEdits:
     def apply_to_output(self, output: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
         """The same for the output of a module that returns a tensor, or a tuple that begins with it."""
         return (self.apply(output[0]), *output[1:]) if isinstance(output, tuple) else self.apply(output)
+
+
+def _on_device(edit: Edit, device: torch.device) -> Edit:
+    """The edit with its vectors on a device."""
+    moved: dict[str, Any] = {name: onto(each, device) for name, each in tensors_of(edit).items()}
+    return replace(edit, **moved)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from steering_core.errors import EmptyMeasurement, ToolUnsupported, UsageProblem
 from steering_core.models.architectures import architecture_of
@@ -9,6 +10,7 @@ from steering_core.models.model import LoadedModel
 from steering_core.models.registry import ModelSpec
 from steering_core.models.sites import Site
 from steering_core.models.tokens import TokenBatch
+from steering_core.models.transfers import onto
 from steering_core.tools.actions import Action
 from steering_core.tools.edits import Edit, tensors_of
 
@@ -48,7 +50,9 @@ def edits_by_module(model: LoadedModel, edits: Sequence[Edit]) -> dict[str, list
             hint = "edit a site that the model has, such as resid_post of one of its blocks"
             raise ToolUnsupported("edit-site", f"{edit.site} cannot be edited: {reason}", hint)
         tap = model.architecture.tap(edit.site)
-        tensors = {name: tensor.to(model.device_at(tap.path)) for name, tensor in tensors_of(edit).items()}
+        tensors: dict[str, Any] = {
+            name: onto(tensor, model.device_at(tap.path)) for name, tensor in tensors_of(edit).items()
+        }
         grouped.setdefault(tap.path, []).append(replace(edit, **tensors))
     return grouped
 

@@ -9,6 +9,7 @@ from tokenizers.processors import TemplateProcessing
 from steering_core.errors import EmptyMeasurement
 from steering_core.models.tokens import Side, chat_ids, encode, pad, pad_id
 from steering_core.tests.chat_checkpoint import word_tokenizer
+from steering_core.tests.counting_waits import counted_waits
 
 ROWS = [[5, 6, 7], [8]]
 
@@ -131,3 +132,17 @@ class NoPad:
 @pytest.mark.parametrize(("tokenizer", "expected"), [(word_tokenizer(), 0), (NoPad(7), 7), (NoPad(None), 0)])
 def test_padding_falls_back_on_the_end_token(tokenizer: Any, expected: int) -> None:
     assert pad_id(tokenizer) == expected
+
+
+def test_a_digest_is_computed_again_only_after_a_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = pad(ROWS, 9, "left")
+    waits = counted_waits(monkeypatch)
+    first = batch.digest
+
+    assert batch.digest == first
+    assert waits == ["cpu"]
+    batch.ids[0, -1] += 1
+    assert batch.digest != first
+    batch.ids[0, -1] -= 1
+    assert batch.digest == first
+    assert waits == ["cpu"] * 3
