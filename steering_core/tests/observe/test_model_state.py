@@ -1,5 +1,6 @@
 """What a model's state covers, including what later keeps hooks from running."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from steering_core.models.model import LoadedModel
 from steering_core.observe.aspects import STATE_ASPECTS
-from steering_core.observe.model_state import fingerprints, state_changes, state_of
+from steering_core.observe.model_state import fingerprints, process_baseline, process_changed, state_changes, state_of
 from steering_core.tests.random_models import random_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -88,3 +89,34 @@ def test_the_sums_of_all_tensors_leave_the_device_at_once() -> None:
     assert waits.count == 0
     # 1.0 is 0x3F800000: twelve words of two of them, modulo 2**64.
     assert [found[name][2] for name in "01"] == [0, 12 * 0x3F8000003F800000 - 2**64 * 3]
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "value"),
+    [
+        (torch.nn.functional, "dropout", lambda *_: None),
+        (torch.nn.Parameter, "__new__", torch.nn.Parameter.__new__),
+        (torch.backends.cudnn, "benchmark", not torch.backends.cudnn.benchmark),
+        (os, "environ", {**os.environ, "STEERED": "1"}),
+    ],
+)
+def test_a_process_that_is_not_as_it_was_has_changed_until_it_is_put_back(owner: Any, name: str, value: Any) -> None:
+    model = random_model("qwen2")
+    before = process_baseline(model)
+    assert not process_changed(model, before)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, value)
+        assert process_changed(model, before)
+    assert not process_changed(model, before)
+
+
+def test_gradients_that_are_off_are_a_change_of_the_process_and_another_tokenizer_is_none() -> None:
+    model = random_model("qwen2")
+    before = process_baseline(model)
+
+    model.tokenizer.pad_token = "w5"
+
+    assert not process_changed(model, before)
+    with torch.no_grad():
+        assert process_changed(model, before)
