@@ -1,6 +1,8 @@
 # Each target makes its own environment and installs what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Hundreds of processes import the suite: they find it compiled, whatever the caller has set.
+unexport PYTHONDONTWRITEBYTECODE
 # The seed of the random programs that `make test` runs: the day that parity/meta/shares.py chooses the shares by.
 TODAY := from datetime import date; print(date.today().toordinal() % 12)
 DAY := $(or $(filter 0 1 2 3 4 5 6 7 8 9 10 11,$(PARITY_PART)),$(shell $(PYTHON) -c '$(TODAY)'))

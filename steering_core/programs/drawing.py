@@ -62,7 +62,7 @@ def prompts() -> SearchStrategy[Prompts]:
 
 def reads(offered: Offered) -> SearchStrategy[Read]:
     """Reads of one to several offered sites in any order, some twice."""
-    sites = _of(SITES).flatmap(lambda number: st.tuples(*[_of(offered.sites)] * number))
+    sites = _several(_of(offered.sites), SITES)
     return st.builds(Read, prompts=prompts(), sites=sites, object=_of((0, 1)))
 
 
@@ -77,7 +77,8 @@ def steps(offered: Offered) -> SearchStrategy[Step]:
     outer, inner = ([st.builds(Step, **common | kind) for kind in kinds] for kinds in (between, inside))
     if not outer or not inner:
         return st.one_of(outer or inner)
-    return _of((outer, outer, inner)).flatmap(st.one_of)
+    either = st.one_of(outer), st.one_of(inner)
+    return _of((0, 0, 1)).flatmap(lambda number: either[number])
 
 
 def _kind(mode: Mode, blocks: Sequence[int], vectors: SearchStrategy[Vector]) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _ranges(bounds: Sequence[tuple[int, int | None] | None]) -> SearchStrategy[R
 
 def generations(offered: Offered) -> SearchStrategy[Generate]:
     """Generations under 0 to 6 edits; prompts are padded on the left, because the answers follow them."""
-    lists = _of(STEPS).flatmap(lambda number: st.tuples(*[steps(offered)] * number))
+    lists = _several(steps(offered), STEPS)
     # Several edits of one block, and of one stream in it, have an order: most lists stay at one.
     crowded, alike = (lists.map(partial(_gathered, names=names)) for names in (("block",), ("block", "stream")))
     same = len({frozenset(blocks) for blocks in offered.editable.values()}) == 1
@@ -225,3 +226,9 @@ def _drive(
 
 def _of(values: Sequence[Any]) -> SearchStrategy[Any]:
     return st.sampled_from(values)
+
+
+def _several(one: SearchStrategy[Any], numbers: Sequence[int]) -> SearchStrategy[tuple[Any, ...]]:
+    """So many of one kind. The strategies are made here, because making one takes longer than drawing from it."""
+    tuples = {number: st.tuples(*[one] * number) for number in numbers}
+    return _of(numbers).flatmap(lambda number: tuples[number])
