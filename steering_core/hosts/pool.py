@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from steering_core.errors import SuiteError
+from steering_core.errors import RaisedByTool, SuiteError
 from steering_core.hosts.hosted_tool import HostedTool, value_of
 from steering_core.hosts.process import TIMEOUT, ToolProcess
 from steering_core.hosts.starting import Programs, Starter
@@ -92,9 +92,17 @@ class ToolHost:
             return self.process.ask(request) if meanwhile is None else self.process.receive()
 
     def _supports(self, request: Asked) -> Any:
-        """Asked once per model, site and action."""
+        """Asked once per model, about every site and action together; what is no answer then is asked for by itself."""
         assert self.opened is not None, "no model was opened"
-        known, key = self.supported.setdefault(self.opened, {}), (request["site"], request["action"])
+        key = request["site"], request["action"]
+        if self.opened not in self.supported:
+            known = self.supported[self.opened] = {}
+            try:
+                answers = value_of(self._answer({"do": "supported"}))
+            except (SuiteError, RaisedByTool):
+                return self.ask(request)  # in a new process, if this one has ended
+            known |= {pair: answer["value"] for pair, answer in answers.items() if "value" in answer}
+        known = self.supported[self.opened]
         if key not in known:
             known[key] = value_of(self._answer(request))
         return known[key]

@@ -35,7 +35,7 @@ from steering_core.observe.model_state import process_baseline, process_changed
 from steering_core.tools.actions import Action
 from steering_core.tools.contract import Storages
 from steering_core.tools.deviations import read_deviations
-from steering_core.tools.offers import Offers, answer_of, offers_of
+from steering_core.tools.offers import Offers, answer_of, every_pair, offers_of
 from steering_core.tools.origin import describe_tool
 from steering_core.tools.spec import ToolSpec
 from steering_core.tools.tool import Tool
@@ -120,6 +120,11 @@ class Session:
     def do_supports(self, site: Site, action: Action) -> str | None:
         """None, or why the tool does not do this at this site; SuiteError for an answer that is neither."""
         return answer_of(self.object(min(self.objects, default=0)), self.opened.model.spec, site, action)
+
+    def do_supported(self) -> dict[tuple[Site, Action], dict[str, Any]]:
+        """The answers to `do_supports` about every site and action: one message instead of a thousand."""
+        pairs = every_pair(self.object(min(self.objects, default=0)), self.opened.model.spec)
+        return {pair: self.attempt({"do": "supports", "site": pair[0], "action": pair[1]}) for pair in pairs}
 
     def do_perform(
         self, operation: str, number: int, first: int, feeding: Mapping[str, Any], arguments: Mapping[str, Any]

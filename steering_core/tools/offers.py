@@ -106,18 +106,18 @@ def _refusal(tool: "Tool", spec: "ModelSpec", action: Action, sites: Sequence[Si
         if problem := _problem(spec, site, action):
             raise ToolUnsupported("no-such-site", f"{action} {site}: {problem}", "request a site the model has")
         if reason := answer_of(tool, spec, site, action):
-            if not any(_everything(tool, spec)):
+            if all(answer_of(tool, spec, *pair) for pair in every_pair(tool, spec)):
                 raise ToolUnsupported("unsupported", reason, f"{tool.name} offers nothing on {spec.key}")
             return f"{action} {site}: {reason}"
     return None
 
 
-def _everything(tool: "Tool", spec: "ModelSpec") -> Iterator[bool]:
-    """For each action and site of the model, whether the tool offers it."""
+def every_pair(tool: "Tool", spec: "ModelSpec") -> Iterator[tuple[Site, Action]]:
+    """Each site of the model with each action that the tool has the method for and that can be done there."""
     for action in (action for action in METHODS if offers_action(tool, action)):
         for layer, stream in product(range(spec.layers), STREAMS):
-            site = Site(stream, layer)
-            yield _problem(spec, site, action) is None and answer_of(tool, spec, site, action) is None
+            if not _problem(spec, site := Site(stream, layer), action):
+                yield site, action
 
 
 def _problem(spec: "ModelSpec", site: Site, action: Action) -> str | None:
