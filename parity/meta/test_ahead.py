@@ -84,6 +84,7 @@ def test_two_tools_are_asked_at_the_same_time(
     assert status == 0, (tmp_path / "log").read_text()
 
 
+@in_part(1, 2)
 def test_a_tool_is_asked_the_same_in_the_same_order_as_by_one_check_after_the_other(
     runs: ForkedRuns, tools: Path, tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_a_real_run_reaches_its_conclusion(case: ConclusionCase, start: Start) -
     assert [phrase for phrase in case.cause if phrase not in cause] == [], cause
 
 
+@in_part(1, 2)
 def test_workers_change_no_record_and_load_each_model_once(start: Start, loads: Path) -> None:
     logged = ("-p", "log_loads", "-k", OF_EACH_STAGE, "--repeats", "1")
     alone, shared = (start(("hooks", "nnsight"), *logged, "-n", count, name=f"n{count}") for count in ("0", "2"))

@@ -18,6 +18,7 @@ from parity.meta.documented_commands import (
     read_pages,
 )
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 from parity.meta.test_ci_docs import unknown_words
 from parity.verify.__main__ import build_parser as verify_parser
 from parity.verify.__main__ import main as verify
@@ -162,7 +163,7 @@ def steps(text: str) -> list[tuple[str, str]]:
     return [(language, block) for language, _, block in FENCE.findall(text) if language in ("python", "bash")]
 
 
-@pytest.mark.parametrize("page", FOLLOWED)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=in_part(n, 2)) for n, page in enumerate(FOLLOWED)])
 def test_a_page_can_be_followed(page: str, runs: ForkedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     files = files_of(PAGES[page])

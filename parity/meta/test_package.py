@@ -131,7 +131,7 @@ def test_no_file_imports_a_name_of_the_checkout(installed: Path) -> None:
             assert not tops & {module.partition(".")[0] for module in modules}, f"{file}: {modules}"
 
 
-@in_part(1, 2)
+@in_part(1, 3)
 def test_the_command_certifies_a_tool_of_another_folder(installed: Path, elsewhere: Path) -> None:
     selected = ("-m", "tiny_qwen2", "-k", "test_location")
     status, printed = run(installed, elsewhere, "-m", "steering_parity", "certify", "mytools:OneBlockEarly", *selected)
@@ -151,7 +151,7 @@ def test_pytest_finds_the_checks_by_the_name_of_their_package(installed: Path, e
     assert (status, "SELECTED CHECKS PASSED" in printed) == (0, True), printed
 
 
-@in_part(0, 2)
+@in_part(0, 3)
 def test_a_run_continues_with_its_own_options_however_the_checks_are_named(installed: Path, elsewhere: Path) -> None:
     by_pytest = ("pytest", "--pyargs", "steering_parity.parity")
     selected = ("-m", "tiny_qwen2", "-k", "test_shape", "--tools", "hooks", "--tool", "mytools:Right")
@@ -164,7 +164,7 @@ def test_a_run_continues_with_its_own_options_however_the_checks_are_named(insta
         assert "(hooks, Right)" in printed
 
 
-@in_part(1, 2)
+@in_part(2, 3)
 def test_checks_stand_in_a_library_authors_own_tests(installed: Path, elsewhere: Path) -> None:
     status, printed = run(
         installed, elsewhere, "-m", "pytest", "-q", "--strict-markers", "-W", "error::pytest.PytestWarning"

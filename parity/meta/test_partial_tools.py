@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 from parity.plugin.assertions import assert_equal
 from parity.plugin.conducting import allow_known_deviations
 from parity.plugin.harness import LoadedCheckpoint, run_checks
@@ -19,6 +20,7 @@ from steering_core.tools.spec import find_tool
 FILE = ROOT / "parity" / "meta" / "partial_tools.py"
 READING, STEERING = "reading only, steering is not offered", "steering only, reading is not offered"
 HALF = {"HiddenStates": READING, "AddsOnly": STEERING}
+SHARED = [pytest.param(name, marks=in_part(number, 2)) for number, name in enumerate(HALF)]
 REFUSED = {
     "HiddenStates": {"P0 generate", "P1 last", "P4 packed", "P5", "P11 generate"},
     "AddsOnly": {
@@ -29,7 +31,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", list(HALF))
+@pytest.mark.parametrize("name", SHARED)
 def test_half_a_tool_passes_the_preflight_of_what_it_offers(name: str, runs: ForkedRuns, tmp_path: Path) -> None:
     run, junit, log = tmp_path / "run", tmp_path / "junit.xml", tmp_path / "log"
     only = ("-m", "tiny_qwen2", "-k", f"preflight and {name}", "--tools", "hooks", "--tool", f"{FILE}:{name}")
@@ -56,7 +58,7 @@ def label(cell: dict[str, Any]) -> str:
     return f"{cell['clause']} {cell['variant'] or ''}".strip()
 
 
-@pytest.mark.parametrize("name", list(HALF))
+@pytest.mark.parametrize("name", SHARED)
 def test_the_later_checks_of_half_a_tool_hold_or_are_not_offered(name: str, tmp_path: Path) -> None:
     records = run_checks(LoadedCheckpoint("tiny_qwen2", tmp_path).experiment(), f"{FILE}:{name}")
 
