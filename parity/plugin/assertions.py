@@ -74,6 +74,14 @@ def assert_within_floor(
     record.agree(f"{what}: bit-equal" if gap.bit_equal else f"{numbers} <= {allowed:.3g}, {relation}")
 
 
+def agree_same(record: Draft, what: str) -> None:
+    """Two values were found to be the same where they are, as by `assert_same`."""
+    record.note(tolerance=0.0, bit_equal=record.measured.get("bit_equal", True))
+    if record.measured.get("max_abs", 0.0) == 0:
+        record.note(max_abs=0.0, worst_prompt=0)
+    record.agree(f"{what}: bit-equal")
+
+
 def agree_bit_equal(record: Draft, what: str) -> None:
     """Two values were found bit-equal where they are."""
     note_relation(record, Difference(0.0, (0,), True), 0.0)

@@ -152,9 +152,9 @@ def _attempted(operation: Callable[..., Any], stage: Stage, tool: CheckedTool, a
 def ownership(
     stage: Stage, tool: Tool, batch: TokenBatch, others: Sequence[TokenBatch], sites: Sequence[Site]
 ) -> dict[str, Any]:
-    """aliased: the sites of one block whose value is memory that the model itself used. The values, {site: [batch, seq,
-    width]}: undisturbed, held during forwards over other prompts, and read again after the caller wrote into the held
-    ones."""
+    """aliased: the sites of one block whose value is memory that the model itself used. given: those with a value. The
+    values, {site: [batch, seq, width]}: undisturbed, held during forwards over other prompts, and read again after the
+    caller wrote into the held ones; only of sites where they are not equal bit for bit at every real token."""
     # The tool itself: the contract would give a value of its own memory to one that has none.
     read = partial(_itself(tool).read, stage.model, sites=list(sites))
     with memory_of_block(stage.model, sites[0].layer) as addresses:
@@ -170,12 +170,11 @@ def ownership(
     for site in given:
         held[site].zero_()
     again = read(batch=batch)
-    return {
-        "aliased": aliased,
-        "undisturbed": undisturbed,
-        "held": kept,
-        "again": {site: again[site] for site in given},
-    }
+    values = {"undisturbed": undisturbed, "held": kept, "again": {site: again[site] for site in given}}
+    digests = [value_digests(each, batch.mask) for each in values.values()]
+    differing = [site for site in given if any(each.get(site, ()) != digests[0].get(site) for each in digests)]
+    shown = {name: {site: each[site] for site in differing} for name, each in values.items()}
+    return {"aliased": aliased, "given": given, **shown}
 
 
 def _itself(tool: Tool) -> Tool:

@@ -23,14 +23,16 @@ def value_digests(values: Mapping[Site, Tensor], mask: Tensor) -> dict[Site, Dig
     """values: {site: [batch, seq, width]}; mask: int64 [batch, seq], 1 at real tokens. Two values have one digest if their
     bits are equal at every real token; if not, with a chance below 2^-60.
 
-    Left out is what equals nothing: a value with an entry that is not a number, or of another shape than the batch.
+    Left out is what equals nothing: a value with an entry that is not a number, of another shape than the batch, or on
+    another device.
     """
     real, weights = (mask != 0)[..., None], dict[torch.Size, tuple[Tensor, Tensor]]()
     sums = dict[Site, Tensor]()
     for site, value in values.items():
-        if value.dim() != 3 or value.shape[:2] != mask.shape or value.element_size() not in WORDS:
+        comparable = value.device == mask.device and value.dim() == 3 and value.shape[:2] == mask.shape
+        if not comparable or value.element_size() not in WORDS:
             continue
-        words = value.contiguous().view(WORDS[value.element_size()]).long().where(real, 0)
+        words = value.detach().contiguous().view(WORDS[value.element_size()]).long().where(real, 0)
         if words.shape not in weights:
             weights[words.shape] = _weights(words.shape, 0, value.device), _weights(words.shape, SECOND, value.device)
         unordered = ((value != value) & real).any().long()
