@@ -7,7 +7,7 @@ import pytest
 from reports.compatibility.changes import list_changes
 from reports.compatibility.columns import read_columns
 from reports.compatibility.remarks import list_remarks
-from reports.tests.compatibility.written_runs import checks, older_than, run, states, table
+from reports.tests.compatibility.written_runs import STACK, checks, older_than, run, states, table
 from steering_core.records.record import Cell, Outcome
 
 COLUMNS = {column.name for column in read_columns()}
@@ -130,20 +130,37 @@ def test_numbers_replayed_from_published_files_make_no_row() -> None:
     assert table(replayed) == []
 
 
-def test_what_changed_names_versions_column_and_both_states() -> None:
-    newer = {"python": "3.12.1", "torch": "2.13.0", "transformers": "6.0.0"}
-    rows = table(run("1.0", P9=DEVIATION), run("1.1", day=1, stack=newer, S7=Outcome.DIFFERS))
-    names = (
-        "probe",
-        "qwen2",
-        "probe 1.0, transformers 5.23.0, python 3.11",
-        "probe 1.1, transformers 6.0.0, python 3.12",
+def test_what_changed_names_families_versions_column_and_both_states() -> None:
+    newer = {"python": "3.11.9", "torch": "2.13.0", "transformers": "6.0.0"}
+    before = [run("1.0", model=model, P9=DEVIATION) for model in ("tiny_qwen2", "tiny_gemma2")]
+    rows = table(
+        *before,
+        run("1.1", day=1, stack=newer, S7=Outcome.DIFFERS),
+        run("1.1", day=1, stack=newer, model="tiny_gemma2"),
     )
+    names = ("probe 1.0, transformers 5.23.0", "probe 1.1, transformers 6.0.0")
     assert list_changes(rows).rows == (
-        (*names, "Ablate", "holds", "fails: S7"),
-        (*names, "Side effects", "deviates: P9", "holds"),
+        ("probe", "gemma2, qwen2", *names, "Side effects", "deviates: P9", "holds"),
+        ("probe", "qwen2", *names, "Ablate", "holds", "fails: S7"),
     )
-    assert list_changes(rows[:1]).rows == ()
+    assert list_changes(table(*before)).rows == ()
+
+
+@pytest.mark.parametrize("other", [{"python": "3.12.1"}, {"python": "3.12.1", "torch": "2.13.0+cpu"}])
+def test_another_python_or_build_is_no_later_version(other: dict[str, str]) -> None:
+    oldest = {**STACK, "transformers": "4.49.0"}
+    stacks = [oldest, STACK, {**oldest, **other}, {**STACK, **other}]
+    rows = table(*(run("1.0", stack=each, P9=DEVIATION if each["transformers"] == "4.49.0" else {}) for each in stacks))
+    names = ("probe 1.0, transformers 4.49.0", "probe 1.0, transformers 5.23.0")
+    assert list_changes(rows).rows == (("probe", "qwen2", *names, "Side effects", "deviates: P9", "holds"),)
+
+
+def test_a_tool_that_is_a_library_is_named_with_its_version_once() -> None:
+    older, newer = ({**STACK, "torch": torch} for torch in ("2.11.0+cpu", "2.13.0+cpu"))
+    rows = table(
+        run("2.11.0+cpu", tool="torch", stack=older, P9=DEVIATION), run("2.13.0+cpu", tool="torch", stack=newer, day=1)
+    )
+    assert [change[2:4] for change in list_changes(rows).rows] == [("torch 2.11.0", "torch 2.13.0")]
 
 
 def test_remarks_join_families_and_put_failures_first() -> None:
