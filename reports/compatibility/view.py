@@ -104,6 +104,12 @@ class ToolTable:
         """The badge in Markdown, to be copied."""
         return f"[![{NAME}: {self.label}]({BADGES}/{self.badge})]({MARKDOWN}#{self.anchor})"
 
+    @property
+    def alike(self) -> list[tuple[str, Line]]:
+        """The families of one version that have the same state in every column, and the line of the first of them."""
+        groups = group_by(self.lines, lambda line: (line.row.subject, *(entry.label for entry in line.entries)))
+        return [(", ".join(line.row.family for line in group), group[0]) for group in groups.values()]
+
 
 @dataclass(frozen=True)
 class View:

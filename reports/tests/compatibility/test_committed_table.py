@@ -16,16 +16,16 @@ TEXT = (FOLDER / MARKDOWN).read_text(encoding="utf-8")
 
 
 def test_the_columns_are_those_of_the_file_that_defines_them() -> None:
-    heads = re.findall(r"^\| version \| libraries \| family \| (.+) \|$", TEXT, re.M)
+    heads = re.findall(r"^\| version \| libraries \| families \| (.+) \|$", TEXT, re.M)
     assert heads
     assert set(heads) == {" | ".join(column.title for column in read_columns())}
 
 
-def test_every_cell_and_every_badge_is_there() -> None:
+def test_every_link_leads_somewhere_and_every_badge_is_there() -> None:
     page = Parsed((FOLDER / PAGE).read_text(encoding="utf-8"))
     places = re.findall(rf"\]\({PAGE}#([^)]+)\)", TEXT)
     assert len(places) >= 24 * len(read_columns())
-    assert set(places) == {drop["id"] for drop in page.all("details") if "drop" in drop.get("class", "")}
+    assert set(places) <= {drop["id"] for drop in page.all("details") if "drop" in drop.get("class", "")}
     shown = set(re.findall(rf"^!\[[^]]+\]\({BADGES}/([^)]+)\)", TEXT, re.M))
     assert shown == {file.name for file in (FOLDER / BADGES).iterdir()}
 
@@ -34,7 +34,10 @@ def test_the_built_in_tools_are_measured_on_every_tiny_family() -> None:
     families = {spec.family for spec in read_registry(REGISTRY).values() if spec.tiny}
     for tool in ("hooks", "nnsight", "pyvene"):
         part = TEXT.partition(f"\n## {tool}\n")[2].partition("\n## ")[0]
-        assert families <= {line.split(" | ")[2] for line in part.splitlines() if line.startswith("| ")}, tool
+        named = {
+            name for line in part.splitlines() if line.startswith("| ") for name in line.split(" | ")[2].split(", ")
+        }
+        assert families <= named, tool
 
 
 def test_the_table_is_the_one_that_the_kept_results_give() -> None:

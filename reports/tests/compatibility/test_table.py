@@ -7,7 +7,8 @@ import pytest
 from reports.compatibility.changes import list_changes
 from reports.compatibility.columns import read_columns
 from reports.compatibility.remarks import list_remarks
-from reports.tests.compatibility.written_runs import STACK, checks, older_than, run, states, table
+from reports.compatibility.view import make_view
+from reports.tests.compatibility.written_runs import STACK, checks, older_than, run, sources, states, table
 from steering_core.records.record import Cell, Outcome
 
 COLUMNS = {column.name for column in read_columns()}
@@ -176,3 +177,16 @@ def test_pairs_of_tools_and_checks_of_the_model_are_in_no_column() -> None:
     pair = Cell(clause="P1", model="tiny_qwen2", tool="hooks", other="probe")
     ids = Cell(clause="P4", model="tiny_qwen2")
     assert not [column.name for column in read_columns() if column.holds(pair) or column.holds(ids)]
+
+
+def test_families_with_the_same_states_share_a_row_of_the_markdown() -> None:
+    models = ("tiny_qwen2", "tiny_llama", "tiny_gemma2")
+    (shown,) = make_view(
+        sources(*(run(model=model, **({"P9": DEVIATION} if "llama" in model else {})) for model in models))
+    ).tables
+
+    assert [(families, line.row.family) for families, line in shown.alike] == [
+        ("gemma2, qwen2", "gemma2"),
+        ("llama", "llama"),
+    ]
+    assert [line.row.family for line in shown.lines] == ["gemma2", "llama", "qwen2"], "the page has a row for each"

@@ -61,8 +61,13 @@ def older_than(variant: str) -> Run:
 
 def table(*runs: Run) -> list[Row]:
     """The rows of these runs."""
-    sources = [Source(f"run-{number}", Path(f"run-{number}"), "0" * 64, each) for number, each in enumerate(runs)]
-    return build_rows(sorted(sources, key=lambda source: source.started))
+    return build_rows(sources(*runs))
+
+
+def sources(*runs: Run) -> list[Source]:
+    """These runs as they are read, oldest first."""
+    named = [Source(f"run-{number}", Path(f"run-{number}"), "0" * 64, each) for number, each in enumerate(runs)]
+    return sorted(named, key=lambda source: source.started)
 
 
 def write(folder: Path, *runs: Run) -> Path:
