@@ -134,9 +134,8 @@ class RowMatcher:
 def segments_of(call: ModelCall, ids: Tensor, positions: Tensor) -> list[Segment]:
     """The runs of consecutive positions among each row's real tokens; a packed sequence begins another."""
     found = list[Segment]()
-    rows = zip(
-        call.real.tolist(), positions.tolist(), ids.tolist(), strict=True
-    )  # numbers, not a tensor for each of them
+    # Numbers, not a tensor for each of them.
+    rows = zip(call.real.tolist(), positions.tolist(), ids.tolist(), strict=True)
     for row, (real, places, tokens) in enumerate(rows):
         own: list[Segment] = []
         for column, position in enumerate(places):
