@@ -187,6 +187,18 @@ def test_a_tool_that_hangs_does_not_hold_up_the_end_of_a_run(server: Starter) ->
     assert process.started is None
 
 
+def test_no_process_starts_once_those_of_a_run_were_ended(hosts: Hosts, model: LoadedModel, batch: TokenBatch) -> None:
+    """Ctrl-C: a thread that is told so would ask a new process, and the run would wait for that one."""
+    tool = hosts.tool("hooks")
+    assert tool.supports(SPEC, SITE, "read") is None
+
+    hosts.kill()
+
+    for reason in ("was ended by SIGKILL", "was ended with the run"):
+        with pytest.raises(SuiteError, match=reason):
+            tool.read(model, batch, [SITE])
+
+
 @pytest.mark.parametrize("starter", ["fork server", "program"])
 def test_nothing_is_left_when_the_run_is_over(
     model: LoadedModel, batch: TokenBatch, starter: str, server: Starter

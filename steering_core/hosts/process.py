@@ -33,10 +33,13 @@ class ToolProcess:
         self.printed = b""
         self.doing = ""
         self.asked = 0
+        self.over = False
 
     def start(self) -> Started:
-        """The running process, started if there is none."""
+        """The running process, started if there is none; HostProblem after `kill`."""
         if self.started is None:
+            if self.over:
+                raise HostProblem("tool-process", f"the process of {self.label} was ended with the run", HINT)
             self.printed = b""
             self.started = self.starter.start(self.tool)
             self.started.connection.settimeout(self.timeout)
@@ -83,7 +86,8 @@ class ToolProcess:
             final_status(self.starter, started.pid)
 
     def kill(self) -> None:
-        """End the process; who waits for its answer gets to know."""
+        """End the process for good; who waits for its answer gets to know."""
+        self.over = True
         if started := self.started:
             kill(started)
 
