@@ -72,12 +72,10 @@ OF_EACH_STAGE = (
     "preflight_site or second_model or directions or exact_shift or native_generation and not mode or behavior"
 )
 """Some checks of every stage, and none that takes long."""
-SHORT = [case for case in CASES if "-k" in case.options]
-SHARED = [
-    pytest.param(case, marks=in_part(number, 6))
-    for number, case in enumerate(case for case in CASES if case not in SHORT)
-]
-"""Those that need every check of the protocol, which takes the time."""
+SHORT, LONG = ([case for case in CASES if ("-k" in case.options) is selects] for selects in (True, False))
+"""LONG: those that need every check of the protocol, which takes the time."""
+SHARED = [pytest.param(case, marks=in_part(number, 6)) for number, case in enumerate(LONG)]
+HALVED = [pytest.param(case, marks=in_part(number, 2)) for number, case in enumerate(SHORT)]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +121,7 @@ def start(runs: ForkedRuns, prompts: Path, tmp_path: Path) -> Start:
     return run
 
 
-@pytest.mark.parametrize("case", [*SHORT, *SHARED], ids=lambda case: case.conclusion)
+@pytest.mark.parametrize("case", [*HALVED, *SHARED], ids=lambda case: case.conclusion)
 def test_a_real_run_reaches_its_conclusion(case: ConclusionCase, start: Start) -> None:
     verdict = start(case.tools, *case.options).verdict
 

@@ -10,6 +10,7 @@ import pytest
 from fixtures.correct.registry import HERE
 from parity.meta.command_line import options
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 from parity.plugin.harness import LoadedCheckpoint, run_checks
 from parity.plugin.request import machine
 from steering_core.errors import UsageProblem
@@ -59,6 +60,7 @@ def tools() -> list[str]:
     return [word for name in BATCHED for word in ("--tool", f"{HERE / 'batches.py'}:{name}")]
 
 
+@in_part(1, 2)
 def test_tools_with_batches_of_their_own_are_bit_equal(runs: ForkedRuns, tools: list[str], tmp_path: Path) -> None:
     records = run(runs, tmp_path / "exact", "--exact", *tools)
 

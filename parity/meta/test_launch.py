@@ -31,7 +31,7 @@ def start(runs: ForkedRuns, folder: Path, *words: str) -> Launched:
     return launches[-1]
 
 
-@in_part(0, 2)
+@in_part(0, 4)
 def test_shards_of_two_models_join_to_one_run_though_one_is_killed(runs: ForkedRuns, tmp_path: Path) -> None:
     launch = start(runs, tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *CHECKS, *BOTH)
     os.kill(launch.wait_for_records("tiny_gemma2", 5), signal.SIGKILL)
@@ -44,7 +44,7 @@ def test_shards_of_two_models_join_to_one_run_though_one_is_killed(runs: ForkedR
     assert_same_run(tmp_path / "run" / "merged", tmp_path / "whole")
 
 
-@in_part(1, 2)
+@in_part(1, 4)
 def test_shards_of_two_tools_join_to_one_run(runs: ForkedRuns, tmp_path: Path) -> None:
     launch = start(runs, tmp_path / "run", "--jobs", "2", "--run-dir", str(tmp_path / "run"), "--", *SITES, *ONE)
     status = launch.wait()
@@ -59,7 +59,7 @@ def test_shards_of_two_tools_join_to_one_run(runs: ForkedRuns, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGINT, marks=in_part(1, 2)), pytest.param(signal.SIGTERM, marks=in_part(0, 2))]
+    "number", [pytest.param(signal.SIGINT, marks=in_part(2, 4)), pytest.param(signal.SIGTERM, marks=in_part(3, 4))]
 )
 def test_an_interrupted_launch_stops_its_shards_and_says_how_to_continue(
     number: int, runs: ForkedRuns, tmp_path: Path

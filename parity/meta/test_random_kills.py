@@ -71,7 +71,7 @@ def kill_at_random(runs: ForkedRuns, run: Path, cells: int, chance: random.Rando
         assert runs.wait() == -signal.SIGKILL
 
 
-@in_part(1, 3)
+@in_part(1, 6)
 def test_runs_with_workers_that_are_killed_lose_repeat_and_leave_nothing(
     runs: ForkedRuns, tmp_path: Path, temporary: Path
 ) -> None:

@@ -42,7 +42,7 @@ def verdict(run: Path) -> dict[str, Any]:
     return {name: read[name] for name in ("conclusion", "headline", "findings", "scope")}
 
 
-@in_part(0, 2)
+@in_part(3, 4)
 def test_a_resumed_run_of_two_models_is_the_uninterrupted_one(
     runs: ForkedRuns, asked: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:
@@ -60,7 +60,7 @@ def test_a_resumed_run_of_two_models_is_the_uninterrupted_one(
     assert set(count_cells(lines(run / "journal.jsonl")).values()) == {1}, "a finished cell was run again"
 
 
-@in_part(1, 2)
+@in_part(1, 4)
 def test_two_workers_that_need_each_other_s_models_change_no_record(
     runs: ForkedRuns, asked: tuple[str, ...], whole: Path, tmp_path: Path
 ) -> None:

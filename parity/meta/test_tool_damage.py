@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fixtures.faults.registry import HERE
 from parity.meta.forked_runs import ForkedRuns
+from parity.meta.shares import in_part
 
 BLAMED = {
     "Exits": "the process of Exits ended with exit status 0",
@@ -19,6 +20,7 @@ HARMLESS = ("Warns",)
 GOOD = {"agrees", "not offered"}
 
 
+@in_part(0, 2)
 def test_only_the_cells_of_the_tool_that_did_it_fail(runs: ForkedRuns, tmp_path: Path) -> None:
     names = (*BLAMED, *HARMLESS)
     tools = [word for name in names for word in ("--tool", f"{HERE / 'processes.py'}:{name}")]
