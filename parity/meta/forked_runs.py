@@ -24,13 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIBRARIES = ["torch", "transformers.models.qwen2.modeling_qwen2", "transformers.models.auto.tokenization_auto"]
 LIBRARIES += ["nnsight", "scipy.stats", "rich.console", "pydantic", "safetensors.torch", "filelock", "jinja2"]
-LIBRARIES += [
-    "matplotlib.figure",
-    "matplotlib.backends.backend_svg",
-    "syrupy",
-    "pytest_benchmark.plugin",
-    "xdist.plugin",
-]
+LIBRARIES += ["matplotlib.figure", "matplotlib.backends.backend_svg", "syrupy", "pytest_benchmark.plugin"]
 SUITE = ["steering_core.judges", "steering_core.quality", "steering_core.measure.experiment"]
 SUITE += [
     "steering_core.measure.findings.findings",
@@ -45,7 +39,8 @@ SUITE += [
     "reports.terminal",
     "reports.verdicts",
 ]
-"""Modules of this suite whose import takes time; none is a plugin, whose assertions pytest rewrites when it imports them."""
+"""Modules of this suite whose import takes time; none is a plugin, whose assertions pytest rewrites when it imports them.
+Nor is xdist imported here, which keeps the path of modules as it is then for its workers."""
 SETTINGS = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
 TIMEOUT = 120.0
 CRASHED = 70
