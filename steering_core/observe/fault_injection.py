@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.observe.forward_trace import contribution, first_tensor, identity_of, observing
-from steering_core.observe.model_call import call_of_block, call_of_model
+from steering_core.observe.model_call import call_of_block, call_of_model, calls_on_cpu
 from steering_core.observe.row_matching import RowMatcher, Segment, known_rows
 from steering_core.observe.tokens_seen import known_ids
 
@@ -87,7 +87,7 @@ def planted_at(model: LoadedModel, block: int, vector: Tensor, prompts: TokenBat
     def plant(module: nn.Module, given: Any, call: Callable[[], Any]) -> Any:
         identity = identity_of(module)
         if identity == base or (identity == first and base not in running):
-            seen = call_of_model(given) if identity == base else call_of_block(given)
+            (seen,) = calls_on_cpu([call_of_model(given) if identity == base else call_of_block(given)])
             found[:] = matcher.match(seen, known_ids(model, seen, matcher.rows))
         running.append(identity)
         try:

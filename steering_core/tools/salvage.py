@@ -105,9 +105,7 @@ def _plain(tensor: Tensor, faults: list[Fault]) -> Tensor | None:
     if tensor.is_inference():
         faults.append(Fault("an inference tensor", "a tensor made outside of inference_mode"))
         tensor = tensor.clone()
-    if (
-        faults
-    ):  # a wrapper whose entries are gone fails here, and not in a check; for a plain tensor no GPU is waited for
+    if faults:  # a wrapper whose entries are gone fails here, not in a check; a plain tensor waits for no GPU
         tensor.reshape(-1)[:1].tolist()
     return tensor
 
