@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from parity.plugin.arguments import Draft, Experiment, Tool
+from parity.plugin.arguments import Draft, Experiment, SteeringMeasurements, Tool
 from parity.plugin.assertions import assert_holds
 
-NEW_TOKENS = 32
-"""Enough for some rows of the tiny models to end before others."""
+NEW_TOKENS = 8
+"""Few, because end tokens are chosen so that rows end among them."""
 ROWS = 9
 LISTED = 20
 """Breaches that a record lists; the rest is counted."""
@@ -17,13 +17,17 @@ LISTED = 20
 @pytest.mark.clause("P0")
 @pytest.mark.needs("action")
 @pytest.mark.parametrize("action", ["read", "generate"])
-def test_contract(experiment: Experiment, tool: Tool, record: Draft, action: str) -> None:
+def test_contract(
+    experiment: Experiment, steering: SteeringMeasurements, tool: Tool, record: Draft, action: str
+) -> None:
     """P0: values of the documented type, site, shape, dtype, device and memory; ids padded after each row's end."""
-    calls = reads(experiment, tool) if action == "read" else generations(experiment)
+    calls = reads(experiment, tool) if action == "read" else generations(experiment, steering, record)
     breaches = experiment.perform(tool, "contract", calls=calls)
     record.note(answers=len(calls), breaches=len(breaches), listed=list(dict.fromkeys(breaches))[:LISTED])
     more = f" (and {len(breaches) - 1} more breaches)" if len(breaches) > 1 else ""
-    kept = f"{len(calls)} answers of {action} are as documented"
+    alike = record.measured.get("unpadded", [])
+    limits = f"; rows of the {' and '.join(alike)} answer all end at the same step, so none is padded" if alike else ""
+    kept = f"{len(calls)} answers of {action} are as documented{limits}"
     assert_holds(record, not breaches, kept, f"{breaches[0]}{more}" if breaches else "")
 
 
@@ -38,8 +42,21 @@ def reads(experiment: Experiment, tool: Tool) -> list[dict[str, Any]]:
     return [{"do": "read", "batch": prompts, "sites": sites} for prompts, sites in asked]
 
 
-def generations(experiment: Experiment) -> list[dict[str, Any]]:
-    """A steered and an unsteered generation, in which rows end at different steps."""
+def generations(experiment: Experiment, steering: SteeringMeasurements, record: Draft) -> list[dict[str, Any]]:
+    """A steered and an unsteered generation, each with end tokens that end the reference's rows at different steps."""
+    from steering_core.measure.early_ends import ending_early, weaker
+
     batch = experiment.batch(experiment.prompts.evaluation[:ROWS])
-    call = {"do": "generate", "batch": batch, "max_new_tokens": min(experiment.settings.max_new_tokens, NEW_TOKENS)}
-    return [{**call, "edits": edits} for edits in (experiment.edits(experiment.true_direction()), [])]
+    new = min(experiment.settings.max_new_tokens, NEW_TOKENS)
+    asked = {"batch": batch, "max_new_tokens": new}
+    tried = {"steered": weaker(experiment), "unsteered": [[]]}
+    found = {name: ending_early(experiment, steering.draws, batch, edits, new) for name, edits in tried.items()}
+    record.note(end_steps={name: list(each.steps) for name, each in found.items()})
+    record.note(unpadded=[name for name, each in found.items() if not each.differ])
+    return [
+        {
+            **{"do": "in_program", "defaults": {"eos_token_id": list(each.tokens)}, "inner": "generate"},
+            "arguments": {**asked, "edits": list(each.edits)},
+        }
+        for each in found.values()
+    ]

@@ -29,11 +29,12 @@ from steering_core.tools.tool import Tool
 
 @dataclass(eq=False)
 class SteeringMeasurements:
-    """Measurements beyond the plain experiment; steered generations are kept, because several checks look at them."""
+    """Measurements beyond the plain experiment; steered generations are kept, because several checks look at them. draws:
+    the reference's answers."""
 
     experiment: Experiment
     _observed: dict[tuple[str, ...], ObservedGeneration] = field(default_factory=dict, init=False)
-    _reference: ReferenceDraws = field(default_factory=ReferenceDraws, init=False)
+    draws: ReferenceDraws = field(default_factory=ReferenceDraws, init=False)
 
     def fed(self, feeding: Feeding) -> LoadedModel:
         """The model, generating with its KV cache, without, or with the prompt in chunks."""
@@ -111,7 +112,7 @@ class SteeringMeasurements:
 
     def reference_ids(self, edits: Sequence[Edit], new_tokens: int, feeding: Feeding = "cache") -> Tensor:
         """What the reference generates from the extraction prompts: the same for every tool that is asked for these edits."""
-        return self._reference.get(self.fed(feeding), self.experiment.extraction, edits, new_tokens)[0]
+        return self.draws.get(self.fed(feeding), self.experiment.extraction, edits, new_tokens)[0]
 
     def realized(self, tool: Tool) -> dict[str, Any]:
         """How the requested shift arrives at the first steered block, as in `arrival_in_numbers`, and request_error: the
@@ -149,7 +150,7 @@ class SteeringMeasurements:
     def draws_floor(self, edits: Sequence[Edit], new_tokens: int) -> list[int] | None:
         """[row, step] of the earliest step at which three generations of the reference from the extraction prompts differ;
         None if never."""
-        draws = self._reference.get(self.fed("cache"), self.experiment.extraction, edits, new_tokens, count=3)
+        draws = self.draws.get(self.fed("cache"), self.experiment.extraction, edits, new_tokens, count=3)
         return earliest(first_difference(draws[0], other) for other in draws[1:])
 
     def cache_floor(self, new_tokens: int, edits: Sequence[Edit] | None = None) -> list[int] | None:
