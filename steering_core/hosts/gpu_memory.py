@@ -3,10 +3,10 @@
 import torch
 
 PLENTY = 8
-"""Of a GPU of which more than one part in so many is free, nobody waits for memory that a process keeps unused: to give it
-back and ask anew takes tenths of a second a request."""
-SPARE = 64
-"""One part in so many of a GPU is what a process keeps unused at most."""
+"""A GPU of which more than one part in so many is free has room for everybody."""
+SPARE, SPARE_WHEN_TIGHT = 64, 512
+"""One part in so many of a GPU is what a process keeps unused at most, and where there is little room. It is not nothing:
+what is given back is asked for anew at the next request, which takes tenths of a second where twenty processes do it."""
 
 
 def peak() -> int:
@@ -24,4 +24,5 @@ def peak() -> int:
 
 def gives_back(free: int, total: int, unused: int) -> bool:
     """Whether a process gives back what it does not use of a GPU, all in bytes."""
-    return free * PLENTY < total or unused * SPARE > total
+    kept = SPARE if free * PLENTY >= total else SPARE_WHEN_TIGHT
+    return unused * kept > total
