@@ -9,10 +9,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from parity.plugin.ahead import Turn
 from steering_core.exact import exact_arithmetic
 from steering_core.hosts.pool import Hosts
 from steering_core.hosts.starting import default_starter
+from steering_core.hosts.turn import Turn
 from steering_core.hosts.weights import can_share
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.store import Store
@@ -39,7 +39,7 @@ class ToolsAtWork:
     def __init__(self, tools: Sequence[str], family: str) -> None:
         start = time.perf_counter()
         self.tools, self.turn = tuple(tools), Turn()
-        self.hosts = Hosts(default_starter([family]), waiting=self.turn.waiting)
+        self.hosts = Hosts(default_starter([family]), turn=self.turn)
         self.hosts.begin(self.tools, opening=False)
         for text in self.tools:
             self.hosts.tool(text)

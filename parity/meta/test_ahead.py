@@ -11,7 +11,7 @@ import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
 from parity.meta.shares import in_part
-from parity.plugin.ahead import Turn, computing_as_here
+from steering_core.hosts.turn import Turn, computing_as_here
 
 TOOLS = """
 import itertools, os, time

@@ -7,8 +7,7 @@ the same order as by one check after the other.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,30 +18,13 @@ from parity.plugin.check_records import recording
 from parity.plugin.conducting import conducting
 from parity.plugin.context import CheckContext
 from parity.plugin.gate import is_preflight
+from steering_core.hosts.turn import Turn, computing_as_here
 
 IN_SEQUENCE = ("in_process", "usepdb", "trace", "setuponly", "budget_usd")
 """Options under which nothing is done before pytest comes to it."""
 PATIENCE = 5.0
 """Seconds that threads have to end, once their tools' processes are killed."""
 MakeContext = Callable[[pytest.Function], CheckContext]
-
-
-class Turn:
-    """Whose turn it is: of all threads that run checks, one runs, and the others wait for it or for tools' processes."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()  # which only the thread that has it can give away
-        self.lock.acquire()
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """While this thread waits for something, another one has the turn."""
-        with suppress(RuntimeError):  # it has no turn to give: Ctrl-C came while it waited for one
-            self.lock.release()
-        try:
-            yield
-        finally:
-            self.lock.acquire()
 
 
 @dataclass(eq=False)
@@ -153,20 +135,6 @@ class Ahead:
         except BaseException as error:
             step.error = error
         step.item.stash[STEP] = step
-
-
-def computing_as_here(work: Callable[[], None]) -> Callable[[], None]:
-    """The work of another thread, done with as many of torch's threads as this one computes with: a new thread has a
-    number of its own, and exact arithmetic holds for one only."""
-    import torch
-
-    count = torch.get_num_threads()
-
-    def same() -> None:
-        torch.set_num_threads(count)
-        work()
-
-    return same
 
 
 def following(item: pytest.Function) -> list[pytest.Function]:

@@ -37,7 +37,7 @@ class ModelCache:
         self.key = ""
         self.loaded: Measurements | Exception | None = None
         self.ahead = Ahead(config, self.matrix.tools, self.context)
-        self.processes = ToolProcesses(config, self.matrix, self.ahead.turn.waiting)
+        self.processes = ToolProcesses(config, self.matrix, self.ahead.turn)
         self.held = ExitStack()
         preload(["steering_core.measure.experiment", *modules_of(families(self.matrix))])
 
@@ -107,7 +107,9 @@ class ModelCache:
         experiment = self._experiment(key, request)
         experiment.fresh = self.processes.fresh_repeat()
         programs = {**self.matrix.programs, "folder": Path(self.config.getoption("run_dir")) / "programs"}
-        measurements = Measurements(experiment, self.processes.loaded(request, experiment.model), programs)
+        hosts = self.processes.loaded(request, experiment.model)
+        experiment.hosts, experiment.planned.processes = hosts, self.processes.reference
+        measurements = Measurements(experiment, hosts, programs)
         cells = [cell for cell in self.config.stash[TO_RUN] if cell.model == key]
         plan_answers(cells, measurements, self.matrix.repeats)
         return measurements

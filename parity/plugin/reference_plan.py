@@ -1,15 +1,17 @@
-"""Which of the reference's answers the checks of a session will want: under exact arithmetic the first one that is missing
-brings the others with it, as one batch."""
+"""Which answers the checks of a session will want of the reference and of the tools: the first one that is missing brings
+others with it, under exact arithmetic as one batch, else in further processes."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 from parity.plugin.context import Measurements
 from steering_core.records.record import Cell
 
 if TYPE_CHECKING:
-    from steering_core.measure.planned_answers import Source, WantedAnswers
+    from steering_core.measure.planned_answers import Source
+    from steering_core.measure.wanted_answers import WantedAnswers
 
 CONTROL_SEEDS = (1, 2, 3)
 """B4: of the random directions."""
@@ -19,6 +21,14 @@ def plan_answers(cells: Iterable[Cell], measurements: Measurements, repeats: int
     """Tell the experiment what the cells of its model will want."""
     for cell in cells:
         measurements.experiment.planned.sources += wanted_by(cell, measurements, repeats)
+        measurements.experiment.repeats |= {*repeats_of(cell, repeats)}
+
+
+def repeats_of(cell: Cell, repeats: int) -> Iterator[tuple[str, int]]:
+    """(tool, repeat) of the tools' own answers that the check of a cell asks for."""
+    if cell.clause in ("B1", "B2") and cell.arm == "native":
+        numbers = range(repeats) if cell.repeat is None else [cell.repeat]
+        yield from product(filter(None, (cell.tool, cell.other)), numbers)
 
 
 def wanted_by(cell: Cell, measurements: Measurements, repeats: int) -> "Iterator[Source]":

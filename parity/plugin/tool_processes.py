@@ -3,8 +3,8 @@ repeat."""
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +13,13 @@ from parity.plugin.on_request import asks_for_checks
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import NEEDS_DIRECTIONS
 from steering_core.hosts.starting import FRESH_SERVER, SERVER, ForkServer, default_starter
+from steering_core.hosts.turn import Turn
 from steering_core.tools.spec import ToolSpec
 
 SERVERS = pytest.StashKey[ExitStack]()
 """Ends the fork servers that this process started for its run."""
-
-Waiting = Callable[[], AbstractContextManager[Any]]
+MOST_BESIDE, CORES = 3, 5
+"""Processes per tool on a GPU, unless told otherwise, at most, and one for so many cores: each keeps one busy."""
 
 
 def share_servers(config: pytest.Config, matrix: RunMatrix) -> None:
@@ -49,6 +50,14 @@ def end_servers(config: pytest.Config) -> None:
         servers.close()
 
 
+def default_processes(request: Any) -> int:
+    """Of each tool: more than one where they share the weights, and no other worker has processes on the same GPU."""
+    from steering_core.hosts.weights import can_share
+
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    return max(1, min(MOST_BESIDE, (os.cpu_count() or 1) // CORES)) if alone and can_share(request) else 1
+
+
 def families(matrix: RunMatrix) -> list[str]:
     """The modules of transformers that hold the selected models."""
     return sorted({matrix.registry[key].family.removesuffix("_text") for key in matrix.selected})
@@ -57,11 +66,12 @@ def families(matrix: RunMatrix) -> list[str]:
 class ToolProcesses:
     """Starts them, tells them which model is measured, and ends them."""
 
-    def __init__(self, config: pytest.Config, matrix: RunMatrix, waiting: Waiting = nullcontext) -> None:
-        """waiting: entered while a tool's process is waited for."""
-        self.config, self.matrix, self.waiting = config, matrix, waiting
+    def __init__(self, config: pytest.Config, matrix: RunMatrix, turn: Turn | None = None) -> None:
+        """turn: given away while a tool's process is waited for."""
+        self.config, self.matrix, self.turn = config, matrix, turn
         self.hosts: Any = None
         self.fresh: Any = None
+        self.reference: Any = None
         self.running: list[Any] = []
         self.in_process = bool(config.getoption("in_process"))
         # Before torch is imported here: the servers import it meanwhile.
@@ -77,9 +87,10 @@ class ToolProcesses:
         from steering_core.hosts.weights import can_share
 
         settings = {"timeout": self.config.getoption("tool_timeout"), "pythons": self.matrix.pythons}
-        settings["waiting"] = self.waiting
+        settings["turn"] = self.turn
         if self.hosts is None:
             self.hosts = Hosts(self.starter, **settings)
+        self.hosts.processes = self.matrix.processes or default_processes(request)
         self.running = [self.hosts]
         if self.anew is not None:
             self.fresh = self.fresh or Hosts(self.anew, **settings)
@@ -99,10 +110,28 @@ class ToolProcesses:
         if can_share(request):
             for hosts in self.running:
                 hosts.open(request, model)
+        self.hosts.begin_further(self.matrix.tools)
+        self.reference = self._references(model)
         return self.hosts
+
+    def _references(self, model: Any) -> Any:
+        """Processes in which the reference answers; None where this process does it: there is one process per tool, or
+        arithmetic is exact, and many answers are one batch."""
+        from steering_core.measure.reference_processes import ReferenceProcesses
+        from steering_core.measure.reference_tool import SPEC
+
+        if self.turn is None or self.hosts.processes == 1 or model.exact:
+            return None
+        self.hosts.begin([SPEC])
+        self.hosts.begin_further([SPEC])
+        tool = self.hosts.tool(SPEC)
+        return ReferenceProcesses([tool, *self.hosts.beside(tool)], self.turn, partial(self.hosts.interrupt, SPEC))
 
     def release(self) -> None:
         """The tools let the model go."""
+        if self.reference is not None:
+            self.reference.close()
+            self.reference = None
         for hosts in self.running:
             hosts.release()
 

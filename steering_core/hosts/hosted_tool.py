@@ -26,13 +26,13 @@ RAISED = ("EmptyMeasurement", "ToolAbsent", "ToolUnsupported", "UsageProblem", "
 
 class HostedTool:
     """One object of a tool's class, with the methods of the Tool protocol; the model that it is given only says how
-    generation is fed: the tool works on its own copy of the modules. ask: `ask(request, meanwhile=None)`, as of
-    `ToolHost`. elsewhere: it lives in another interpreter."""
+    generation is fed: the tool works on its own copy of the modules. ask: as of `ToolHost`. elsewhere: it lives in another
+    interpreter."""
 
     def __init__(
         self,
         label: str,
-        ask: Callable[..., Any],
+        ask: Callable[[Mapping[str, Any]], Any],
         numbers: "count[int]",
         first: int | None = None,
         description: dict[str, Any] | None = None,
@@ -85,14 +85,11 @@ class HostedTool:
         ids: Tensor = self.perform("generate", model, **arguments)
         return ids
 
-    def perform(
-        self, operation: str, model: LoadedModel, *, meanwhile: Callable[[], object] | None = None, **arguments: Any
-    ) -> Any:
-        """One of `hosts.operations`, where the tool lives; tensors come back on the model's device. meanwhile: what is
-        wanted afterwards anyway, done here while the tool works, if it works in another process."""
+    def perform(self, operation: str, model: LoadedModel, **arguments: Any) -> Any:
+        """One of `hosts.operations`, where the tool lives; tensors come back on the model's device."""
         feeding = {"use_cache": model.use_cache, "prefill_chunk": model.prefill_chunk}
         request = {"do": "perform", "operation": operation, "number": self.number, "first": self.first}
-        return to_device(self.ask({**request, "feeding": feeding, "arguments": arguments}, meanwhile), model.device)
+        return to_device(self.ask({**request, "feeding": feeding, "arguments": arguments}), model.device)
 
     def _direction(self, model: LoadedModel, harmful: TokenBatch, harmless: TokenBatch, site: Site) -> Tensor:
         """The tool's own method: [hidden]."""

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from steering_core.hosts.beside import Alone
 from steering_core.hosts.hosted_tool import HostedTool, value_of
 from steering_core.hosts.session import LocalSession, Session
 from steering_core.models.model import LoadedModel, LoadRequest
@@ -15,7 +16,7 @@ ASKED_ONCE = {"describe", "supports"}
 """What a tool is asked once in each session, as where it has a process of its own."""
 
 
-class LocalHosts:
+class LocalHosts(Alone):
     """The tools of a run in the judging process, on one loaded model. alone: they are of no concern to each other."""
 
     peak = 0
@@ -35,8 +36,8 @@ class LocalHosts:
             self.sessions[text] = (LocalSession(text, self.model, alone=self.alone), count())
         session, numbers = self.sessions[text]
 
-        def ask(request: Mapping[str, Any], meanwhile: object = None) -> Any:
-            return self._ask(self._session(text, session), request)  # nothing can be done meanwhile
+        def ask(request: Mapping[str, Any]) -> Any:
+            return self._ask(self._session(text, session), request)
 
         return HostedTool(spec.label, ask, numbers)
 

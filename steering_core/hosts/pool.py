@@ -1,140 +1,27 @@
-"""All tools of a run: which process each lives in, and which model it has open."""
+"""All tools of a run: which processes each lives in, and which model they have open."""
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from itertools import count
-from typing import Any
-from weakref import WeakKeyDictionary
+from contextlib import contextmanager, nullcontext
+from itertools import chain
 
 import torch
 
-from steering_core.errors import RaisedByTool, SuiteError
-from steering_core.hosts.hosted_tool import HostedTool, value_of
-from steering_core.hosts.process import TIMEOUT, ToolProcess
+from steering_core.hosts.hosted_tool import HostedTool
+from steering_core.hosts.process import TIMEOUT, ToolProcess, kill
 from steering_core.hosts.starting import Programs, Starter
-from steering_core.hosts.weights import share
+from steering_core.hosts.tool_host import Opening, ToolHost
+from steering_core.hosts.turn import Turn, Value
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.tools.spec import ToolSpec
-
-Asked = Mapping[str, Any]
-Waiting = Callable[[], AbstractContextManager[Any]]
-Work = Callable[[], object]
-
-
-@dataclass(frozen=True, eq=False)
-class Opening:
-    """The model that tools are asked about. model: the loaded one, if its weights are shared."""
-
-    request: LoadRequest
-    model: LoadedModel | None = None
-
-    def message(self) -> dict[str, Any]:
-        """The request that makes a tool's process open it."""
-        weights = share(self.model) if self.model else None
-        return {"do": "open", "model": self.request, "weights": weights}
-
-
-class ToolHost:
-    """The process of one tool. It opens the model before it is asked about it, and again after a restart."""
-
-    def __init__(self, process: ToolProcess, wanted: Opening | None, waiting: Waiting = nullcontext) -> None:
-        self.process, self.wanted, self.waiting = process, wanted, waiting
-        self.opened: Opening | None = None
-        self.description: Any = None
-        self.awaited: list[str] = []
-        self.supported: WeakKeyDictionary[Opening, dict[Any, Any]] = WeakKeyDictionary()  # a model is let go
-        self.numbers = count()
-        self.peak = 0
-
-    def begin(self, *, opening: bool) -> None:
-        """Start the process, and let it open the model, or get its GPU ready for one that is being loaded here, without
-        waiting for it; errors are told when it is asked."""
-        with suppress(SuiteError):
-            if self.process.started is None:
-                self.process.send({"do": "describe"})
-                self.awaited = ["describe"]
-            if self.wanted is None or self.opened is self.wanted:
-                return
-            device = self.wanted.request.device
-            if opening:
-                self.process.send(self.wanted.message())
-                self.awaited.append("open")
-            elif device != "cpu":
-                self.process.send({"do": "warm_up", "device": device})
-                self.awaited.append("warm_up")
-
-    def ask(self, request: Asked, meanwhile: Work | None = None) -> Any:
-        """The value of the answer; what went wrong in the process is raised here. meanwhile: done while the process
-        works; it may fail."""
-        self._take_awaited()
-        if request["do"] == "describe":
-            if self.description is None:
-                self.description = value_of(self._answer(request))
-            return self.description
-        if self.process.started is None or self.opened is not self.wanted:
-            assert self.wanted is not None, "no model was opened"
-            value_of(self._answer(self.wanted.message()))
-            self.opened = self.wanted
-        if request["do"] == "supports":
-            return self._supports(request)
-        answer = self._answer(request, meanwhile)
-        self.peak = max(self.peak, answer.get("peak", 0))
-        return value_of(answer)
-
-    def _answer(self, request: Asked, meanwhile: Work | None = None) -> dict[str, Any]:
-        if meanwhile is not None:
-            self.process.send(request)
-            with suppress(Exception):
-                meanwhile()
-        with self.waiting():
-            return self.process.ask(request) if meanwhile is None else self.process.receive()
-
-    def _supports(self, request: Asked) -> Any:
-        """Asked once per model, about every site and action together; what is no answer then is asked for by itself."""
-        assert self.opened is not None, "no model was opened"
-        key = request["site"], request["action"]
-        if self.opened not in self.supported:
-            known = self.supported[self.opened] = {}
-            try:
-                answers = value_of(self._answer({"do": "supported"}))
-            except (SuiteError, RaisedByTool):
-                return self.ask(request)  # in a new process, if this one has ended
-            known |= {pair: answer["value"] for pair, answer in answers.items() if "value" in answer}
-        known = self.supported[self.opened]
-        if key not in known:
-            known[key] = value_of(self._answer(request))
-        return known[key]
-
-    def release(self) -> None:
-        """Let the model go; a process that is busy, does not answer, or was left changed is ended."""
-        self.wanted = self.opened = None
-        ended = bool(self.process.asked)
-        if not ended and self.process.started is not None:
-            with suppress(SuiteError):
-                ended = bool(self.process.ask({"do": "release"}).get("value"))
-        if ended:
-            self.process.close()
-            self.awaited = []
-
-    def _take_awaited(self) -> None:
-        """The answers to what `begin` asked for."""
-        awaited, self.awaited = self.awaited, []
-        for what in awaited:
-            with self.waiting():
-                answer = self.process.receive()
-            if what == "describe":
-                self.description = answer.get("value")
-            elif what == "open":
-                self.opened = self.wanted if "value" in answer else None
+from steering_core.tools.tool import Tool
 
 
 class Hosts:
-    """One process per tool, started when it is first needed.
+    """A process per tool, started when it is first needed, and further ones for work that can be shared out.
 
     starter: starts those of this interpreter. pythons: label of a tool -> the interpreter that it lives in instead.
-    timeout: seconds that one answer may take. waiting: entered while an answer is waited for.
+    timeout: seconds that one answer may take. turn: given away while an answer is waited for. processes: of each tool.
     """
 
     def __init__(
@@ -143,20 +30,21 @@ class Hosts:
         *,
         timeout: float = TIMEOUT,
         pythons: Mapping[str, str] | None = None,
-        waiting: Waiting = nullcontext,
+        turn: Turn | None = None,
+        processes: int = 1,
     ) -> None:
-        self.starter, self.timeout, self.waiting = starter, timeout, waiting
+        self.starter, self.timeout, self.turn, self.processes = starter, timeout, turn, processes
         self.starters: dict[str, Starter] = {}
         self.pythons = dict(pythons or {})
         self.hosts: dict[str, ToolHost] = {}
+        self.further: dict[str, list[ToolHost]] = {}
         self.wanted: Opening | None = None
         self.foreign: Opening | None = None
 
     def open(self, request: LoadRequest, model: LoadedModel | None = None) -> None:
         """The model that tools are asked about from now on; model: the loaded one, if its weights are shared."""
         self.wanted, self.foreign = Opening(request, model), Opening(request)
-        for host in self.hosts.values():
-            host.wanted = self._opening(host.process.label)
+        self._tell()
 
     @contextmanager
     def opened(self, request: LoadRequest, model: LoadedModel) -> Iterator[None]:
@@ -167,12 +55,11 @@ class Hosts:
             yield
         finally:
             self.wanted, self.foreign = before
-            for host in self.hosts.values():
-                host.wanted = self._opening(host.process.label)
+            self._tell()
 
     def release(self) -> None:
         """Every process lets its model go, and so do these objects; a process that does not answer is ended."""
-        for host in self.hosts.values():
+        for host in self.every:
             host.release()
         self.wanted = self.foreign = None
         if torch.cuda.is_initialized():
@@ -183,12 +70,23 @@ class Hosts:
     @property
     def peak(self) -> int:
         """Bytes of its own that a tool's process held on the GPU at most, since the tools were last asked for."""
-        return max((host.peak for host in self.hosts.values()), default=0)
+        return max((host.peak for host in self.every), default=0)
+
+    @property
+    def every(self) -> list[ToolHost]:
+        """The processes of all tools."""
+        return [*self.hosts.values(), *chain.from_iterable(self.further.values())]
 
     def begin(self, tools: Sequence[str], *, opening: bool = True) -> None:
         """Start the processes of tools; they import their libraries, and open the model, meanwhile."""
         for text in tools:
             self.host(ToolSpec.parse(text)).begin(opening=opening)
+
+    def begin_further(self, tools: Sequence[str]) -> None:
+        """Start the further processes of tools; they open the model meanwhile."""
+        for text in tools:
+            for host in self._further(ToolSpec.parse(text)):
+                host.begin(opening=True)
 
     def tool(self, text: str) -> HostedTool:
         """A new object of the tool that `text` names."""
@@ -199,14 +97,39 @@ class Hosts:
         tool.elsewhere = spec.label in self.pythons
         return tool
 
+    def beside(self, tool: Tool) -> list[HostedTool]:
+        """The same tool in each of its further processes; none for one with its own interpreter, which loads the model
+        itself."""
+        spec = next((ToolSpec.parse(text) for text in self.hosts if ToolSpec.parse(text).label == tool.name), None)
+        further = self._further(spec) if spec and isinstance(tool, HostedTool) else []
+        return [HostedTool(tool.name, host.ask, host.numbers) for host in further]
+
+    def at_once(self, works: Sequence[Callable[[], Value]]) -> list[Value]:
+        """What several pieces of work return; those in different processes are done at the same time."""
+        return self.turn.at_once(works) if self.turn else [work() for work in works]
+
     def host(self, spec: ToolSpec) -> ToolHost:
         """Where a tool lives."""
         if spec.text not in self.hosts:
             spec.check()
-            starter = self._starter(self.pythons.get(spec.label, ""))
-            process = ToolProcess(starter, spec.text, spec.label, self.timeout)
-            self.hosts[spec.text] = ToolHost(process, self._opening(spec.label), self.waiting)
+            self.hosts[spec.text] = self._new(spec)
         return self.hosts[spec.text]
+
+    def _further(self, spec: ToolSpec) -> list[ToolHost]:
+        if spec.text not in self.further:
+            number = 0 if spec.label in self.pythons else self.processes - 1
+            self.further[spec.text] = [self._new(spec) for _ in range(number)]
+        return self.further[spec.text]
+
+    def _new(self, spec: ToolSpec) -> ToolHost:
+        starter = self._starter(self.pythons.get(spec.label, ""))
+        process = ToolProcess(starter, spec.text, spec.label, self.timeout)
+        return ToolHost(process, self._opening(spec.label), self.turn.waiting if self.turn else nullcontext)
+
+    def _tell(self) -> None:
+        """Every process gets to know which model is wanted."""
+        for host in self.every:
+            host.wanted = self._opening(host.process.label)
 
     def _opening(self, label: str) -> Opening | None:
         """Another interpreter may have another torch, which cannot share weights: it loads them itself."""
@@ -214,13 +137,19 @@ class Hosts:
 
     def end(self) -> None:
         """End every tool's process; the next question starts a new one."""
-        for host in self.hosts.values():
+        for host in self.every:
             host.process.close()
-        self.hosts = {}
+        self.hosts, self.further = {}, {}
+
+    def interrupt(self, text: str) -> None:
+        """End the processes of a tool; who waits for one gets an error, and the next question starts a new one."""
+        for host in (self.hosts[text], *self.further.get(text, ())):
+            if started := host.process.started:
+                kill(started)
 
     def kill(self) -> None:
         """End every process, also one that another thread waits for: there it is an error of the tool's process."""
-        for host in self.hosts.values():
+        for host in self.every:
             host.process.kill()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from steering_core.compare import unit
 from steering_core.directions import extract_direction
+from steering_core.hosts.beside import Alone, Beside
 from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import HostedTool, is_elsewhere
 from steering_core.hosts.operations import OPERATIONS
@@ -18,10 +19,11 @@ from steering_core.localize.capture import observe_sites
 from steering_core.measure.judging import Judging
 from steering_core.measure.keys import identity, model_key
 from steering_core.measure.known_values import KnownValues
-from steering_core.measure.planned_answers import PlannedAnswers, WantedAnswers, in_batches
+from steering_core.measure.planned_answers import PlannedAnswers
 from steering_core.measure.run_provenance import provenance_of
 from steering_core.measure.store import Store, digest
 from steering_core.measure.token_floors import TokenFloors
+from steering_core.measure.wanted_answers import WantedAnswers, answers_of
 from steering_core.models.model import LoadedModel
 from steering_core.models.registry import Settings
 from steering_core.models.shared_copy import sharing_copy
@@ -55,7 +57,8 @@ class Experiment:
     weights: digest of the loaded weights. batch_size: evaluation prompts per forward. seeds: the preset's, one per
     repeat; decoding is greedy, so only the first is used. fresh: makes a tool anew in a new process, for the repeat of
     that number. planned: the reference's answers that the run will want. judging: a judge of the answers, if the run asks
-    one. directions: (tool, repeat) -> the direction, of those that were asked for.
+    one. hosts: the tools' further processes. directions: (tool, repeat) -> the direction, of those that were asked for.
+    repeats: (tool, repeat) of the answers by tools that the run will want.
     """
 
     model: LoadedModel
@@ -68,6 +71,8 @@ class Experiment:
     fresh: "FreshRepeat | None" = None
     planned: PlannedAnswers = field(default_factory=PlannedAnswers)
     judging: Judging | None = None
+    hosts: Beside = field(default_factory=Alone)
+    repeats: set[tuple[str, int]] = field(default_factory=set)
     directions: dict[tuple[str, int], Tensor] = field(default_factory=dict, init=False)
     _batches: dict[tuple[tuple[str, ...], Side], TokenBatch] = field(default_factory=dict, init=False)
     _captures: dict[tuple[str, ...], dict[Site, Tensor]] = field(default_factory=dict, init=False)
@@ -137,10 +142,9 @@ class Experiment:
         return self._readable[key]
 
     def perform(self, tool: Tool, operation: str, model: LoadedModel | None = None, **arguments: Any) -> Any:
-        """One of `hosts.operations`, where the tool lives, with its arguments, or `meanwhile`. model: fed in another way."""
+        """One of `hosts.operations`, where the tool lives, with its arguments. model: fed in another way."""
         if isinstance(tool, HostedTool):
             return tool.perform(operation, model or self.model, **arguments)
-        arguments.pop("meanwhile", None)
         stage = Stage(model or self.model, self.pristine)
         return OPERATIONS[operation](stage, CheckedTool(tool, Storages()), **arguments)
 
@@ -211,9 +215,14 @@ class Experiment:
         """Steered answers to the evaluation prompts: int64 [prompts, <= max_new_tokens]."""
         if arm == "reference":
             return self.reference_answers(direction, repeat)
-        key = {"what": "answers", **identity(tool), "direction": digest(direction), "repeat": repeat}
-        wanted = self.wanted(key, self.prompts.evaluation, self.edits(direction))
-        return self.store.get(wanted.key, lambda: in_batches(wanted, tool.generate))
+        others = [number for name, number in self.repeats if name == tool.name and number != repeat]
+        known = {number: self.directions.get((tool.name, number)) for number in sorted(others)}
+        along = {repeat: direction} | {number: along for number, along in known.items() if along is not None}
+        key = {"what": "answers", **identity(tool)}
+        keys = [key | {"direction": digest(each), "repeat": number} for number, each in along.items()]
+        prompts, edits = self.prompts.evaluation, map(self.edits, along.values())
+        wanted = [self.wanted(key, prompts, edits) for key, edits in zip(keys, edits, strict=True)]
+        return answers_of(tool, self.store, wanted, self.hosts)
 
     def reference_answers(self, direction: Tensor, draw: int) -> Tensor:
         """Answers steered by the reference along any raw direction; `draw` numbers its repetitions."""

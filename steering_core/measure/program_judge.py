@@ -99,22 +99,18 @@ class ProgramJudge:
         arguments: dict[str, Any] = {"batch": self.oracle.batch(call.prompts), "max_new_tokens": call.new_tokens}
         arguments |= {"edits": build_edits(model, call.steps)} | ({} if expected is None else {"expected": [*expected]})
         surroundings: dict[str, Any] = {"defaults": dict(defaults), "inner": "observe", "arguments": arguments}
-        answer: dict[str, Any] = self.experiment.perform(
-            tool,
-            "in_program",
-            fed_as(model, call),
-            meanwhile=lambda: self.oracle.answers(call, defaults),
-            **surroundings,
-        )
+        answer: dict[str, Any] = self.experiment.perform(tool, "in_program", fed_as(model, call), **surroundings)
         return answer
 
     def _wrong_tokens(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> str | None:
         """None, or where an answer first differs from the reference's, other than by rounding."""
         if len(ids) != len(self.oracle.batch(call.prompts).ids):
             return f"{len(ids)} answers came back for {call.prompts.count} prompts"
-        reference = self.oracle.answers(call, defaults)
-        rows = zip(*(self.oracle.rows(call, answers, defaults) for answers in (ids, reference)), strict=True)
-        for row, (own, expected) in enumerate(rows):
+        answers = self.oracle.rows(call, ids, defaults)
+        if self.oracle.are_its_own(call, answers, defaults):
+            return None
+        reference = self.oracle.rows(call, self.oracle.answers(call, defaults), defaults)
+        for row, (own, expected) in enumerate(zip(answers, reference, strict=True)):
             if own != expected and (problem := self._first_difference(call, row, own, expected)):
                 return problem
         return None

@@ -32,6 +32,7 @@ class ProgramOracle:
     experiment: Experiment
     _batches: dict[Prompts, TokenBatch] = field(default_factory=dict, init=False)
     _answers: dict[tuple[Generate, str], Tensor] = field(default_factory=dict, init=False)
+    _own: dict[tuple[Generate, str, tuple[tuple[int, ...], ...]], bool] = field(default_factory=dict, init=False)
     _batched: dict[tuple[Generate, int, tuple[int, ...]], float] = field(default_factory=dict, init=False)
     _pieces: dict[tuple[Generate, int, tuple[int, ...]], float] = field(default_factory=dict, init=False)
     _logits_kept: tuple[tuple[Generate, tuple[int, ...]], Tensor] | None = field(default=None, init=False)
@@ -69,6 +70,27 @@ class ProgramOracle:
             with generation_defaults(self.experiment.pristine, defaults):
                 self._answers[key] = self._generate(call)
         return self._answers[key]
+
+    def are_its_own(self, call: Generate, rows: Sequence[list[int]], defaults: Mapping[str, Any]) -> bool:
+        """Whether answers, as `rows` gives them, are the reference's: it chooses each of their tokens itself after those
+        before, and they end where they must. One forward tells; if it says no, rounding may be all that differs."""
+        plain = call.model_copy(update={"object": 0, "chunk": 0})
+        key = plain, json.dumps(defaults), tuple(map(tuple, rows))
+        if key not in self._own:
+            with generation_defaults(self.experiment.pristine, defaults):
+                self._own[key] = self._chooses(plain, rows)
+        return self._own[key]
+
+    def _chooses(self, call: Generate, rows: Sequence[list[int]]) -> bool:
+        model, width = self.model(call), max(map(len, rows), default=0)
+        ends = end_tokens(model)
+        if not width or reference.processors(model.decoding(call.new_tokens)):
+            return False
+        if any(len(row) < call.new_tokens and not {*row[-1:]} & {*ends} for row in rows):
+            return False
+        batch, padded = self.batch(call.prompts), [[*row, *[0] * (width - len(row))] for row in rows]
+        chosen = self._whole(call, batch, [row[:-1] for row in padded], width).float().argmax(-1).tolist()
+        return all(choice[: len(row)] == row for choice, row in zip(chosen, rows, strict=True))
 
     def rows(self, call: Generate, ids: Tensor, defaults: Mapping[str, Any]) -> list[list[int]]:
         """Each row's answer, up to and including its end token."""
@@ -131,11 +153,15 @@ class ProgramOracle:
 
     def _logits(self, call: Generate, batch: TokenBatch, answers: list[list[int]]) -> Tensor:
         """The reference's logits after these answers: float64 [batch, vocabulary]."""
+        return self._whole(call, batch, answers, 1)[:, -1].double()
+
+    def _whole(self, call: Generate, batch: TokenBatch, answers: list[list[int]], last: int) -> Tensor:
+        """The reference's logits after each of the last tokens, by one forward without a cache: [batch, last, vocabulary]."""
         model = replace(self.model(call), use_cache=False)
         inputs = _inputs(batch, answers)
         with model.inference(), reference.steered(model, build_edits(model, call.steps), batch.mask):
-            logits: Tensor = model.module(**inputs, use_cache=False).logits
-        return logits[:, -1].double()
+            logits: Tensor = model.module(**inputs, use_cache=False, logits_to_keep=last).logits
+        return logits
 
     def _fed(self, call: Generate, answer: list[int]) -> Tensor:
         """The same of all rows, with a cache: the prompt in the call's chunks, then the answer token by token."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from steering_core.errors import EmptyMeasurement, RaisedByTool, ToolUnsupported, first_line
@@ -85,15 +85,28 @@ class ProgramRuns:
         programs = [*kept, *drawn(kind, offered, self.numbers.get(kind, 0), self.seed)]
         if not programs:
             raise EmptyMeasurement("no-programs", f"no {kind} program was run", "ask for at least one with --programs")
-        for number, program in enumerate(programs):
-            if sentence := self.run(tool, program):
-                failure = Failure(program, sentence)
-                if number >= len(kept):
-                    failure = self._shrunk(tool, kind, offered, failure, programs[len(kept) : number])
-                return Survey(
-                    programs[: number + 1], replace(failure, cause=self._cause(tool, failure.program, program))
-                )
-        return Survey(programs)
+        if (failing := self._first_failing(tool, programs)) is None:
+            return Survey(programs)
+        number, sentence = failing
+        failure = Failure(programs[number], sentence)
+        if number >= len(kept):
+            failure = self._shrunk(tool, kind, offered, failure, programs[len(kept) : number])
+        cause = self._cause(tool, failure.program, programs[number])
+        return Survey(programs[: number + 1], replace(failure, cause=cause))
+
+    def _first_failing(self, tool: Tool, programs: Sequence[Program]) -> tuple[int, str] | None:
+        """The number of the first failing program, and what was wrong; the tool's processes take turns with programs."""
+        tools, failing = [tool, *self.experiment.hosts.beside(tool)], dict[int, str]()
+
+        def work(process: int) -> None:
+            for number in range(process, len(programs), len(tools)):
+                if failing and number > min(failing):
+                    return
+                if sentence := self.run(tools[process], programs[number]):
+                    failing[number] = sentence
+
+        self.experiment.hosts.at_once([partial(work, process) for process in range(len(tools))])
+        return min(failing.items(), default=None)
 
     def are_offered(self, tool: Tool, kind: str) -> bool:
         """Whether the tool reads, or steers, at any site of the model."""

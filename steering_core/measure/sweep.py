@@ -24,11 +24,11 @@ from steering_core.errors import UsageProblem
 from steering_core.measure.experiment import Experiment
 from steering_core.measure.keys import model_key
 from steering_core.measure.multilayer.preset_ratios import preset_ratios
-from steering_core.measure.planned_answers import WantedAnswers
 from steering_core.measure.precision import load_at_precision, quantized_request, refuse_quantized
 from steering_core.measure.selection_passes import ModelPasses, divide_prompts, select_direction
 from steering_core.measure.store import digest
 from steering_core.measure.sweep_steering import ByReference, ByTool
+from steering_core.measure.wanted_answers import WantedAnswers
 from steering_core.measure.working_band import WorkingBand, find_band
 from steering_core.models.model import LoadRequest
 from steering_core.prompts import normalized

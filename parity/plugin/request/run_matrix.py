@@ -19,6 +19,7 @@ from steering_core.prompts import PromptSet, read_prompts
 PROTOCOL_REPEATS = 5
 MOST_REPEATS = 1000
 """Every repeat adds dozens of checks, which are listed before any runs."""
+MOST_PROCESSES = 16
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RunMatrix:
 
     pythons: label of a tool -> the interpreter that it lives in, for those that live in another one.
     programs: which random programs are run, see `asked_programs`. sweep_through: who steers the conditions of sweeps.
+    processes: of each tool, if the command line says it.
     """
 
     registry: dict[str, ModelSpec]
@@ -44,6 +46,7 @@ class RunMatrix:
     programs: Mapping[str, Any]
     sweep_through: tuple[str, ...] = (REFERENCE,)
     judge: JudgeRequest | None = None
+    processes: int | None = None
 
 
 def build_run_matrix(options: Any) -> RunMatrix:
@@ -75,12 +78,13 @@ def build_run_matrix(options: Any) -> RunMatrix:
         preset=one_preset(chosen),
         settings={key: resolve(registry[key], preset, *overrides) for key, preset in chosen.items()},
         tools=tool_names(options),
-        repeats=_repeats(options.repeats) or protocol_repeats,
+        repeats=_at_most(options.repeats, MOST_REPEATS, "repeats") or protocol_repeats,
         protocol_repeats=protocol_repeats,
         prompts=read_prompts(prompts_file),
         prompts_file=prompts_file,
         sources=sources,
         pythons=tool_pythons(options),
+        processes=_at_most(options.processes, MOST_PROCESSES, "processes"),
         programs=asked_programs(options),
         sweep_through=sweep_tools(options),
         judge=asked_judge(options),
@@ -131,10 +135,10 @@ def _assignments(
         yield pick(dict(registry), key, "model"), value
 
 
-def _repeats(value: int | None) -> int | None:
-    if value is not None and value > MOST_REPEATS:
-        raise UsageProblem("repeats", f"--repeats {value} is too large", f"1 to {MOST_REPEATS}")
-    return positive(value, "repeats")
+def _at_most(value: int | None, most: int, option: str) -> int | None:
+    if value is not None and value > most:
+        raise UsageProblem(option, f"--{option} {value} is too large", f"1 to {most}")
+    return positive(value, option)
 
 
 def positive(value: int | None, option: str) -> int | None:

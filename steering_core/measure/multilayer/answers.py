@@ -9,8 +9,8 @@ from torch import Tensor
 
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
-from steering_core.measure.planned_answers import WantedAnswers
 from steering_core.measure.store import digest
+from steering_core.measure.wanted_answers import WantedAnswers
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch
 from steering_core.quality import Quality, classify

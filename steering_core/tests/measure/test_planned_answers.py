@@ -12,7 +12,7 @@ from steering_core.errors import EmptyMeasurement
 from steering_core.exact import exact_arithmetic
 from steering_core.measure import reference, row_batches
 from steering_core.measure.experiment import Experiment
-from steering_core.measure.planned_answers import in_batches
+from steering_core.measure.wanted_answers import in_batches
 from steering_core.models.model import LoadedModel
 from steering_core.models.tokens import TokenBatch, encode
 from steering_core.tests.chat_checkpoint import PROMPTS, SETTINGS

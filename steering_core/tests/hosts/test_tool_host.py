@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from steering_core.hosts import pool
-from steering_core.hosts.pool import Opening, ToolHost
+from steering_core.hosts import tool_host
+from steering_core.hosts.tool_host import Opening, ToolHost
 from steering_core.models.model import LoadRequest
 from steering_core.tests.random_models import random_spec
 
@@ -79,7 +79,7 @@ def test_a_tool_that_cannot_be_asked_about_all_sites_is_asked_about_each() -> No
 
 def test_a_released_model_is_held_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a tool said of its sites is kept per model; on a GPU the weights would be kept with it."""
-    monkeypatch.setattr(pool, "share", lambda model: None)
+    monkeypatch.setattr(tool_host, "share", lambda model: None)
     process: Any = Process()
     process.asked = False
     host, model = ToolHost(process, None), Model()
@@ -93,21 +93,6 @@ def test_a_released_model_is_held_by_nothing(monkeypatch: pytest.MonkeyPatch) ->
     del model
 
     assert still_there() is None
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_what_is_wanted_anyway_is_done_while_the_process_works(fails: bool) -> None:
-    """Between the request and its answer; if it fails, it is asked for again where it is needed."""
-    process: Any = Process()
-    host, seen = ToolHost(process, Opening(REQUEST)), []
-
-    def meanwhile() -> None:
-        seen.append(list(process.sent))
-        if fails:
-            raise RuntimeError("out of memory")
-
-    assert host.ask({"do": "perform"}, meanwhile) == {"class": "Some:Tool"}
-    assert seen == [["open", "perform"]]
 
 
 class Model:
