@@ -2,16 +2,12 @@
 
 import os
 import signal
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from parity.meta.forked_runs import ForkedRuns, wait_for
 from parity.meta.shares import in_part
-from steering_core.hosts.turn import Turn, computing_as_here
 
 TOOLS = """
 import itertools, os, time
@@ -125,59 +121,3 @@ def test_ctrl_c_ends_a_run_in_which_several_tools_hang(runs: ForkedRuns, tools: 
     assert runs.wait(60) == pytest.ExitCode.INTERRUPTED
     assert f"Continue  pytest parity --resume {tmp_path / 'run'}   # " in (tmp_path / "log").read_text()
     assert [path for path in tmp_path.glob("*.pid") if Path(f"/proc/{path.stem}").exists()] == []
-
-
-def test_ctrl_c_while_a_turn_is_waited_for_takes_it_from_nobody() -> None:
-    turn, over = Turn(), threading.Event()
-    real = turn.lock
-
-    def have_the_turn(taken: threading.Event) -> None:
-        with real:
-            taken.set()
-            over.wait()
-
-    def wait_for_something() -> None:
-        with turn.waiting():
-            taken = threading.Event()
-            threading.Thread(target=have_the_turn, args=[taken], daemon=True).start()
-            taken.wait()
-            turn.lock = cast("Any", Interrupted())
-
-    with pytest.raises(KeyboardInterrupt):
-        wait_for_something()
-    turn.lock = real
-
-    with turn.waiting():  # as the end of a run waits for its threads
-        if taken_from_other := real.acquire(blocking=False):
-            real.release()
-        over.set()
-    assert not taken_from_other
-
-
-class Interrupted:
-    """A lock that is waited for when Ctrl-C comes."""
-
-    def acquire(self) -> bool:
-        raise KeyboardInterrupt
-
-
-def test_a_thread_computes_with_as_many_threads_as_the_one_that_starts_it() -> None:
-    """Exact arithmetic on a CPU sets one; torch gives a new thread what was set last in any thread, and OpenMP its own
-    default until torch is first used in it."""
-    import torch
-
-    before, counts = torch.get_num_threads(), list[int]()
-    torch.set_num_threads(1)
-    run_in_thread(lambda: torch.set_num_threads(3))
-
-    run_in_thread(computing_as_here(lambda: counts.append(torch.get_num_threads())))
-
-    run_in_thread(lambda: torch.set_num_threads(before))
-    torch.set_num_threads(before)
-    assert counts == [1]
-
-
-def run_in_thread(work: Callable[[], None]) -> None:
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()

@@ -29,7 +29,16 @@ OPTIONS = (
         "--layer",
     ),
     *("--method", "--multiplier", "--tools", "--tool", "--tool-python", "--tool-timeout", "--clauses", "--prompts"),
-    *("--attention", "--quantize", "--device-map", "--programs", "--program-seed", "--program", "--sweep-through"),
+    *(
+        "--attention",
+        "--quantize",
+        "--device-map",
+        "--programs",
+        "--processes",
+        "--program-seed",
+        "--program",
+        "--sweep-through",
+    ),
     *("--steer-layers", "--judge", "--judge-model", "--judge-prices", "--budget-usd", "--gpu-hour-usd", "--history"),
     *("--expect-outcome", "--resume", "--run-dir"),
 )

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from parity.meta.forked_runs import ROOT
 from steering_core.errors import RaisedByTool, SuiteError
 from steering_core.hosts.pool import Hosts
 from steering_core.hosts.starting import Programs, Starter, default_starter
+from steering_core.hosts.turn import Turn
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.registry import read_registry
 from steering_core.models.sites import Site
@@ -54,6 +57,12 @@ def batch(model: LoadedModel) -> TokenBatch:
 
 def alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 ENDS = {
@@ -199,6 +208,59 @@ def test_no_process_starts_once_those_of_a_run_were_ended(hosts: Hosts, model: L
             tool.read(model, batch, [SITE])
 
 
+@pytest.fixture
+def several(server: Starter) -> Iterator[Hosts]:
+    """Three processes of each tool."""
+    running = Hosts(server, timeout=60, turn=Turn(), processes=3)
+    running.open(REQUEST)
+    yield running
+    running.end()
+
+
+def test_a_tool_answers_the_same_in_each_of_its_processes(
+    several: Hosts, model: LoadedModel, batch: TokenBatch
+) -> None:
+    tool = several.tool("hooks")
+    several.begin_further(["hooks"])
+    everywhere = [tool, *several.beside(tool)]
+
+    answers = several.at_once([partial(each.generate, model, batch, [], 4) for each in everywhere])
+
+    assert len({host.process.started.pid for host in several.every if host.process.started}) == len(answers) == 3
+    assert all(answer.equal(answers[0]) for answer in answers)
+    several.release()
+    assert not any(host.opened for host in several.every)
+
+
+def test_a_tool_with_its_own_interpreter_has_one_process(server: Starter, model: LoadedModel) -> None:
+    """Each of them would load the model anew."""
+    hosts = Hosts(server, timeout=60, turn=Turn(), processes=3, pythons={"hooks": sys.executable})
+    hosts.open(REQUEST, model)
+
+    assert hosts.beside(hosts.tool("hooks")) == []
+    hosts.end()
+
+
+def test_processes_that_are_ended_at_work_are_an_error_and_started_anew(
+    several: Hosts, model: LoadedModel, batch: TokenBatch
+) -> None:
+    """Answers for which nobody waits any more; another tool goes on."""
+    spec = f"{FILE}:Hangs"
+    hanging, other = several.tool(spec), several.tool("hooks")
+    assert hanging.supports(SPEC, SITE, "read") is other.supports(SPEC, SITE, "read") is None
+    first = [host.process.started for host in several.every]
+    reading = several.turn.begin(partial(hanging.read, model, batch, [SITE])) if several.turn else None
+    with several.turn.waiting() if several.turn else nullcontext():
+        wait_for(lambda: several.hosts[spec].process.asked == 1)
+        several.interrupt(spec)
+        assert reading
+        assert "was ended by SIGKILL when asked to read" in str(reading.exception(60))
+
+    assert other.read(model, batch, [SITE])
+    assert hanging.supports(SPEC, Site("resid_post", 3), "read") is None
+    assert [host.process.started is before for host, before in zip(several.every, first, strict=True)] == [False, True]
+
+
 @pytest.mark.parametrize("starter", ["fork server", "program"])
 def test_nothing_is_left_when_the_run_is_over(
     model: LoadedModel, batch: TokenBatch, starter: str, server: Starter
@@ -235,7 +297,5 @@ time.sleep(600)
     judge.kill()
     judge.communicate()
 
-    deadline = time.monotonic() + 60
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: not any(map(alive, pids)))
     assert [pid for pid in pids if alive(pid)] == []

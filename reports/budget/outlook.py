@@ -55,10 +55,11 @@ class Outlook:
 
     def memory(self) -> str:
         """What the weights of the largest models take that are loaded at once, one in each worker: one copy on a GPU, one
-        in each tool's process on a CPU."""
+        in each process of a tool, and of the reference if it has any, on a CPU."""
         sizes = [self.sizes.get(model) or self.estimate.gigabytes(model) for model in self.plan.models]
         at_once = sorted(sizes, reverse=True)[: self.config.getoption("numprocesses", None) or 1]
-        copies = 1 if self.estimate.gpu else 1 + len(self.plan.tools)
+        processes = self.config.getoption("processes", None) or 1
+        copies = 1 if self.estimate.gpu else 1 + len(self.plan.tools) * processes + (processes if processes > 1 else 0)
         size = sum(at_once) * copies
         where = "GPU memory" if self.estimate.gpu else f"memory ({len(at_once) * copies} copies of the weights)"
         return f"{'under 0.1' if size < 0.1 else f'{size:.1f}'} GB of {where}"

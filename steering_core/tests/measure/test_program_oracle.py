@@ -83,4 +83,4 @@ def test_an_answer_ends_at_an_end_token_only(loaded: LoadedModel, tmp_path: Path
     assert len(rows[0]) < call.new_tokens
     assert oracle.are_its_own(call, rows, defaults)
     assert not oracle.are_its_own(call, rows, {}), "without that end token the first answer goes on"
-    assert not oracle.are_its_own(call, [rows[0][:1], *rows[1:]], defaults), "it stopped before its end"
+    assert not oracle.are_its_own(call, [rows[0], rows[1][:-1], rows[2]], defaults), "it stopped before its end"

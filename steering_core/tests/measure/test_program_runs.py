@@ -1,14 +1,16 @@
 """Programs on wrong tools: caught, shrunk to almost nothing, and the cause named; on a right one, nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement, RaisedByTool
+from steering_core.hosts.beside import Alone
 from steering_core.measure.program_runs import Failure, ProgramRuns, Survey
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
@@ -17,6 +19,7 @@ from steering_core.programs.program import Generate, Program, Prompts, Range, Re
 from steering_core.tests.small_experiments import new_experiment
 from steering_core.tools.adapters.hooks import Hooks
 from steering_core.tools.edits import Ablate, Add, Affine, Edit, Span
+from steering_core.tools.tool import Tool
 
 NUMBERS = {"reading": 24, "steering": 24}
 
@@ -169,6 +172,44 @@ def test_the_corpus_is_run_first(runs: ProgramRuns) -> None:
     assert list(survey.programs) == [kept]
     assert failure_of(survey).program == kept
     assert failure_of(survey).cause == "the sign of the coefficient is dropped"
+
+
+class Several(Alone):
+    """A tool with two further processes, here objects; the last one's work is done first."""
+
+    def __init__(self, kind: type[Hooks]) -> None:
+        self.further = [kind(), kind()]
+
+    def beside(self, tool: Any) -> list[Any]:
+        return self.further
+
+    def at_once(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
+        return [work() for work in reversed(works)][::-1]
+
+
+def test_programs_are_shared_out_among_the_processes_of_a_tool(
+    runs: ProgramRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[Tool, Program]] = []
+    run = runs.run
+    monkeypatch.setattr(runs, "run", lambda tool, program: ran.append((tool, program)) or run(tool, program))
+    runs.experiment.hosts, tool = Several(Hooks), Hooks()
+
+    programs = runs.survey(tool, "reading").programs
+
+    tools = [tool, *runs.experiment.hosts.beside(tool)]
+    assert sorted(map(id, programs)) == sorted(id(program) for _, program in ran), "each once"
+    assert all(tools[number % 3] is by for by, program in ran for number in [[*programs].index(program)])
+
+
+def test_the_first_failing_program_is_the_same_whichever_process_finds_one_first(runs: ProgramRuns) -> None:
+    alone = runs.survey(LosesTheSign(), "steering")
+    runs.experiment.hosts = Several(LosesTheSign)
+
+    shared = runs.survey(LosesTheSign(), "steering")
+
+    assert failure_of(shared) == failure_of(alone)
+    assert list(shared.programs) == list(alone.programs)
 
 
 def test_what_a_tool_does_not_offer_is_not_asked_of_it(runs: ProgramRuns) -> None:
