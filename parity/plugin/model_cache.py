@@ -16,7 +16,7 @@ from parity.plugin.arguments import Experiment
 from parity.plugin.cells import tools_in
 from parity.plugin.check_records import draft_of
 from parity.plugin.context import CONTEXT, CheckContext, Measurements
-from parity.plugin.gpu_share import room_for
+from parity.plugin.gpu_share import load_in_room
 from parity.plugin.needs import needs_of
 from parity.plugin.reference_plan import plan_answers
 from parity.plugin.request.run_matrix import RunMatrix
@@ -45,11 +45,11 @@ class ModelCache:
         """What is measured on a model; a model that failed to load fails again at once, with the same error."""
         if key != self.key:
             self._let_go()
-            self.key = key
             try:
                 self.loaded = self._open(key)
             except Exception as problem:
                 self.loaded = problem
+            self.key = key
         assert self.loaded is not None
         if isinstance(self.loaded, Exception):
             raise self.loaded
@@ -62,8 +62,7 @@ class ModelCache:
         self._let_go()
         try:
             request = load_request(self.config, self.matrix, key)
-            self.held.enter_context(room_for(self.config, request, 0))
-            return measure(self._experiment(key, request))
+            return measure(self._in_room(request, 0, partial(self._experiment, key, request)))
         finally:
             self._let_go()
 
@@ -102,7 +101,13 @@ class ModelCache:
 
     def _open(self, key: str) -> Measurements:
         request = load_request(self.config, self.matrix, key)
-        self.held.enter_context(room_for(self.config, request, len(self.matrix.tools)))
+        return self._in_room(request, self.processes.count, partial(self._measured, key, request))
+
+    def _in_room(self, request: Any, processes: int, load: Callable[[], Value]) -> Value:
+        """What a load gives, once the GPU has room for it and so many processes of tools."""
+        return load_in_room(self.config, request, processes, self.held, load, self._let_go)
+
+    def _measured(self, key: str, request: Any) -> Measurements:
         self.processes.begin(request)
         experiment = self._experiment(key, request)
         experiment.fresh = self.processes.fresh_repeat()

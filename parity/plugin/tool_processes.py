@@ -79,6 +79,12 @@ class ToolProcesses:
         repeats_anew = matrix.repeats > 1 and config.stash[NEEDS_DIRECTIONS] and not self.in_process
         self.anew = default_starter(families(matrix), fresh=True) if repeats_anew else None
 
+    @property
+    def count(self) -> int:
+        """How many use a model at once."""
+        kinds = [starter for starter in (self.starter, self.anew) if starter is not None]
+        return len(kinds) * len(self.matrix.tools)
+
     def begin(self, request: Any) -> None:
         """The model that is about to be loaded: the tools' processes start, and load it too where memory allows."""
         if self.starter is None:
