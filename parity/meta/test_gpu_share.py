@@ -238,12 +238,13 @@ def test_the_estimate_counts_what_processes_keep_unused_and_activations_of_the_m
 
 
 @pytest.mark.parametrize(
-    ("starters", "processes"), [((None, None), 0), (("one", None), 2), (("one", "another"), 4)], ids=str
+    ("starters", "each", "processes"),
+    [((None, None), 1, 0), (("one", None), None, 2), (("one", "another"), 1, 4), (("one", "another"), 3, 11)],
+    ids=["in the worker itself", "of each tool", "fresh ones of the last repeat", "several, and of the reference"],
 )
-def test_every_process_of_a_tool_counts(starters: tuple[Any, Any], processes: int) -> None:
-    """None in the worker's own process; one of each tool, and a fresh one for the last repeat of directions."""
-    of_run = object.__new__(ToolProcesses)
-    of_run.matrix = SimpleNamespace(tools=("hooks", "nnsight"))  # type: ignore[assignment]
+def test_every_process_that_uses_a_model_counts(starters: tuple[Any, Any], each: int | None, processes: int) -> None:
+    of_run: Any = object.__new__(ToolProcesses)
+    of_run.matrix = SimpleNamespace(tools=("hooks", "nnsight"), processes=each)
     of_run.starter, of_run.anew = starters
 
-    assert of_run.count == processes
+    assert of_run.count(SimpleNamespace(device="cpu")) == processes

@@ -101,7 +101,7 @@ class ModelCache:
 
     def _open(self, key: str) -> Measurements:
         request = load_request(self.config, self.matrix, key)
-        return self._in_room(request, self.processes.count, partial(self._measured, key, request))
+        return self._in_room(request, self.processes.count(request), partial(self._measured, key, request))
 
     def _in_room(self, request: Any, processes: int, load: Callable[[], Value]) -> Value:
         """What a load gives, once the GPU has room for it and so many processes of tools."""

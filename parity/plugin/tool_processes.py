@@ -79,11 +79,15 @@ class ToolProcesses:
         repeats_anew = matrix.repeats > 1 and config.stash[NEEDS_DIRECTIONS] and not self.in_process
         self.anew = default_starter(families(matrix), fresh=True) if repeats_anew else None
 
-    @property
-    def count(self) -> int:
-        """How many use a model at once."""
-        kinds = [starter for starter in (self.starter, self.anew) if starter is not None]
-        return len(kinds) * len(self.matrix.tools)
+    def count(self, request: Any) -> int:
+        """How many use a model at once: of the tools, of the reference beside several of each, and fresh ones."""
+        if self.starter is None:
+            return 0
+        each, tools = self._each(request), len(self.matrix.tools)
+        return each * tools + (each if each > 1 else 0) + (0 if self.anew is None else tools)
+
+    def _each(self, request: Any) -> int:
+        return self.matrix.processes or default_processes(request)
 
     def begin(self, request: Any) -> None:
         """The model that is about to be loaded: the tools' processes start, and load it too where memory allows."""
@@ -96,7 +100,7 @@ class ToolProcesses:
         settings["turn"] = self.turn
         if self.hosts is None:
             self.hosts = Hosts(self.starter, **settings)
-        self.hosts.processes = self.matrix.processes or default_processes(request)
+        self.hosts.processes = self._each(request)
         self.running = [self.hosts]
         if self.anew is not None:
             self.fresh = self.fresh or Hosts(self.anew, **settings)
