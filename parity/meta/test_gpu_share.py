@@ -230,10 +230,10 @@ def test_workers_whose_models_fit_only_one_after_the_other_all_load_them(tmp_pat
 
 
 def test_the_estimate_counts_what_processes_keep_unused_and_activations_of_the_models_size() -> None:
-    """On an H200: three tools' processes and the worker's own keep 2.2 GiB each."""
+    """On an H200: three tools' processes and the worker's own keep 0.27 GiB each."""
     small, large = estimate(0, 140 * GIB, 4), estimate(50 * GIB, 140 * GIB, 4)
 
-    assert small / GIB == pytest.approx(2 + 4 * (0.75 + 2.1875))
+    assert small / GIB == pytest.approx(2 + 4 * (0.75 + 140 / 512))
     assert (large - small) / GIB == pytest.approx(52)
 
 

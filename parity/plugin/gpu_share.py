@@ -113,10 +113,11 @@ def is_out_of_memory(problem: Exception) -> bool:
 
 
 def estimate(weights: int, capacity: int, processes: int) -> int:
-    """Bytes that a model and the processes that use it hold of a GPU: each keeps some unused beside its context."""
-    from steering_core.hosts.gpu_memory import SPARE
+    """Bytes that a model and the processes that use it hold of a GPU with little room: each keeps some unused beside its
+    context."""
+    from steering_core.hosts.gpu_memory import SPARE_WHEN_TIGHT
 
-    return weights + BESIDE_WEIGHTS + int(PER_WEIGHT * weights) + processes * (CONTEXT + capacity // SPARE)
+    return weights + BESIDE_WEIGHTS + int(PER_WEIGHT * weights) + processes * (CONTEXT + capacity // SPARE_WHEN_TIGHT)
 
 
 def load_in_room(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from steering_core.errors import EmptyMeasurement, RaisedByTool
 from steering_core.hosts.beside import Alone
+from steering_core.measure import reference
 from steering_core.measure.program_runs import Failure, ProgramRuns, Survey
 from steering_core.models.model import LoadedModel
 from steering_core.models.sites import Site
@@ -175,16 +176,17 @@ def test_the_corpus_is_run_first(runs: ProgramRuns) -> None:
 
 
 class Several(Alone):
-    """A tool with two further processes, here objects; the last one's work is done first."""
+    """A tool with two further processes, here objects. first: whose work is done first."""
 
-    def __init__(self, kind: type[Hooks]) -> None:
-        self.further = [kind(), kind()]
+    def __init__(self, kind: type[Hooks], first: int = 0) -> None:
+        self.further, self.first = [kind(), kind()], first
 
     def beside(self, tool: Any) -> list[Any]:
         return self.further
 
     def at_once(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
-        return [work() for work in reversed(works)][::-1]
+        done = [work() for work in [*works[self.first :], *works[: self.first]]]
+        return [*done[-self.first :], *done[: -self.first]]
 
 
 def test_programs_are_shared_out_among_the_processes_of_a_tool(
@@ -202,9 +204,17 @@ def test_programs_are_shared_out_among_the_processes_of_a_tool(
     assert all(tools[number % 3] is by for by, program in ran for number in [[*programs].index(program)])
 
 
-def test_the_first_failing_program_is_the_same_whichever_process_finds_one_first(runs: ProgramRuns) -> None:
+def test_right_answers_need_no_generation_by_the_reference(runs: ProgramRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "generate", lambda *asked: pytest.fail("the reference generated"))
+    call = Generate(prompts=Prompts(count=3, longest=6, pattern="uneven"), steps=(Step(coefficient=2.0),), new_tokens=6)
+
+    assert runs.run(Hooks(), Program(calls=(call, call.model_copy(update={"cache": False})))) is None
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_the_first_failing_program_is_the_same_whichever_process_finds_one_first(runs: ProgramRuns, first: int) -> None:
     alone = runs.survey(LosesTheSign(), "steering")
-    runs.experiment.hosts = Several(LosesTheSign)
+    runs.experiment.hosts = Several(LosesTheSign, first)
 
     shared = runs.survey(LosesTheSign(), "steering")
 

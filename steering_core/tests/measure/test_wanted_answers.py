@@ -1,6 +1,7 @@
 """Answers of a tool, and of the reference in processes of its own: shared out, and the same."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,10 @@ class Elsewhere(Reference):
 
     def __init__(self, turn: Turn, until: Callable[[], object] = lambda: None) -> None:
         self.turn, self.until, self.generations = turn, until, 0
+        self.steered = list[float]()
 
     def generate(self, *asked: Any) -> Tensor:
+        self.steered.append(float(asked[2][0].vector[0]))
         with self.turn.waiting():
             self.until()
         self.generations += 1
@@ -126,6 +129,25 @@ def test_planned_answers_are_generated_in_all_processes_of_the_reference(
     experiment.reference_answers(direction(3), 0)
 
 
+def test_what_is_waited_for_goes_before_what_is_only_planned(loaded: LoadedModel, tmp_path: Path, turn: Turn) -> None:
+    """While the second answer is being generated, because it follows the first, the fourth one is asked for."""
+    experiment = planned(new_experiment(loaded, tmp_path, batch_size=30), [1, 2, 3, 4])
+    fourth = experiment.store.path(experiment.want_steered(direction(4), 0).key)
+
+    def until() -> None:
+        deadline = time.monotonic() + LONG / 10
+        while len(tool.steered) == 2 and processes._queue[0][0] != fourth and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    tool = Elsewhere(turn, until)
+    processes = experiment.planned.processes = ReferenceProcesses([tool], turn, lambda: None)
+
+    for seed in (1, 4, 3):
+        experiment.reference_answers(direction(seed), 0)
+
+    assert tool.steered == [float(experiment.edits(direction(seed))[0].vector[0]) for seed in (1, 2, 4, 3)]
+
+
 def test_an_answer_whose_process_fails_is_generated_here(loaded: LoadedModel, tmp_path: Path, turn: Turn) -> None:
     def fail() -> None:
         raise SuiteError("process", "ended", "")
@@ -155,6 +177,7 @@ def test_what_nobody_waits_for_is_not_generated_at_the_end(loaded: LoadedModel, 
 
     processes.close()
 
+    assert interrupted.is_set()
     assert tool.generations == 1
     assert [experiment.store.find(experiment.want_steered(direction(seed), 0).key) is None for seed in (1, 2, 3)] == [
         False,
