@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from parity.plugin import gpu_share
+from parity.plugin import gpu_share, model_cache
 from parity.plugin.gpu_share import GIB, GpuShare, estimate, load_in_room
+from parity.plugin.model_cache import ModelCache
 from parity.plugin.tool_processes import ToolProcesses
 from steering_core.activity import under_way
 from steering_core.errors import LoadProblem
@@ -248,3 +249,18 @@ def test_every_process_that_uses_a_model_counts(starters: tuple[Any, Any], each:
     of_run.starter, of_run.anew = starters
 
     assert of_run.count(SimpleNamespace(device="cpu")) == processes
+
+
+def test_a_worker_that_is_done_gives_memory_back_before_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives until the last worker is done, and what it keeps unused would be missing to that one."""
+    order, cache = list[Any](), object.__new__(ModelCache)
+    given: Any = SimpleNamespace(kill=None, stop=lambda kill: None, close=lambda: order.append("processes"))
+    cache.ahead = cache.processes = given
+    cache.config, cache.held = SimpleNamespace(getoption=lambda name: name == "gpu"), ExitStack()  # type: ignore[assignment]
+    cache.held.callback(order.append, "share")
+    cache.loaded = ValueError("a model")
+    monkeypatch.setattr(model_cache, "free_memory", lambda: order.append(("memory", cache.loaded)))
+
+    cache.close()
+
+    assert order == ["processes", ("memory", None), "share"]

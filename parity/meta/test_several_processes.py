@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from parity.meta.forked_runs import ForkedRuns
 from parity.meta.shares import in_part
 from parity.plugin import tool_processes
 from parity.plugin.request.run_matrix import MOST_PROCESSES
-from parity.plugin.tool_processes import default_processes
+from parity.plugin.tool_processes import ToolProcesses, default_processes
+from steering_core.measure.reference_tool import SPEC
 from steering_core.models.model import LoadRequest
 from steering_core.tests.random_models import random_spec
 
@@ -76,3 +78,20 @@ def test_an_impossible_number_is_refused_in_one_line(runs: ForkedRuns, tmp_path:
 
     assert status == pytest.ExitCode.USAGE_ERROR
     assert f"--processes {number} is {words}" in log.read_text()
+
+
+@pytest.mark.parametrize("reference", [None, "processes", "at work"])
+def test_further_processes_start_once_and_after_the_first_check(reference: str | None) -> None:
+    """They would hold up the first one, which imports the same libraries."""
+    begun, of_run = list[Any](), object.__new__(ToolProcesses)
+    further: Any = lambda tools: begun.append(("further", *tools))  # noqa: E731
+    of_run.hosts = SimpleNamespace(
+        begin=begun.append, begin_further=further, hosts={} if reference != "at work" else {SPEC: 1}
+    )
+    of_run.matrix, of_run.reference, of_run.may_begin = SimpleNamespace(tools=("hooks",)), reference, True  # type: ignore[assignment]
+
+    of_run.begin_further()
+    of_run.begin_further()
+
+    of_the_reference = [[SPEC], ("further", SPEC)] if reference == "processes" else []
+    assert begun == [("further", "hooks"), *of_the_reference]

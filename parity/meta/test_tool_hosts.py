@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,9 @@ from fixtures.faults.registry import HERE
 from parity.meta.forked_runs import ROOT
 from steering_core.errors import RaisedByTool, SuiteError
 from steering_core.hosts.pool import Hosts
+from steering_core.hosts.process import ToolProcess
 from steering_core.hosts.starting import Programs, Starter, default_starter
+from steering_core.hosts.tool_host import ToolHost
 from steering_core.hosts.turn import Turn
 from steering_core.models.model import LoadedModel, LoadRequest
 from steering_core.models.registry import read_registry
@@ -222,14 +226,41 @@ def test_a_tool_answers_the_same_in_each_of_its_processes(
 ) -> None:
     tool = several.tool("hooks")
     several.begin_further(["hooks"])
-    everywhere = [tool, *several.beside(tool)]
+    everywhere = [tool, *several.beside(tool), several.in_process("hooks", 2)]
 
     answers = several.at_once([partial(each.generate, model, batch, [], 4) for each in everywhere])
 
-    assert len({host.process.started.pid for host in several.every if host.process.started}) == len(answers) == 3
+    assert len({host.process.started.pid for host in several.every if host.process.started}) == 3 < len(answers)
     assert all(answer.equal(answers[0]) for answer in answers)
     several.release()
     assert not any(host.opened for host in several.every)
+
+
+def test_a_further_process_that_is_being_asked_is_not_told_to_begin(several: Hosts, monkeypatch: Any) -> None:
+    """The answers to what it would be told were taken for those to what it is asked."""
+    several.tool("hooks")
+    told, asking, over = list[str](), Event(), Event()
+    ask = ToolProcess.ask
+
+    def slowly(process: ToolProcess, request: Any) -> Any:
+        asking.set()
+        over.wait(60)
+        return ask(process, request)
+
+    further = several.beside(several.tool("hooks"))
+    monkeypatch.setattr(ToolProcess, "ask", slowly)
+    monkeypatch.setattr(ToolHost, "begin", lambda host, **options: told.append("begin"))
+    assert several.turn
+    answer = several.turn.begin(lambda: further[0].supports(SPEC, SITE, "read"))
+    with several.turn.waiting():
+        assert asking.wait(60)
+
+    several.begin_further(["hooks"])
+    over.set()
+
+    with several.turn.waiting():
+        assert answer.result(60) is None
+    assert told == []
 
 
 def test_a_tool_with_its_own_interpreter_has_one_process(server: Starter, model: LoadedModel) -> None:

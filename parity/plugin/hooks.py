@@ -27,7 +27,6 @@ from parity.plugin.session_state import FAILED, MATRIX, PASSED, TO_RUN
 from parity.plugin.tool_processes import end_servers, share_servers
 from steering_core.errors import SuiteError
 from steering_core.measure.sweep_plan import read_sweeps
-from steering_core.models.attention_kernels import prefer_others
 from steering_core.records.record import Outcome
 from steering_core.records.wire import records_in
 
@@ -48,7 +47,6 @@ def pytest_cmdline_main(config: pytest.Config) -> Iterator[Any]:
 def pytest_configure(config: pytest.Config) -> None:
     """Called once the options are known: refuses bad ones, registers a marker per model and family."""
     option = config.option
-    prefer_others()
     try:
         read_sweeps()
         option.markexpr, option.keyword = with_clauses(option.markexpr, option.keyword, option.clauses)

@@ -78,6 +78,7 @@ class ModelCache:
 
     def forget(self, item: pytest.Function) -> None:
         """A check is over: pytest keeps its item, which must not keep the model."""
+        self.processes.begin_further()
         if CONTEXT in item.stash:
             del item.stash[CONTEXT]
         if STEP in item.stash:
@@ -90,6 +91,8 @@ class ModelCache:
         self.ahead.stop(self.processes.kill)
         self.loaded = None
         self.processes.close()
+        if self.config.getoption("gpu"):
+            free_memory()  # a worker lives until the last one is done, and what it keeps is missing there
         self.held.close()
 
     def _let_go(self) -> None:

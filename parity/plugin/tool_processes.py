@@ -72,6 +72,7 @@ class ToolProcesses:
         self.hosts: Any = None
         self.fresh: Any = None
         self.reference: Any = None
+        self.may_begin = False
         self.running: list[Any] = []
         self.in_process = bool(config.getoption("in_process"))
         # Before torch is imported here: the servers import it meanwhile.
@@ -120,7 +121,7 @@ class ToolProcesses:
         if can_share(request):
             for hosts in self.running:
                 hosts.open(request, model)
-        self.hosts.begin_further(self.matrix.tools)
+        self.may_begin = self.hosts.processes > 1
         self.reference = self._references(model)
         return self.hosts
 
@@ -132,13 +133,26 @@ class ToolProcesses:
 
         if self.turn is None or self.hosts.processes == 1 or model.exact:
             return None
-        self.hosts.begin([SPEC])
-        self.hosts.begin_further([SPEC])
-        tool = self.hosts.tool(SPEC)
-        return ReferenceProcesses([tool, *self.hosts.beside(tool)], self.turn, partial(self.hosts.interrupt, SPEC))
+        hosts = self.hosts
+        return ReferenceProcesses(
+            hosts.processes, partial(hosts.in_process, SPEC), self.turn, partial(hosts.interrupt, SPEC)
+        )
+
+    def begin_further(self) -> None:
+        """The first check is over, which further processes would only have held up: they start."""
+        if not self.may_begin:
+            return
+        from steering_core.measure.reference_tool import SPEC
+
+        self.may_begin = False
+        self.hosts.begin_further(self.matrix.tools)
+        if self.reference is not None and SPEC not in self.hosts.hosts:  # else they are at work
+            self.hosts.begin([SPEC])
+            self.hosts.begin_further([SPEC])
 
     def release(self) -> None:
         """The tools let the model go."""
+        self.may_begin = False
         if self.reference is not None:
             self.reference.close()
             self.reference = None

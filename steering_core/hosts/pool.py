@@ -83,10 +83,9 @@ class Hosts:
             self.host(ToolSpec.parse(text)).begin(opening=opening)
 
     def begin_further(self, tools: Sequence[str]) -> None:
-        """Start the further processes of tools; they open the model meanwhile."""
+        """Start the further processes of tools, if there are none; they open the model meanwhile."""
         for text in tools:
-            for host in self._further(ToolSpec.parse(text)):
-                host.begin(opening=True)
+            self._further(ToolSpec.parse(text))
 
     def tool(self, text: str) -> HostedTool:
         """A new object of the tool that `text` names."""
@@ -96,6 +95,12 @@ class Hosts:
         tool = HostedTool(spec.label, host.ask, host.numbers)
         tool.elsewhere = spec.label in self.pythons
         return tool
+
+    def in_process(self, text: str, number: int) -> HostedTool:
+        """A new object of a tool in one of its processes; 0: the first."""
+        spec = ToolSpec.parse(text)
+        host = self._further(spec)[number - 1] if number else self.host(spec)
+        return HostedTool(spec.label, host.ask, host.numbers)
 
     def beside(self, tool: Tool) -> list[HostedTool]:
         """The same tool in each of its further processes; none for one with its own interpreter, which loads the model
@@ -119,6 +124,8 @@ class Hosts:
         if spec.text not in self.further:
             number = 0 if spec.label in self.pythons else self.processes - 1
             self.further[spec.text] = [self._new(spec) for _ in range(number)]
+            for host in self.further[spec.text]:
+                host.begin(opening=True)  # only here: later a thread may be waiting for its answer
         return self.further[spec.text]
 
     def _new(self, spec: ToolSpec) -> ToolHost:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from steering_core.exact.arithmetic import ACTIVE
-from steering_core.models.attention_kernels import order_of_kernels
 from steering_core.models.model import LoadedModel
 from steering_core.records.provenance import environment, source_digest
 from steering_core.tools.tool import Tool
@@ -26,8 +25,6 @@ def arithmetic_of(model: LoadedModel) -> str:
 def model_key(model: LoadedModel, weights: str) -> dict[str, Any]:
     """What every measurement of a model depends on; weights: their digest."""
     machine = {name: environment()[name] for name in ("gpu", "torch", "transformers")}
-    if model.device.type == "cuda":
-        machine["attention_kernels"] = order_of_kernels()
     return {
         **{"model": model.spec.key, "weights": weights, "dtype": str(model.dtype), "quantize": model.quantize},
         **{"device": model.device.type, "attention": model.module.config._attn_implementation},

@@ -17,15 +17,17 @@ from steering_core.tools.tool import Tool
 
 @dataclass(eq=False)
 class ReferenceProcesses:
-    """tools: the reference, in each of its processes. turn: given away while they answer. interrupt: ends the processes
-    that are at work."""
+    """attach: the number of one of its processes -> the reference there. turn: given away while they answer. interrupt:
+    ends the processes that are at work."""
 
-    tools: Sequence[Tool]
+    number: int
+    attach: Callable[[int], Tool]
     turn: Turn
     interrupt: Callable[[], None]
     _queue: deque[tuple[Path, WantedAnswers]] = field(default_factory=deque, init=False)
     _answers: dict[Path, Future[Tensor]] = field(default_factory=dict, init=False)
-    _working: dict[Tool, Future[None]] = field(default_factory=dict, init=False)
+    _working: dict[int, Future[None]] = field(default_factory=dict, init=False)
+    _attached: dict[int, Tool] = field(default_factory=dict, init=False)
 
     def get(self, store: Store, wanted: Sequence[WantedAnswers]) -> Tensor | None:
         """The first of these answers, once it is there; the others are begun, and are in the store later. None if its
@@ -37,9 +39,9 @@ class ReferenceProcesses:
                 self._queue.append((path, each))
         first = store.path(wanted[0].key)
         self._queue = deque(sorted(self._queue, key=lambda entry: entry[0] != first))
-        for tool in self.tools:
-            if self._queue and (tool not in self._working or self._working[tool].done()):
-                self._working[tool] = self.turn.begin(partial(self._work, store, tool))
+        for process in range(self.number):
+            if self._queue and (process not in self._working or self._working[process].done()):
+                self._working[process] = self.turn.begin(partial(self._work, store, process))
         with self.turn.waiting():
             wait([self._answers[first]])
         return None if self._answers[first].exception() else self._answers[first].result()
@@ -52,10 +54,13 @@ class ReferenceProcesses:
             with self.turn.waiting():
                 wait(self._working.values())
 
-    def _work(self, store: Store, tool: Tool) -> None:
+    def _work(self, store: Store, process: int) -> None:
         while self._queue:
             path, wanted = self._queue.popleft()
             try:
-                self._answers[path].set_result(store.get(wanted.key, partial(in_batches, wanted, tool.generate)))
+                if process not in self._attached:
+                    self._attached[process] = self.attach(process)
+                generate = self._attached[process].generate
+                self._answers[path].set_result(store.get(wanted.key, partial(in_batches, wanted, generate)))
             except Exception as error:
                 self._answers[path].set_exception(error)

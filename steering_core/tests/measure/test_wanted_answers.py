@@ -117,7 +117,7 @@ def test_planned_answers_are_generated_in_all_processes_of_the_reference(
     together = threading.Barrier(2, timeout=LONG)
     tools = [Elsewhere(turn, together.wait) for _ in range(2)]
     experiment = planned(new_experiment(loaded, tmp_path / "shared", batch_size=30), [1, 2, 3, 4])
-    experiment.planned.processes = ReferenceProcesses(tools, turn, lambda: None)
+    experiment.planned.processes = ReferenceProcesses(2, tools.__getitem__, turn, lambda: None)
     alone = new_experiment(loaded, tmp_path / "alone", batch_size=30)
     expected = [alone.reference_answers(direction(seed), 0) for seed in (4, 1, 2, 3)]
 
@@ -140,7 +140,7 @@ def test_what_is_waited_for_goes_before_what_is_only_planned(loaded: LoadedModel
             time.sleep(0.001)
 
     tool = Elsewhere(turn, until)
-    processes = experiment.planned.processes = ReferenceProcesses([tool], turn, lambda: None)
+    processes = experiment.planned.processes = ReferenceProcesses(1, lambda number: tool, turn, lambda: None)
 
     for seed in (1, 4, 3):
         experiment.reference_answers(direction(seed), 0)
@@ -153,7 +153,7 @@ def test_an_answer_whose_process_fails_is_generated_here(loaded: LoadedModel, tm
         raise SuiteError("process", "ended", "")
 
     experiment = planned(new_experiment(loaded, tmp_path, batch_size=30), [1, 2])
-    experiment.planned.processes = ReferenceProcesses([Elsewhere(turn, fail)], turn, lambda: None)
+    experiment.planned.processes = ReferenceProcesses(1, lambda number: Elsewhere(turn, fail), turn, lambda: None)
 
     assert len(experiment.reference_answers(direction(1), 0)) == len(PROMPTS.evaluation)
 
@@ -170,7 +170,7 @@ def test_what_nobody_waits_for_is_not_generated_at_the_end(loaded: LoadedModel, 
 
     tool = Elsewhere(turn, until)
     experiment = planned(new_experiment(loaded, tmp_path, batch_size=30), [1, 2, 3])
-    processes = experiment.planned.processes = ReferenceProcesses([tool], turn, interrupted.set)
+    processes = experiment.planned.processes = ReferenceProcesses(1, lambda number: tool, turn, interrupted.set)
     experiment.reference_answers(direction(1), 0)
     with turn.waiting():
         assert begun.wait(LONG)
