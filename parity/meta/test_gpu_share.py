@@ -15,10 +15,8 @@ from typing import Any
 
 import pytest
 
-from parity.plugin import gpu_share, model_cache
-from parity.plugin.gpu_share import GIB, GpuShare, estimate, load_in_room
-from parity.plugin.model_cache import ModelCache
-from parity.plugin.tool_processes import ToolProcesses
+from parity.plugin import gpu_share
+from parity.plugin.gpu_share import GpuShare, load_in_room
 from steering_core.activity import under_way
 from steering_core.errors import LoadProblem
 
@@ -228,39 +226,3 @@ def test_workers_whose_models_fit_only_one_after_the_other_all_load_them(tmp_pat
         each.kill()
 
     assert [each.exitcode for each in workers] == [0, 0, 0]
-
-
-def test_the_estimate_counts_what_processes_keep_unused_and_activations_of_the_models_size() -> None:
-    """On an H200: three tools' processes and the worker's own keep 0.27 GiB each."""
-    small, large = estimate(0, 140 * GIB, 4), estimate(50 * GIB, 140 * GIB, 4)
-
-    assert small / GIB == pytest.approx(2 + 4 * (0.75 + 140 / 512))
-    assert (large - small) / GIB == pytest.approx(52)
-
-
-@pytest.mark.parametrize(
-    ("starters", "each", "processes"),
-    [((None, None), 1, 0), (("one", None), None, 2), (("one", "another"), 1, 4), (("one", "another"), 3, 11)],
-    ids=["in the worker itself", "of each tool", "fresh ones of the last repeat", "several, and of the reference"],
-)
-def test_every_process_that_uses_a_model_counts(starters: tuple[Any, Any], each: int | None, processes: int) -> None:
-    of_run: Any = object.__new__(ToolProcesses)
-    of_run.matrix = SimpleNamespace(tools=("hooks", "nnsight"), processes=each)
-    of_run.starter, of_run.anew = starters
-
-    assert of_run.count(SimpleNamespace(device="cpu")) == processes
-
-
-def test_a_worker_that_is_done_gives_memory_back_before_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It lives until the last worker is done, and what it keeps unused would be missing to that one."""
-    order, cache = list[Any](), object.__new__(ModelCache)
-    given: Any = SimpleNamespace(kill=None, stop=lambda kill: None, close=lambda: order.append("processes"))
-    cache.ahead = cache.processes = given
-    cache.config, cache.held = SimpleNamespace(getoption=lambda name: name == "gpu"), ExitStack()  # type: ignore[assignment]
-    cache.held.callback(order.append, "share")
-    cache.loaded = ValueError("a model")
-    monkeypatch.setattr(model_cache, "free_memory", lambda: order.append(("memory", cache.loaded)))
-
-    cache.close()
-
-    assert order == ["processes", ("memory", None), "share"]

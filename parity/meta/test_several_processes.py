@@ -14,7 +14,7 @@ from parity.meta.shares import in_part
 from parity.plugin import tool_processes
 from parity.plugin.request.run_matrix import MOST_PROCESSES
 from parity.plugin.tool_processes import ToolProcesses, default_processes
-from steering_core.measure.reference_tool import SPEC
+from steering_core.measure.hosted_reference import SPEC
 from steering_core.models.model import LoadRequest
 from steering_core.tests.random_models import random_spec
 

@@ -128,8 +128,8 @@ class ToolProcesses:
     def _references(self, model: Any) -> Any:
         """Processes in which the reference answers; None where this process does it: there is one process per tool, or
         arithmetic is exact, and many answers are one batch."""
+        from steering_core.measure.hosted_reference import SPEC
         from steering_core.measure.reference_processes import ReferenceProcesses
-        from steering_core.measure.reference_tool import SPEC
 
         if self.turn is None or self.hosts.processes == 1 or model.exact:
             return None
@@ -142,7 +142,7 @@ class ToolProcesses:
         """The first check is over, which further processes would only have held up: they start."""
         if not self.may_begin:
             return
-        from steering_core.measure.reference_tool import SPEC
+        from steering_core.measure.hosted_reference import SPEC
 
         self.may_begin = False
         self.hosts.begin_further(self.matrix.tools)
@@ -161,7 +161,7 @@ class ToolProcesses:
 
     def fresh_repeat(self) -> Any:
         """How the last repeat gets a tool; None if there is one repeat only, or no directions are needed."""
-        from steering_core.measure.experiment import FreshRepeat
+        from steering_core.hosts.beside import FreshRepeat
 
         if self.fresh is None:
             return None

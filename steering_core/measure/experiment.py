@@ -9,7 +9,7 @@ from torch import Tensor
 
 from steering_core.compare import unit
 from steering_core.directions import extract_direction
-from steering_core.hosts.beside import Alone, Beside
+from steering_core.hosts.beside import Alone, Beside, FreshRepeat
 from steering_core.hosts.checked_tool import CheckedTool
 from steering_core.hosts.hosted_tool import HostedTool, is_elsewhere
 from steering_core.hosts.operations import OPERATIONS
@@ -41,15 +41,6 @@ from steering_core.tools.tool import Tool
 SOME = 10
 
 
-@dataclass(frozen=True)
-class FreshRepeat:
-    """Five reads in one warm process say nothing about reproducibility: this repeat runs in a new one. attach: a tool's
-    name in records -> the tool, made anew in a process that has run no tool."""
-
-    repeat: int
-    attach: Callable[[str], Tool]
-
-
 @dataclass(eq=False)
 class Experiment:
     """What one model is measured with.
@@ -68,7 +59,7 @@ class Experiment:
     weights: str
     batch_size: int = 30
     seeds: tuple[int, ...] = (42,)
-    fresh: "FreshRepeat | None" = None
+    fresh: FreshRepeat | None = None
     planned: PlannedAnswers = field(default_factory=PlannedAnswers)
     judging: Judging | None = None
     hosts: Beside = field(default_factory=Alone)

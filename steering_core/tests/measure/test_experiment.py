@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from steering_core.compare import one_minus_cosine
+from steering_core.hosts.beside import FreshRepeat
 from steering_core.measure import timings
-from steering_core.measure.experiment import Experiment, FreshRepeat
+from steering_core.measure.experiment import Experiment
 from steering_core.measure.run_provenance import count_parameters
 from steering_core.measure.steering import SteeringMeasurements
 from steering_core.models.model import LoadedModel

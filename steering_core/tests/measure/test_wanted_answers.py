@@ -15,8 +15,8 @@ from steering_core.hosts.beside import Alone
 from steering_core.hosts.turn import Turn
 from steering_core.measure import reference
 from steering_core.measure.experiment import Experiment
+from steering_core.measure.hosted_reference import Reference
 from steering_core.measure.reference_processes import ReferenceProcesses
-from steering_core.measure.reference_tool import Reference
 from steering_core.models.model import LoadedModel
 from steering_core.tests.chat_checkpoint import PROMPTS
 from steering_core.tests.small_experiments import CountingTool, new_experiment
