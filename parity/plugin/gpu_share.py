@@ -19,6 +19,8 @@ BESIDE_WEIGHTS, PER_WEIGHT = 2 * GIB, 0.04
 """Bytes for activations and captures, and more of them for each byte of weights."""
 CONTEXT = 3 * GIB // 4
 """Bytes that a process holds of a GPU by using it."""
+GENERATING = GIB
+"""Bytes that it takes beside that while it generates."""
 POLL, SETTLING = 0.2, 10.0
 """Seconds between two looks at whether there is room, and for which memory that was let go may take to be free."""
 Value = TypeVar("Value")
@@ -118,6 +120,15 @@ def estimate(weights: int, capacity: int, processes: int) -> int:
     from steering_core.hosts.gpu_memory import SPARE_WHEN_TIGHT
 
     return weights + BESIDE_WEIGHTS + int(PER_WEIGHT * weights) + processes * (CONTEXT + capacity // SPARE_WHEN_TIGHT)
+
+
+def can_generate_together(request: Any, processes: int) -> bool:
+    """Whether a GPU has room for a model and so many processes that generate with it at the same time."""
+    import torch
+
+    capacity = int(torch.cuda.get_device_properties(request.device).total_memory)
+    weights = weights_bytes(request.spec, request.dtype, request.quantize)
+    return estimate(weights, capacity, processes + 1) + processes * GENERATING <= capacity
 
 
 def load_in_room(

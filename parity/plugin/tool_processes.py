@@ -84,11 +84,20 @@ class ToolProcesses:
         """How many use a model at once: of the tools, of the reference beside several of each, and fresh ones."""
         if self.starter is None:
             return 0
-        each, tools = self._each(request), len(self.matrix.tools)
+        return self._count(self._each(request))
+
+    def _count(self, each: int) -> int:
+        tools = len(self.matrix.tools)
         return each * tools + (each if each > 1 else 0) + (0 if self.anew is None else tools)
 
     def _each(self, request: Any) -> int:
-        return self.matrix.processes or default_processes(request)
+        """Processes of each tool: as many as were asked for; or as have room on the GPU, at most the default."""
+        from parity.plugin.gpu_share import can_generate_together
+
+        if self.matrix.processes:
+            return self.matrix.processes
+        numbers = range(default_processes(request), 1, -1)
+        return next((each for each in numbers if can_generate_together(request, self._count(each))), 1)
 
     def begin(self, request: Any) -> None:
         """The model that is about to be loaded: the tools' processes start, and load it too where memory allows."""

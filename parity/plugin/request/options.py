@@ -59,7 +59,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any], str], ...] = (
         "--processes",
         {"type": int, "metavar": "N"},
         "processes per tool, among which random programs and repeats of answers are shared out, and of the reference "
-        "(default: up to 3 on one GPU without -n, else 1)",
+        "(default: up to 3 on one GPU without -n, as memory and cores allow, else 1)",
     ),
     ("--in-process", SWITCH, "run tools in pytest's own process, for pdb; one tool can then damage another's results"),
     ("--clauses", {"default": "", "metavar": "P1,S2"}, "only the checks of these clauses; -m P1 and -k P1 do the same"),
