@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -38,8 +38,8 @@ class ToolsAtWork:
 
     def __init__(self, tools: Sequence[str], family: str) -> None:
         start = time.perf_counter()
-        self.tools, self.turn = tuple(tools), Turn()
-        self.hosts = Hosts(default_starter([family]), turn=self.turn)
+        self.tools = tuple(tools)
+        self.hosts = Hosts(default_starter([family]), turn=Turn())
         self.hosts.begin(self.tools, opening=False)
         for text in self.tools:
             self.hosts.tool(text)
@@ -72,15 +72,13 @@ class ToolsAtWork:
 
         def work(text: str) -> dict[Cell, tuple[Tensor, Tensor]]:
             cells = {}
-            with self.turn.lock:
-                tool = self.hosts.tool(text)
-                for repeat in range(repeats):
-                    direction = experiment.direction(tool, repeat)
-                    cells[text, repeat] = (direction, experiment.answers(tool, direction, repeat, "native"))
+            tool = self.hosts.tool(text)
+            for repeat in range(repeats):
+                direction = experiment.direction(tool, repeat)
+                cells[text, repeat] = (direction, experiment.answers(tool, direction, repeat, "native"))
             return cells
 
-        with self.turn.waiting(), ThreadPoolExecutor(len(self.tools)) as pool:
-            results = list(pool.map(work, self.tools))
+        results = self.hosts.at_once([partial(work, text) for text in self.tools])
         return {cell: value for cells in results for cell, value in cells.items()}
 
 

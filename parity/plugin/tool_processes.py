@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from parity.plugin.gpu_share import can_generate_together
 from parity.plugin.on_request import asks_for_checks
 from parity.plugin.request.run_matrix import RunMatrix
 from parity.plugin.session_state import NEEDS_DIRECTIONS
@@ -66,7 +67,7 @@ def families(matrix: RunMatrix) -> list[str]:
 class ToolProcesses:
     """Starts them, tells them which model is measured, and ends them."""
 
-    def __init__(self, config: pytest.Config, matrix: RunMatrix, turn: Turn | None = None) -> None:
+    def __init__(self, config: pytest.Config, matrix: RunMatrix, turn: Turn) -> None:
         """turn: given away while a tool's process is waited for."""
         self.config, self.matrix, self.turn = config, matrix, turn
         self.hosts: Any = None
@@ -92,8 +93,6 @@ class ToolProcesses:
 
     def _each(self, request: Any) -> int:
         """Processes of each tool: as many as were asked for; or as have room on the GPU, at most the default."""
-        from parity.plugin.gpu_share import can_generate_together
-
         if self.matrix.processes:
             return self.matrix.processes
         numbers = range(default_processes(request), 1, -1)
@@ -140,7 +139,7 @@ class ToolProcesses:
         from steering_core.measure.hosted_reference import SPEC
         from steering_core.measure.reference_processes import ReferenceProcesses
 
-        if self.turn is None or self.hosts.processes == 1 or model.exact:
+        if self.hosts.processes == 1 or model.exact:
             return None
         hosts = self.hosts
         return ReferenceProcesses(

@@ -206,13 +206,13 @@ class Experiment:
         """Steered answers to the evaluation prompts: int64 [prompts, <= max_new_tokens]."""
         if arm == "reference":
             return self.reference_answers(direction, repeat)
-        others = [number for name, number in self.repeats if name == tool.name and number != repeat]
-        known = {number: self.directions.get((tool.name, number)) for number in sorted(others)}
-        along = {repeat: direction} | {number: along for number, along in known.items() if along is not None}
-        key = {"what": "answers", **identity(tool)}
-        keys = [key | {"direction": digest(each), "repeat": number} for number, each in along.items()]
-        prompts, edits = self.prompts.evaluation, map(self.edits, along.values())
-        wanted = [self.wanted(key, prompts, edits) for key, edits in zip(keys, edits, strict=True)]
+        along = {repeat: direction}
+        for (name, number), other in self.directions.items():
+            if name == tool.name and (name, number) in self.repeats:
+                along.setdefault(number, other)
+        whose, prompts = {"what": "answers", **identity(tool)}, self.prompts.evaluation
+        keys = {number: whose | {"direction": digest(each), "repeat": number} for number, each in along.items()}
+        wanted = [self.wanted(keys[number], prompts, self.edits(each)) for number, each in along.items()]
         return answers_of(tool, self.store, wanted, self.hosts)
 
     def reference_answers(self, direction: Tensor, draw: int) -> Tensor:

@@ -42,14 +42,17 @@ Generate = Callable[[LoadedModel, TokenBatch, Sequence[Edit], int], Tensor]
 def answers_of(tool: Tool, store: Store, wanted: Sequence[WantedAnswers], hosts: Beside) -> Tensor:
     """The first of these answers of a tool. If it is not stored, the others are generated with it, as many at a time as the
     tool has processes; one that fails is asked for again when it is wanted."""
-    tools, first = [tool, *hosts.beside(tool)], wanted[0]
+    first = wanted[0]
+    if (stored := store.find(first.key)) is not None:
+        return stored
+    tools = [tool, *hosts.beside(tool)]
 
     def work(number: int) -> None:
         for each in wanted[number :: len(tools)]:
             with suppress(SuiteError, RaisedByTool):
                 store.get(each.key, lambda: in_batches(each, tools[number].generate))  # noqa: B023 - called at once
 
-    if len(tools) > 1 and store.find(first.key) is None:
+    if len(tools) > 1:
         hosts.at_once([partial(work, number) for number in range(min(len(tools), len(wanted)))])
     return store.get(first.key, lambda: in_batches(first, tool.generate))
 
